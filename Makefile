@@ -1,0 +1,147 @@
+# xv39's Makefile: one page, no recursion into folders, nothing generated.
+#
+#   make            kernel/kernel (ELF with symbols) and fs.img, the disk with our own programs
+#   make qemu       boot it           CPUS=2 MEM=128M ROOT=xv39|debian FSIMG=file APPEND="more boot arguments"
+#   make qemu-gdb   boot it, waiting for a debugger: start gdb-multiarch in this folder
+#   make test       all tests         PYTEST="-k fork" chooses, PYTEST=--slow adds the slow ones
+#   make check      style, layers, warnings as errors, and a second compiler
+#   make bench      instructions per operation, beside Linux's
+#   make clean      remove what was built
+#   make setup      install what is missing; the other goals do it too
+#
+# A variant is the same tree built otherwise, in a folder of its own: CLANG=1, CHECK=locks, STRICT=1 (-Werror).
+
+CPUS   ?= 2
+MEM    ?= 128M
+ROOT   ?= xv39
+QEMU   ?= qemu-system-riscv64
+FSIMG  ?= $(if $(filter debian,$(ROOT)),debian.img,fs.img)
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+export PATH := $(PATH):/usr/sbin:/sbin
+GOALS  := $(or $(MAKECMDGOALS),all)
+# A recipe is shown as one short line; V=1 shows the commands.
+say     = $(if $(V),,@printf '%6s  %s\n' $1 $@;)
+
+# What the goals need and this machine lacks is installed first; it costs a few milliseconds when nothing is.
+ifneq ($(filter-out clean setup,$(GOALS)),)
+ifneq ($(shell tools/setup $(GOALS) >&2 && echo ready),ready)
+$(error this machine lacks tools, see above)
+endif
+endif
+
+TOOLPREFIX ?= $(patsubst %gcc,%,$(firstword $(foreach t,riscv64-unknown-elf-gcc riscv64-linux-gnu-gcc \
+	riscv64-elf-gcc,$(if $(shell command -v $t),$t))))
+NM  := $(TOOLPREFIX)nm
+AR  := $(TOOLPREFIX)ar
+UCC := $(TOOLPREFIX)gcc
+KCC := $(if $(CLANG),clang --target=riscv64-unknown-elf,$(TOOLPREFIX)gcc)
+KLD := $(if $(CLANG),ld.lld,$(TOOLPREFIX)ld)
+
+# ---- variants
+CHECK_locks := -DCHECK_LOCKS
+
+VARIANT := $(subst $() ,-,$(strip $(if $(CLANG),clang) $(CHECK) $(if $(STRICT),strict)))
+B       := build$(if $(VARIANT),/$(VARIANT))
+KERNEL  := $(if $(VARIANT),$B/kernel/kernel,kernel/kernel)
+SHARED  := -std=gnu11 -O2 -g -Wall -Wextra $(if $(STRICT),-Werror) -ffreestanding -fno-pie -fno-common \
+	-fno-stack-protector -fno-strict-aliasing -fno-omit-frame-pointer -mcmodel=medany -MMD -MP
+# A library's own memcpy must not be turned into a call of itself.
+STRING  := $(if $(CLANG),,-fno-tree-loop-distribute-patterns)
+
+# ---- kernel: every source in every room
+KSRC   := $(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*.S)
+KOBJ   := $(KSRC:%=$B/obj/%.o)
+KFLAGS := $(SHARED) -mabi=lp64 -march=$(if $(CLANG),rv64imac,rv64imac_zicsr_zifencei) -Ikernel -Ikernel/include \
+	$(if $(CLANG),-mno-relax) $(foreach c,$(CHECK),$(CHECK_$c))
+
+# Only arch/fpu.S knows floating-point registers.
+KSFLAGS := -march=$(if $(CLANG),rv64imafdc,rv64imafdc_zicsr_zifencei)
+
+# ---- user: user/NAME.c or a folder user/NAME makes the program NAME; user/lib is linked to each
+UDIR   := $(filter-out lib xv6,$(patsubst user/%/,%,$(sort $(dir $(wildcard user/*/*.c)))))
+UNAME  := $(patsubst user/%.c,%,$(wildcard user/*.c)) $(UDIR)
+UPROG  := $(UNAME:%=$B/user/%)
+ULIB   := $(patsubst %,$B/obj/%.o,$(wildcard user/lib/*.c user/lib/*.S))
+UFLAGS := $(SHARED) -march=rv64gc -mabi=lp64d -ffunction-sections -fdata-sections -Iuser/xv6 -I. -Ikernel/include
+ULINK   = $(UCC) -march=rv64gc -mabi=lp64d -nostdlib -static -no-pie -T user/lib/user.ld \
+	-Wl,--gc-sections,-z,max-page-size=4096,--build-id=none -o $@
+
+all: $(KERNEL) $(FSIMG)
+kernel: $(KERNEL)
+user: $(UPROG)
+
+# tools/ksyms links twice or more: the second time with the table of function names that an oops prints from.
+$(KERNEL): $(KOBJ) kernel/kernel.ld tools/ksyms
+	@mkdir -p $(@D)
+	$(call say,LINK)tools/ksyms $@ '$(NM)' '$(KCC) $(KFLAGS)' \
+		'$(KLD) -T kernel/kernel.ld -z max-page-size=4096 --build-id=none $(KOBJ)'
+
+$B/obj/kernel/%.o: kernel/% Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)$(KCC) $(KFLAGS) $(if $(findstring lib/string.,$<),$(STRING)) $(if $(filter %.S,$<),$(KSFLAGS)) -c -o $@ $<
+
+$B/obj/user/%.o: user/% Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)$(UCC) $(UFLAGS) $(if $(findstring user/lib/,$<),$(STRING)) -c -o $@ $<
+
+$B/obj/user/lib.a: $(ULIB)
+	$(call say,AR)rm -f $@; $(AR) rcs $@ $^
+
+$(filter-out $(UDIR:%=$B/user/%),$(UPROG)): $B/user/%: $B/obj/user/%.c.o $B/obj/user/lib.a user/lib/user.ld
+	@mkdir -p $(@D)
+	$(call say,LINK)$(ULINK) $(filter %.o %.a,$^) -lgcc
+
+.SECONDEXPANSION:
+$(UDIR:%=$B/user/%): $B/user/%: $$(addprefix $B/obj/,$$(addsuffix .o,$$(wildcard user/$$*/*.c))) $B/obj/user/lib.a user/lib/user.ld
+	@mkdir -p $(@D)
+	$(call say,LINK)$(ULINK) $(filter %.o %.a,$^) -lgcc
+
+# ---- disks
+fs.img: $(UPROG) $(wildcard mkfs/*)
+	$(call say,DISK)mkfs/xv39 $@ $(UPROG)
+
+debian.img: $(wildcard mkfs/*) tools/fetch-debian
+	$(call say,DISK)tar=$$(tools/fetch-debian busybox-static bash-static) && mkfs/debian $@ "$$tar"
+
+# ---- running
+GDBPORT  := $(shell expr 25000 + $$(id -u) % 5000)
+QEMUOPTS  = -machine virt -bios default -smp $(CPUS) -m $(MEM) -nographic -global virtio-mmio.force-legacy=false \
+	-kernel $(KERNEL) -append "root=/dev/vda rw $(APPEND)" \
+	-drive file=$(FSIMG),format=raw,if=none,id=d0 -device virtio-blk-device,drive=d0 -device virtio-rng-device
+
+qemu: all
+	@tools/check-env $(QEMU)
+	$(QEMU) $(QEMUOPTS)
+
+qemu-gdb: all .gdbinit
+	@tools/check-env $(QEMU)
+	@echo "now start gdb-multiarch in another window, in this folder (port $(GDBPORT))"
+	$(QEMU) $(QEMUOPTS) -S -gdb tcp:127.0.0.1:$(GDBPORT)
+
+.gdbinit: .gdbinit.tmpl
+	sed 's/@PORT@/$(GDBPORT)/' $< >$@
+
+# ---- judging
+test: all
+	@tools/check-env $(QEMU)
+	QEMU=$(QEMU) TOOLPREFIX=$(TOOLPREFIX) $(PYTHON) -m pytest tests $(PYTEST)
+
+check:
+	tools/check-layers
+	clang-format --dry-run -Werror $(shell find kernel user tests/unit -name '*.[ch]')
+	+$(MAKE) --no-print-directory -s STRICT=1 kernel user
+	+$(MAKE) --no-print-directory -s STRICT=1 CLANG=1 kernel
+
+bench: all
+	@tools/check-env $(QEMU)
+	QEMU=$(QEMU) $(PYTHON) tests/bench/bench.py --baseline $(or $(BASELINE),check)
+
+setup:
+	tools/setup all qemu qemu-gdb test check bench
+
+clean:
+	rm -rf build kernel/kernel fs.img debian.img .gdbinit tests/logs .pytest_cache tests/__pycache__ tests/*/__pycache__
+
+.PHONY: all kernel user qemu qemu-gdb test check bench setup clean
+.SECONDARY:
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,43 @@
+// What the rooms above may ask of arch/: boot-time mapping, panics, stopping, backtraces.
+#ifndef ARCH_ARCH_H
+#define ARCH_ARCH_H
+
+#include "arch/thread.h"
+#include "lib/assert.h"
+
+// The linker script's symbols (kernel/kernel.ld).
+extern char kernel_start[], text_end[], rodata_end[], kernel_end[];
+extern char perhart_start[], perhart_end[];
+
+// Map all of [0, top) of physical memory: 1 GiB and 2 MiB leaves, the kernel's image by 4 KiB pages
+// (text read-execute, read-only data read, the rest read-write). alloc returns zeroed frames.
+void kernel_map(pa_t top, pa_t (*alloc)(void));
+extern pa_t kernel_root;  // root table that holds the kernel half only; idle harts and kernel threads boot on it
+
+// Copy the kernel half into a new root table.
+void kernel_half(u64 *root);
+
+void trap_init_hart(void);   // stvec, sscratch, sie for this hart
+int hart_start(u32 hart, struct thread *idle);  // 0 or negative errno
+
+// Print "who why" lines. kprintf prints to the console; safe anywhere, even in interrupts.
+void kprintf(const char *fmt, ...) __printf(1, 2);
+// The same for what only tells how booting goes: not printed with `quiet`.
+void boot_log(const char *fmt, ...) __printf(1, 2);
+extern bool console_quiet;
+extern bool console_panicking;  // take the console whoever has it
+// Where kprintf's text goes; before it is set, to the firmware's console.
+extern void (*console_write)(const char *s, size_t n);
+
+// Name of the function that holds pc, with its offset; "?" when unknown.
+const char *symbol_name(u64 pc, u64 *offset);
+void backtrace_from(u64 pc, u64 fp);
+void oops(const struct trapframe *tf, const char *why);  // registers, cause, backtrace
+extern int panic_timeout;  // panic=: 0 wait for ever, -1 reset at once, n seconds
+
+// Set by the drivers, called when the machine ends (disks were synced by the caller).
+__noreturn void machine_poweroff(void);
+__noreturn void machine_restart(void);
+__noreturn void machine_halt(void);
+
+#endif

@@ -1,0 +1,142 @@
+/*
+ * The kernel's last words: registers, cause, and a backtrace with names.
+ *
+ * Frames are found by the frame pointer: s0 of a function points just above its saved ra (s0 - 8) and its caller's s0
+ * (s0 - 16); the kernel is built with -fno-omit-frame-pointer. Names come from a table that the build links into the
+ * image: offsets of functions from kernel_start, sorted, and a pool of names (tools/ksyms).
+ *
+ * panic() prints a line that starts with `panic:`, stops the other harts by never letting this one go on, and then
+ * waits, or resets the machine if panic= says so. Any context; the second panic of a machine does nothing more.
+ */
+#include "arch/arch.h"
+#include "arch/csr.h"
+#include "arch/sbi.h"
+#include "arch/sv39.h"
+#include "lib/printf.h"
+#include "sync/atomic.h"
+#include "sync/hart.h"
+#include "arch/upcall.h"
+
+extern const u32 ksyms_count __attribute__((weak));
+extern const u32 ksyms_offset[] __attribute__((weak));
+extern const u32 ksyms_name_offset[] __attribute__((weak));
+extern const char ksyms_names[] __attribute__((weak));
+
+int panic_timeout;
+void (*oops_details)(void);
+
+const char *symbol_name(u64 pc, u64 *offset) {
+    u64 at = pc - (u64)kernel_start;
+    *offset = 0;
+    if (&ksyms_count == NULL || pc < (u64)kernel_start || pc >= (u64)text_end)
+        return "?";
+    u32 low = 0, high = ksyms_count;
+    while (high - low > 1) {
+        u32 mid = (low + high) / 2;
+        if (ksyms_offset[mid] <= at)
+            low = mid;
+        else
+            high = mid;
+    }
+    *offset = at - ksyms_offset[low];
+    return ksyms_names + ksyms_name_offset[low];
+}
+
+static void print_frame(u64 pc) {
+    u64 offset;
+    const char *name = symbol_name(pc, &offset);
+    kprintf("  %016lx %s+0x%lx\n", pc, name, offset);
+}
+
+static bool on_stack(u64 fp, u64 from) {
+    return fp % 8 == 0 && fp > from && fp - from <= KERNEL_STACK_SIZE && fp - 16 >= DIRECT_BASE;
+}
+
+void backtrace_from(u64 pc, u64 fp) {
+    print_frame(pc);
+    for (int depth = 0; depth < 32; depth++) {
+        if (fp % 8 != 0 || fp < DIRECT_BASE + 16)
+            break;
+        u64 ra = ((u64 *)fp)[-1], next = ((u64 *)fp)[-2];
+        if (ra == 0)
+            break;
+        print_frame(ra - 4);
+        if (!on_stack(next, fp))
+            break;
+        fp = next;
+    }
+}
+
+static const char *cause_name(u64 cause) {
+    static const char *const names[] = {
+        [CAUSE_FETCH_MISALIGNED] = "misaligned fetch", [CAUSE_FETCH_ACCESS] = "fetch access fault",
+        [CAUSE_ILLEGAL] = "illegal instruction", [CAUSE_BREAKPOINT] = "breakpoint",
+        [CAUSE_LOAD_MISALIGNED] = "misaligned load", [CAUSE_LOAD_ACCESS] = "load access fault",
+        [CAUSE_STORE_MISALIGNED] = "misaligned store", [CAUSE_STORE_ACCESS] = "store access fault",
+        [CAUSE_ECALL_U] = "system call", [CAUSE_FETCH_PAGE] = "fetch page fault",
+        [CAUSE_LOAD_PAGE] = "load page fault", [CAUSE_STORE_PAGE] = "store page fault",
+    };
+    return cause < ARRAY_SIZE(names) && names[cause] ? names[cause] : "trap";
+}
+
+void oops(const struct trapframe *tf, const char *why) {
+    static const char names[][4] = {"ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1",
+                                    "a2", "a3", "a4", "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6",
+                                    "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
+    const u64 *reg = &tf->ra;
+    console_panicking = true;
+    kprintf("\noops: %s: %s, pc %016lx, address %016lx, status %lx, hart %u\n", why, cause_name(tf->cause),
+            tf->pc, tf->badaddr, tf->status, hart_id());
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+        kprintf("%s%4s %016lx%s", i % 4 ? " " : "  ", names[i], reg[i], i % 4 == 3 ? "\n" : "");
+    kprintf("\nbacktrace:\n");
+    backtrace_from(tf->pc, tf->s0);
+    if (oops_details)
+        oops_details();
+}
+
+static __noreturn void stop_machine(void) {
+    if (panic_timeout < 0)
+        sbi_reboot();
+    if (panic_timeout > 0) {
+        u64 end = time_csr() + timebase_hz * panic_timeout;
+        while (time_csr() < end)
+            ;
+        sbi_reboot();
+    }
+    machine_halt();
+}
+
+static u32 panicked;
+
+static __noreturn void panic_at(u64 pc, u64 fp, const char *fmt, va_list args) {
+    char line[200];
+    irq_disable();
+    if (atomic_xchg(&panicked, 1))
+        machine_halt();
+    console_panicking = true;
+    vsnprintf(line, sizeof line, fmt, args);
+    kprintf("\npanic: %s\nbacktrace:\n", line);
+    backtrace_from(pc, fp);
+    stop_machine();
+}
+
+void panic(const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    panic_at((u64)__builtin_return_address(0), *((u64 *)__builtin_frame_address(0) - 2), fmt, args);
+}
+
+void assert_fail(const char *expr, const char *file, int line, const char *func) {
+    panic("assertion %s failed in %s, %s:%d", expr, func, file, line);
+}
+
+void machine_halt(void) {
+    irq_disable();
+    for (;;)
+        wait_for_interrupt();
+}
+
+void machine_poweroff(void) { sbi_shutdown(); }
+
+void machine_restart(void) { sbi_reboot(); }

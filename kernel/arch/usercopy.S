@@ -1,0 +1,202 @@
+/*
+ * Copies between kernel and user memory, with SUM set around the accesses only.
+ *
+ * Each access that may fault has an entry in the exception table: (address of the access, where to go on). The
+ * trap handler first tries to repair the fault; when it cannot, it goes on at the second address.
+ * Source: Privileged Specification, sstatus.SUM.
+ */
+#define SSTATUS_SUM (1 << 18)
+
+.macro sum_on
+    li t6, SSTATUS_SUM
+    csrs sstatus, t6
+.endm
+.macro sum_off
+    csrc sstatus, t6
+.endm
+/* An instruction that may fault, and what then. */
+.macro may_fault fixup, insn:vararg
+100:
+    \insn
+    .pushsection .extable, "a"
+    .balign 8
+    .dword 100b, \fixup
+    .popsection
+.endm
+
+    .text
+/*
+ * size_t usercopy_in(void *dst, const void *user_src, size_t n), and out: returns bytes not copied.
+ * Blocks of 64 bytes by words, or of 8 bytes singly when the two are not aligned alike. The pointers step on only
+ * after a whole block, so a fault inside one goes on bytewise (5), which finds the very byte that faults.
+ */
+    .globl usercopy_in
+    .globl usercopy_out
+usercopy_in:
+usercopy_out:
+    sum_on
+    li t5, 8
+    bltu a2, t5, 5f             /* short: bytes */
+    or t0, a0, a1
+    andi t0, t0, 7
+    bnez t0, 3f
+    li t5, 64
+    bltu a2, t5, 2f
+1:  may_fault 5f, ld t0, 0(a1)
+    may_fault 5f, ld t1, 8(a1)
+    may_fault 5f, ld t2, 16(a1)
+    may_fault 5f, ld t3, 24(a1)
+    may_fault 5f, ld t4, 32(a1)
+    may_fault 5f, ld a3, 40(a1)
+    may_fault 5f, ld a4, 48(a1)
+    may_fault 5f, ld a5, 56(a1)
+    may_fault 5f, sd t0, 0(a0)
+    may_fault 5f, sd t1, 8(a0)
+    may_fault 5f, sd t2, 16(a0)
+    may_fault 5f, sd t3, 24(a0)
+    may_fault 5f, sd t4, 32(a0)
+    may_fault 5f, sd a3, 40(a0)
+    may_fault 5f, sd a4, 48(a0)
+    may_fault 5f, sd a5, 56(a0)
+    addi a0, a0, 64
+    addi a1, a1, 64
+    addi a2, a2, -64
+    bgeu a2, t5, 1b
+2:  li t5, 8
+    bltu a2, t5, 5f
+    may_fault 5f, ld t0, 0(a1)
+    may_fault 5f, sd t0, 0(a0)
+    addi a0, a0, 8
+    addi a1, a1, 8
+    addi a2, a2, -8
+    j 2b
+
+3:  xor t0, a0, a1              /* not both aligned: can they be together? */
+    andi t0, t0, 7
+    bnez t0, 6f
+4:  andi t0, a0, 7              /* yes: bytes up to a multiple of 8 */
+    beqz t0, 7f
+    may_fault 8f, lb t0, 0(a1)
+    may_fault 8f, sb t0, 0(a0)
+    addi a0, a0, 1
+    addi a1, a1, 1
+    addi a2, a2, -1
+    j 4b
+7:  li t5, 64
+    bgeu a2, t5, 1b
+    j 2b
+
+6:  may_fault 5f, lb t0, 0(a1)  /* no: eight bytes at a time */
+    may_fault 5f, lb t1, 1(a1)
+    may_fault 5f, lb t2, 2(a1)
+    may_fault 5f, lb t3, 3(a1)
+    may_fault 5f, lb t4, 4(a1)
+    may_fault 5f, lb a3, 5(a1)
+    may_fault 5f, lb a4, 6(a1)
+    may_fault 5f, lb a5, 7(a1)
+    may_fault 5f, sb t0, 0(a0)
+    may_fault 5f, sb t1, 1(a0)
+    may_fault 5f, sb t2, 2(a0)
+    may_fault 5f, sb t3, 3(a0)
+    may_fault 5f, sb t4, 4(a0)
+    may_fault 5f, sb a3, 5(a0)
+    may_fault 5f, sb a4, 6(a0)
+    may_fault 5f, sb a5, 7(a0)
+    addi a0, a0, 8
+    addi a1, a1, 8
+    addi a2, a2, -8
+    bgeu a2, t5, 6b             /* t5 is 8 here */
+
+5:  beqz a2, 8f                 /* bytes */
+    may_fault 8f, lb t0, 0(a1)
+    may_fault 8f, sb t0, 0(a0)
+    addi a0, a0, 1
+    addi a1, a1, 1
+    addi a2, a2, -1
+    j 5b
+8:  sum_off
+    mv a0, a2
+    ret
+
+/* size_t usercopy_zero(void *user_dst, size_t n): returns bytes not zeroed; blocks as above */
+    .globl usercopy_zero
+usercopy_zero:
+    sum_on
+    li t5, 64
+1:  andi t0, a0, 7              /* bytes up to a multiple of 8 */
+    beqz t0, 2f
+    beqz a1, 4f
+    may_fault 4f, sb zero, 0(a0)
+    addi a0, a0, 1
+    addi a1, a1, -1
+    j 1b
+2:  bltu a1, t5, 3f
+    may_fault 3f, sd zero, 0(a0)
+    may_fault 3f, sd zero, 8(a0)
+    may_fault 3f, sd zero, 16(a0)
+    may_fault 3f, sd zero, 24(a0)
+    may_fault 3f, sd zero, 32(a0)
+    may_fault 3f, sd zero, 40(a0)
+    may_fault 3f, sd zero, 48(a0)
+    may_fault 3f, sd zero, 56(a0)
+    addi a0, a0, 64
+    addi a1, a1, -64
+    j 2b
+3:  beqz a1, 4f
+    may_fault 4f, sb zero, 0(a0)
+    addi a0, a0, 1
+    addi a1, a1, -1
+    j 3b
+4:  sum_off
+    mv a0, a1
+    ret
+
+/* ssize_t usercopy_string(char *dst, const char *user_src, size_t n): length, n when there is no end, or -14 */
+    .globl usercopy_string
+usercopy_string:
+    sum_on
+    mv t1, a2
+1:  beqz t1, 2f
+    may_fault 3f, lbu t0, 0(a1)
+    sb t0, 0(a0)
+    beqz t0, 2f
+    addi a0, a0, 1
+    addi a1, a1, 1
+    addi t1, t1, -1
+    j 1b
+2:  sum_off
+    sub a0, a2, t1
+    ret
+3:  sum_off
+    li a0, -14
+    ret
+
+/* int usercopy_load32(u32 *dst, const u32 *user_src) */
+    .globl usercopy_load32
+usercopy_load32:
+    sum_on
+    may_fault 1f, lw t0, 0(a1)
+    sum_off
+    sw t0, 0(a0)
+    li a0, 0
+    ret
+1:  sum_off
+    li a0, -14
+    ret
+
+/* int usercopy_cmpxchg32(u32 *user, u32 *expected, u32 desired) */
+    .globl usercopy_cmpxchg32
+usercopy_cmpxchg32:
+    sum_on
+    lw t0, 0(a1)
+1:  may_fault 3f, lr.w.aqrl t1, (a0)
+    bne t1, t0, 2f
+    may_fault 3f, sc.w.rl t2, a2, (a0)
+    bnez t2, 1b
+2:  sum_off
+    sw t1, 0(a1)
+    li a0, 0
+    ret
+3:  sum_off
+    li a0, -14
+    ret

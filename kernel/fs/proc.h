@@ -1,0 +1,28 @@
+// procfs for the rooms that want to be seen: registering files under /proc (and /sys), and what /proc needs of tasks.
+#ifndef FS_PROC_H
+#define FS_PROC_H
+
+#include "lib/printf.h"
+#include "lib/types.h"
+
+struct mm;
+struct task;
+
+// A file /proc/<path>; missing folders of the path are made. mode: permission bits. show prints all of it, in task
+// context, and may sleep. write gets the whole of one write(2), NUL-terminated, n < PAGE_SIZE, and returns 0 or errno;
+// NULL: not writable. Before or after mounting. path must stay valid. 0, -ENOMEM, -EEXIST.
+int proc_add(const char *path, u32 mode, void (*show)(struct printer *), int (*write)(const char *text, size_t n));
+// The same for /sys/<path>.
+int sysfs_add(const char *path, u32 mode, void (*show)(struct printer *));
+
+// What uname(2) reports. nodename and domainname may change: set_system_name() of at most 64 bytes; 0 or -EINVAL.
+struct new_utsname;
+extern struct new_utsname system_names;
+int set_system_name(char *field, const char *text, size_t n);
+// The load averages over 1, 5 and 15 minutes, as fixed-point numbers with SI_LOAD_SHIFT bits after the point. They are
+// sampled when somebody asks: between two looks the number of runnable tasks is taken to be what the second sees.
+void load_average(u64 loads[3]);
+
+void procfs_init(void);  // registers "proc" and "sysfs" and the files that fs/proc/ itself supplies
+
+#endif

@@ -1,0 +1,345 @@
+/*
+ * procfs: the files about the whole system, in the formats of proc(5), and the few of /sys that programs look for.
+ *
+ * One table names them. Most print what another room reports; only what no other room keeps is computed here:
+ * the load averages, and the counts of tasks by state, which walk all tasks with family_lock held.
+ *
+ * The kernel is tickless and does not divide a hart's busy time between user and system; per-hart lines of
+ * /proc/stat show busy time as user time, and the sum over tasks is in their own stat files.
+ */
+#include "fs/proc/internal.h"
+
+#include "abi/sysinfo.h"
+#include "abi/utsname.h"
+#include "arch/arch.h"
+#include "drivers/blk.h"
+#include "drivers/drivers.h"
+#include "drivers/fdt.h"
+#include "mm/stats.h"
+#include "mm/vm.h"
+#include "sync/hart.h"
+
+#define TICK_NS (NSEC_PER_SEC / 100)  // USER_HZ is 100
+
+extern char boot_command_line[];  // args.c, above all rooms
+extern int threads_max;           // proc/fork.c, above this one
+#define MAX_MAP_COUNT 65530       // MAX_VMAS of mm/vma.c
+
+struct new_utsname system_names = {
+    .sysname = "Linux",
+    .nodename = "xv39",
+    .release = "6.12.0-xv39",
+    .version = "#1 SMP PREEMPT",
+    .machine = "riscv64",
+    .domainname = "(none)",
+};
+
+int set_system_name(char *field, const char *text, size_t n) {
+    if (n > __NEW_UTS_LEN)
+        return -EINVAL;
+    memcpy(field, text, n);
+    memset(field + n, 0, __NEW_UTS_LEN + 1 - n);
+    return 0;
+}
+
+// ---- tasks ----
+
+struct task_counts {
+    u32 running, blocked, all;
+};
+
+static struct task_counts count_tasks(void) {
+    struct task_counts n = {0};
+    struct task *t;
+    spin_lock(&family_lock);
+    list_for_each(t, &all_tasks, all_link) {
+        u32 state = READ_ONCE(t->state);
+        if (t->flags & TASK_IDLE)
+            continue;
+        n.all++;
+        n.running += state == TASK_RUNNING;
+        n.blocked += state == TASK_UNINTERRUPTIBLE;
+    }
+    spin_unlock(&family_lock);
+    return n;
+}
+
+static u32 runnable_now(void) {
+    u32 n = 0;
+    for_each_hart(h)
+        n += READ_ONCE(runq_of(h)->nr_running);
+    return n;
+}
+
+static struct {
+    struct mutex lock;
+    u64 last;      // [lock] ns: a multiple of LOAD_STEP
+    u64 value[3];  // [lock] fixed point
+} load = {.lock = MUTEX_INIT(load.lock)};
+#define LOAD_STEP (5 * NSEC_PER_SEC)
+
+// One step of 5 s: value = value * e^(-5 s / period) + n * (1 - that); factors with 16 bits after the point.
+static void load_step(u64 n) {
+    static const u32 factor[3] = {60296, 64453, 65173};
+    for (u32 i = 0; i < 3; i++)
+        load.value[i] = (load.value[i] * factor[i] + (n << SI_LOAD_SHIFT) * (65536 - factor[i])) >> 16;
+}
+
+void load_average(u64 loads[3]) {
+    u64 now = clock_ns(), n = runnable_now();
+    mutex_lock(&load.lock);
+    u64 steps = (now - load.last) / LOAD_STEP;
+    load.last += steps * LOAD_STEP;
+    for (u64 i = 0; i < min(steps, 1000ul); i++)
+        load_step(n);
+    memcpy(loads, load.value, sizeof(load.value));
+    mutex_unlock(&load.lock);
+}
+
+static void show_loadavg(struct printer *p) {
+    u64 loads[3];
+    struct task_counts n = count_tasks();
+    load_average(loads);
+    for (u32 i = 0; i < 3; i++)
+        printer_printf(p, "%lu.%02lu ", loads[i] >> 16, (loads[i] & 0xffff) * 100 >> 16);
+    printer_printf(p, "%u/%u %d\n", runnable_now(), n.all, current->pid->nr);
+}
+
+// ---- time ----
+
+static u64 idle_total(void) {
+    u64 ns = 0;
+    for_each_hart(h)
+        ns += sched_idle_ns(h);
+    return ns;
+}
+
+static void show_uptime(struct printer *p) {
+    u64 up = clock_ns() / TICK_NS, idle = idle_total() / TICK_NS;
+    printer_printf(p, "%lu.%02lu %lu.%02lu\n", up / 100, up % 100, idle / 100, idle % 100);
+}
+
+static void show_cpu_line(struct printer *p, u64 busy, u64 idle) {
+    printer_printf(p, " %lu 0 0 %lu 0 0 0 0 0 0\n", busy / TICK_NS, idle / TICK_NS);
+}
+
+static void show_stat(struct printer *p) {
+    u64 now = clock_ns(), idle = idle_total(), all = now * nr_harts, interrupts = 0, switches = 0;
+    struct task_counts n = count_tasks();
+    printer_printf(p, "cpu ");
+    show_cpu_line(p, all > idle ? all - idle : 0, idle);
+    for_each_hart(h) {
+        u64 hart_idle = sched_idle_ns(h);
+        printer_printf(p, "cpu%u", h);
+        show_cpu_line(p, now > hart_idle ? now - hart_idle : 0, hart_idle);
+        interrupts += timer_interrupts(h);
+        switches += READ_ONCE(runq_of(h)->switches);
+    }
+    printer_printf(p, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked %u\n", interrupts,
+                   switches, (realtime_ns() - now) / NSEC_PER_SEC, forks_total, max(n.running, 1u), n.blocked);
+}
+
+static void show_interrupts(struct printer *p) {
+    printer_printf(p, "    ");
+    for_each_hart(h)
+        printer_printf(p, "       CPU%u", h);
+    printer_printf(p, "\n");
+    irq_show(p);
+    printer_printf(p, "TIM:");
+    for_each_hart(h)
+        printer_printf(p, " %10lu", timer_interrupts(h));
+    printer_printf(p, "  Timer interrupts\n");
+}
+
+// ---- processors ----
+
+// The device tree's node of a hart, or a negative number.
+static int hart_node(u32 h) {
+    int cpus = fdt_path("/cpus");
+    for (int node = cpus < 0 ? -1 : fdt_first_child(cpus); node >= 0; node = fdt_next_sibling(node)) {
+        u64 id, size;
+        if (fdt_reg(node, 0, &id, &size) && id == hart_hartid[h])
+            return node;
+    }
+    return -1;
+}
+
+static void show_cpuinfo(struct printer *p) {
+    for_each_hart(h) {
+        int node = hart_node(h);
+        const char *isa = node >= 0 ? fdt_prop_string(node, "riscv,isa") : NULL;
+        printer_printf(p, "processor\t: %u\nhart\t\t: %lu\nisa\t\t: %s\nmmu\t\t: sv39\n\n", h, hart_hartid[h],
+                       isa ? isa : "unknown");
+    }
+}
+
+static void show_harts(struct printer *p) { printer_printf(p, nr_harts > 1 ? "0-%u\n" : "%u\n", nr_harts - 1); }
+
+// ---- memory ----
+
+static void show_meminfo(struct printer *p) {
+    struct mem_info m;
+    mem_info_read(&m);
+    const struct {
+        const char *name;
+        u64 pages;
+    } rows[] = {
+        {"MemTotal", m.total},       {"MemFree", m.free},       {"MemAvailable", m.available},
+        {"Buffers", m.buffers},      {"Cached", m.cached},      {"SwapCached", 0},
+        {"SwapTotal", 0},            {"SwapFree", 0},           {"Dirty", m.dirty},
+        {"Writeback", m.writeback},  {"AnonPages", m.anon},     {"Mapped", m.mapped},
+        {"Shmem", m.shmem},          {"Slab", m.slab},          {"SReclaimable", 0},
+        {"SUnreclaim", m.slab},      {"KernelStack", m.kernel_stacks}, {"PageTables", m.tables},
+        {"CommitLimit", m.commit_limit}, {"Committed_AS", m.committed},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char name[24];
+        scnprintf(name, sizeof(name), "%s:", rows[i].name);
+        printer_printf(p, "%-16s%8lu kB\n", name, rows[i].pages * (PAGE_SIZE / 1024));
+    }
+}
+
+static void show_swaps(struct printer *p) {
+    printer_printf(p, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+}
+
+static void show_overcommit(struct printer *p) { printer_printf(p, "%d\n", READ_ONCE(overcommit_memory)); }
+
+static int set_overcommit(const char *text, size_t n) {
+    u64 value;
+    (void)n;
+    if (parse_u64(text, &value) || value > 1)
+        return -EINVAL;
+    WRITE_ONCE(overcommit_memory, (int)value);
+    return 0;
+}
+
+// ---- devices ----
+
+static void show_partitions(struct printer *p) {
+    struct block_device *d;
+    printer_printf(p, "major minor  #blocks  name\n\n");
+    list_for_each(d, &block_devices, link)
+        printer_printf(p, "%4u %7u %10lu %s\n", d->devno >> 8, d->devno & 0xff, d->sectors / 2, d->name);
+}
+
+static void show_diskstats(struct printer *p) {
+    struct block_device *d;
+    list_for_each(d, &block_devices, link)
+        printer_printf(p, "%4u %7u %s %lu 0 %lu 0 %lu 0 %lu 0 0 0 0\n", d->devno >> 8, d->devno & 0xff, d->name,
+                       load_relaxed(&d->reads), load_relaxed(&d->sectors_read), load_relaxed(&d->writes),
+                       load_relaxed(&d->sectors_written));
+}
+
+static void show_devices(struct printer *p) {
+    struct block_device *d;
+    u32 last = 0;
+    printer_printf(p, "Character devices:\n");
+    devfs_show(p);
+    printer_printf(p, "\nBlock devices:\n");
+    list_for_each(d, &block_devices, link)
+        if (d->devno >> 8 != last) {
+            last = d->devno >> 8;
+            printer_printf(p, "%3u virtblk\n", last);
+        }
+}
+
+// ---- names and limits ----
+
+static void show_version(struct printer *p) {
+    printer_printf(p, "%s version %s %s\n", system_names.sysname, system_names.release, system_names.version);
+}
+static void show_cmdline(struct printer *p) { printer_printf(p, "%s\n", boot_command_line); }
+static void show_ostype(struct printer *p) { printer_printf(p, "%s\n", system_names.sysname); }
+static void show_osrelease(struct printer *p) { printer_printf(p, "%s\n", system_names.release); }
+static void show_build(struct printer *p) { printer_printf(p, "%s\n", system_names.version); }
+static void show_hostname(struct printer *p) { printer_printf(p, "%.64s\n", system_names.nodename); }
+static int set_hostname(const char *text, size_t n) { return set_system_name(system_names.nodename, text, n); }
+static void show_domain(struct printer *p) { printer_printf(p, "%.64s\n", system_names.domainname); }
+static int set_domain(const char *text, size_t n) { return set_system_name(system_names.domainname, text, n); }
+static void show_threads_max(struct printer *p) { printer_printf(p, "%d\n", READ_ONCE(threads_max)); }
+static void show_map_count(struct printer *p) { printer_printf(p, "%d\n", MAX_MAP_COUNT); }
+static void show_pid_max(struct printer *p) { printer_printf(p, "%d\n", READ_ONCE(pid_max)); }
+
+static int set_pid_max(const char *text, size_t n) {
+    u64 value;
+    (void)n;
+    return parse_u64(text, &value) || value > INT32_MAX ? -EINVAL : pid_set_max((int)value);
+}
+
+static u64 file_max(void) { return max(8192ul, pages_total); }
+static void show_file_max(struct printer *p) { printer_printf(p, "%lu\n", file_max()); }
+static void show_file_nr(struct printer *p) { printer_printf(p, "%lu\t0\t%lu\n", files_in_use(), file_max()); }
+
+// A version 4 UUID, RFC 9562.
+static void print_uuid(struct printer *p, const u8 *b) {
+    for (u32 i = 0; i < 16; i++)
+        printer_printf(p, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x",
+                       i == 6 ? (b[i] & 0x0f) | 0x40 : i == 8 ? (b[i] & 0x3f) | 0x80 : b[i]);
+    printer_printf(p, "\n");
+}
+
+static u8 boot_id[16];
+static void show_boot_id(struct printer *p) { print_uuid(p, boot_id); }
+static void show_uuid(struct printer *p) {
+    u8 bytes[16];
+    random_bytes(bytes, sizeof(bytes));
+    print_uuid(p, bytes);
+}
+
+// For tests: what must be the same before and after.
+static void show_counters(struct printer *p) {
+    struct mem_info m;
+    mem_info_read(&m);
+    printer_printf(p, "pages_free %lu\npages_cache %lu\nslab_objects %lu\n", pages_free(), pagecache_pages(),
+                   slab_objects());
+    printer_printf(p, "inodes %lu\nfiles %lu\ntasks %u\npids %u\n", inodes_in_use(), files_in_use(),
+                   READ_ONCE(nr_tasks), pids_in_use());
+    printer_printf(p, "pages_dirty %lu\npages_table %lu\npages_committed %lu\n", pagecache_dirty(), m.tables,
+                   READ_ONCE(committed_pages));
+}
+
+void system_files_init(void) {
+    static const struct {
+        const char *path;
+        u32 mode;
+        void (*show)(struct printer *);
+        int (*write)(const char *, size_t);
+    } files[] = {
+        {"cmdline", 0444, show_cmdline, NULL},
+        {"cpuinfo", 0444, show_cpuinfo, NULL},
+        {"devices", 0444, show_devices, NULL},
+        {"diskstats", 0444, show_diskstats, NULL},
+        {"filesystems", 0444, fs_show_types, NULL},
+        {"interrupts", 0444, show_interrupts, NULL},
+        {"loadavg", 0444, show_loadavg, NULL},
+        {"meminfo", 0444, show_meminfo, NULL},
+        {"partitions", 0444, show_partitions, NULL},
+        {"slabinfo", 0400, slab_show, NULL},
+        {"stat", 0444, show_stat, NULL},
+        {"swaps", 0444, show_swaps, NULL},
+        {"uptime", 0444, show_uptime, NULL},
+        {"version", 0444, show_version, NULL},
+        {"vmstat", 0444, mm_show_vmstat, NULL},
+        {"sys/fs/file-max", 0444, show_file_max, NULL},
+        {"sys/fs/file-nr", 0444, show_file_nr, NULL},
+        {"sys/kernel/domainname", 0644, show_domain, set_domain},
+        {"sys/kernel/hostname", 0644, show_hostname, set_hostname},
+        {"sys/kernel/osrelease", 0444, show_osrelease, NULL},
+        {"sys/kernel/ostype", 0444, show_ostype, NULL},
+        {"sys/kernel/pid_max", 0644, show_pid_max, set_pid_max},
+        {"sys/kernel/random/boot_id", 0444, show_boot_id, NULL},
+        {"sys/kernel/random/uuid", 0444, show_uuid, NULL},
+        {"sys/kernel/threads-max", 0444, show_threads_max, NULL},
+        {"sys/kernel/version", 0444, show_build, NULL},
+        {"sys/vm/overcommit_memory", 0644, show_overcommit, set_overcommit},
+        {"sys/vm/max_map_count", 0444, show_map_count, NULL},
+        {"xv39/counters", 0444, show_counters, NULL},
+    };
+    random_bytes(boot_id, sizeof(boot_id));
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+        proc_add(files[i].path, files[i].mode, files[i].show, files[i].write);
+    sysfs_add("devices/system/cpu/online", 0444, show_harts);
+    sysfs_add("devices/system/cpu/possible", 0444, show_harts);
+    sysfs_add("devices/system/cpu/present", 0444, show_harts);
+}

@@ -1,0 +1,107 @@
+/*
+ * Reading and writing through a description: access mode, offset, then the method of what is open.
+ *
+ * The offset is shared by all descriptors and processes that have the description. pos_lock makes a read and the
+ * moving of the offset one step; a description with a single reference has nobody to share with and takes no lock.
+ */
+#include "fs/internal.h"
+
+// The file's own offset, locked if it must be; NULL: the description has none.
+static inline u64 *pos_get(struct file *f, bool *locked) {
+    *locked = false;
+    if (f->mode & FILE_STREAM)
+        return NULL;
+    if (ref_read(&f->ref) > 1) {
+        mutex_lock(&f->pos_lock);
+        *locked = true;
+    }
+    return &f->pos;
+}
+
+ssize_t file_read(struct file *f, struct iter *to, u64 *pos) {
+    u64 nowhere = 0;
+    bool locked = false;
+    if (unlikely(!(f->mode & FILE_READ)))
+        return -EBADF;
+    if (unlikely(!f->ops->read))
+        return -EINVAL;
+    if (!pos && !(pos = pos_get(f, &locked)))
+        pos = &nowhere;
+    ssize_t n = f->ops->read(f, to, pos);
+    if (locked)
+        mutex_unlock(&f->pos_lock);
+    return n;
+}
+
+ssize_t file_write(struct file *f, struct iter *from, u64 *pos) {
+    u64 nowhere = 0;
+    bool locked = false;
+    if (unlikely(!(f->mode & FILE_WRITE)))
+        return -EBADF;
+    if (unlikely(!f->ops->write))
+        return -EINVAL;
+    if (!pos && !(pos = pos_get(f, &locked)))
+        pos = &nowhere;
+    ssize_t n = f->ops->write(f, from, pos);
+    if (locked)
+        mutex_unlock(&f->pos_lock);
+    if (n > 0 && unlikely(f->flags & O_DSYNC) && f->ops->fsync) {
+        int error = f->ops->fsync(f, !(f->flags & __O_SYNC));
+        if (error)
+            return error;
+    }
+    return n;
+}
+
+ssize_t file_read_kernel(struct file *f, void *buf, size_t n, u64 pos) {
+    struct iovec v = {buf, n};
+    struct iter it;
+    if (!f->ops->read)
+        return -EINVAL;
+    iter_init(&it, &v, 1, n, true);
+    return f->ops->read(f, &it, &pos);
+}
+
+ssize_t file_write_kernel(struct file *f, const void *buf, size_t n, u64 pos) {
+    struct iovec v = {(void *)buf, n};
+    struct iter it;
+    iter_init(&it, &v, 1, n, true);
+    return file_write(f, &it, &pos);
+}
+
+int file_fsync(struct file *f, bool data_only) {
+    if (f->flags & O_PATH)
+        return -EBADF;
+    return f->ops->fsync ? f->ops->fsync(f, data_only) : -EINVAL;
+}
+
+s64 file_seek(struct file *f, s64 offset, int whence) {
+    bool locked;
+    if (f->flags & O_PATH)
+        return -EBADF;
+    if (!f->ops->seek)
+        return -ESPIPE;
+    pos_get(f, &locked);
+    s64 result = f->ops->seek(f, offset, whence);
+    if (locked)
+        mutex_unlock(&f->pos_lock);
+    return result;
+}
+
+ssize_t read_is_dir(struct file *f, struct iter *to, u64 *pos) {
+    (void)f, (void)to, (void)pos;
+    return -EISDIR;
+}
+
+u32 poll_always(struct file *f, struct poll_table *pt) {
+    (void)f, (void)pt;
+    return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+}
+
+s64 dir_seek(struct file *f, s64 offset, int whence) {
+    if (whence == SEEK_CUR && __builtin_add_overflow(offset, (s64)f->pos, &offset))
+        return -EOVERFLOW;
+    if ((whence != SEEK_SET && whence != SEEK_CUR) || offset < 0)
+        return -EINVAL;
+    return f->pos = offset;
+}

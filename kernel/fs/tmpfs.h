@@ -1,0 +1,15 @@
+// tmpfs: files in memory. devfs is one with nodes that the kernel puts in.
+#ifndef FS_TMPFS_H
+#define FS_TMPFS_H
+
+#include "fs/vfs.h"
+
+// Fill sb as an empty tmpfs: fs_type.mount. options as mount(8): size=, nr_blocks=, nr_inodes=, mode=, uid=, gid=.
+// 0, -EINVAL, -ENOMEM.
+int tmpfs_mount(struct super *sb, const char *options);
+// A new file in `dir`, as inode_ops.make; a directory that exists is returned. Inode with a reference, ERR_PTR(-EEXIST, …).
+struct inode *tmpfs_add(struct inode *dir, const char *name, u32 mode, u32 rdev, const char *target);
+void tmpfs_init(void);
+void chrdev_init(void);  // fs/chrdev.c: register its devices; called by devfs_init
+
+#endif

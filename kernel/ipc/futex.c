@@ -1,0 +1,429 @@
+/*
+ * Futexes: a user word, and a queue of threads that sleep until somebody who changed the word wakes them.
+ *
+ * A key names the word: (mm, address) for private memory, and (frame, offset) for memory that address spaces share;
+ * the waiter's reference on the frame keeps the key true. Waiters of a key are in one hash bucket, a list with a lock.
+ *
+ * Wait against wake:
+ *   waiter                                     waker (has changed the word already)
+ *   bucket lock                                bucket lock
+ *   word != value → unlock, -EAGAIN            finds no waiter, or
+ *   on the list, state INTERRUPTIBLE           takes it off the list, task_wake(); unlock
+ *   unlock; schedule()
+ * The word is read with the lock held, so either the waiter sees the change or the waker sees the waiter. The read must
+ * not fault under the lock: when it would, the lock is dropped, the page brought in, and all begins again.
+ *
+ * A waiter is on its thread's stack; only who holds its bucket's lock may touch it, and the thread takes that lock
+ * before it leaves, so a waker never sees a dead one. Requeueing moves waiters between buckets, both locked, the lower
+ * address first.
+ *
+ * Robust lists are the dying thread's own memory and not trusted: the walk is bounded and stops at the first bad address.
+ */
+#include "ipc/futex.h"
+
+#include "abi/errno.h"
+#include "abi/futex.h"
+#include "lib/hash.h"
+#include "mm/pagecache.h"
+#include "mm/uaccess.h"
+#include "mm/vm.h"
+#include "proc/proc.h"
+
+struct key {
+    u64 object;         // struct mm, or struct page
+    u64 offset;         // address, or offset in the page
+    struct page *page;  // reference of a shared key
+};
+
+struct bucket {
+    struct spinlock lock;
+    struct list waiters;  // [lock]
+};
+
+struct futex_waiter {
+    struct list link;        // [bucket lock]
+    struct key key;          // [bucket lock]
+    struct bucket *bucket;   // [bucket lock] where it is, or was when it was woken
+    bool woken;              // [bucket lock] off the list. Read without by its thread
+    struct task *task;       // [I]
+    u32 bitset;              // [I]
+};
+
+#define BUCKETS 256
+static struct bucket buckets[BUCKETS];
+
+void futex_init(void) {
+    for (int i = 0; i < BUCKETS; i++) {
+        spin_init(&buckets[i].lock, RANK_FUTEX, "futex");
+        list_init(&buckets[i].waiters);
+    }
+}
+
+/* ---- keys ---- */
+
+static bool is_shared_memory(u64 addr) {
+    struct mm *mm = current->mm;
+    read_lock(&mm->lock);
+    struct vma *v = vma_find_exact(mm, addr);
+    bool shared = v && v->flags & VM_SHARED;
+    read_unlock(&mm->lock);
+    return shared;
+}
+
+static int key_get(u64 addr, bool shared, struct key *k) {
+    if (addr & 3)
+        return -EINVAL;
+    if (!user_range_ok(addr, 4))
+        return -EFAULT;
+    if (!shared || !is_shared_memory(addr)) {
+        *k = (struct key){.object = (u64)current->mm, .offset = addr};
+        return 0;
+    }
+    struct page *p = vm_page_of(current->mm, addr, true);
+    if (IS_ERR(p))
+        p = vm_page_of(current->mm, addr, false);
+    if (IS_ERR(p))
+        return PTR_ERR(p);
+    *k = (struct key){.object = (u64)p, .offset = addr & (PAGE_SIZE - 1), .page = p};
+    return 0;
+}
+
+static void key_put(struct key *k) {
+    if (k->page)
+        page_put(k->page);
+}
+
+static bool key_equal(const struct key *a, const struct key *b) {
+    return a->object == b->object && a->offset == b->offset;
+}
+
+static struct bucket *bucket_of(const struct key *k) {
+    return &buckets[hash_u64(k->object ^ hash_u64(k->offset)) % BUCKETS];
+}
+
+static void lock_two(struct bucket *a, struct bucket *b) {
+    spin_lock(&(a < b ? a : b)->lock);
+    if (a != b)
+        spin_lock(&(a < b ? b : a)->lock);
+}
+
+static void unlock_two(struct bucket *a, struct bucket *b) {
+    spin_unlock(&a->lock);
+    if (a != b)
+        spin_unlock(&b->lock);
+}
+
+/* ---- waiting ---- */
+
+// Lock b with *addr == value. 0, or errno with b unlocked.
+static int lock_if_equal(struct bucket *b, u64 addr, u32 value) {
+    u32 now;
+    for (;;) {
+        spin_lock(&b->lock);
+        int error = copy_from_user_nofault(&now, addr, 4);
+        if (!error && now == value)
+            return 0;
+        spin_unlock(&b->lock);
+        if (!error)
+            return -EAGAIN;
+        if (fault_in_user(addr, 4, false))
+            return -EFAULT;
+    }
+}
+
+// Off its queue, wherever that is now. True: it was still there, nobody woke it.
+static bool leave(struct futex_waiter *w) {
+    for (;;) {
+        struct bucket *b = load_acquire(&w->bucket);
+        spin_lock(&b->lock);
+        if (w->bucket == b) {
+            bool there = !w->woken;
+            if (there)
+                list_del(&w->link);
+            spin_unlock(&b->lock);
+            return there;
+        }
+        spin_unlock(&b->lock);
+    }
+}
+
+static long sleep_on(struct futex_waiter *w, u64 deadline) {
+    long result = 0;
+    bool in_time = true;
+    current->wmesg = "futex";
+    for (;;) {
+        __atomic_store_n(&current->state, TASK_INTERRUPTIBLE, __ATOMIC_SEQ_CST);
+        if (load_acquire(&w->woken))
+            break;
+        if (!in_time || signal_pending()) {
+            result = in_time ? -ERESTARTSYS : -ETIMEDOUT;
+            break;
+        }
+        if (deadline == TIME_NEVER)
+            schedule();
+        else
+            in_time = schedule_until(deadline);
+    }
+    WRITE_ONCE(current->state, TASK_RUNNING);
+    current->wmesg = NULL;
+    return result;
+}
+
+long futex_wait(u64 addr, bool shared, u32 value, u32 bitset, u64 deadline) {
+    struct futex_waiter w = {.task = current, .bitset = bitset};
+    if (!bitset)
+        return -EINVAL;
+    long error = key_get(addr, shared, &w.key);
+    if (error)
+        return error;
+    struct bucket *b = bucket_of(&w.key);
+    error = lock_if_equal(b, addr, value);
+    if (!error) {
+        w.bucket = b;
+        list_add_tail(&w.link, &b->waiters);
+        spin_unlock(&b->lock);
+        error = sleep_on(&w, deadline);
+        if (!leave(&w))
+            error = 0;
+    }
+    key_put(&w.key);
+    return error;
+}
+
+/* ---- waking ---- */
+
+// => bucket locked: until it is unlocked the thread cannot leave, so its task and waiter stay
+static void wake(struct futex_waiter *w) {
+    list_del(&w->link);
+    store_release(&w->woken, true);
+    task_wake(w->task, TASK_INTERRUPTIBLE);
+}
+
+static u32 wake_key(struct bucket *b, const struct key *k, u32 count, u32 bitset) {
+    struct futex_waiter *w, *next;
+    u32 woken = 0;
+    list_for_each_safe(w, next, &b->waiters, link) {
+        if (woken == count)
+            break;
+        if (key_equal(&w->key, k) && w->bitset & bitset) {
+            wake(w);
+            woken++;
+        }
+    }
+    return woken;
+}
+
+long futex_wake(u64 addr, bool shared, u32 count, u32 bitset) {
+    struct key k;
+    if (!bitset)
+        return -EINVAL;
+    int error = key_get(addr, shared, &k);
+    if (error)
+        return error;
+    struct bucket *b = bucket_of(&k);
+    spin_lock(&b->lock);
+    u32 woken = wake_key(b, &k, count, bitset);
+    spin_unlock(&b->lock);
+    key_put(&k);
+    return woken;
+}
+
+// => both buckets locked
+static u32 move_waiters(struct bucket *from, const struct key *k, struct bucket *to, const struct key *k2, u32 count) {
+    struct futex_waiter *w, *next;
+    u32 moved = 0;
+    list_for_each_safe(w, next, &from->waiters, link) {
+        if (moved == count)
+            break;
+        if (!key_equal(&w->key, k))
+            continue;
+        if (k2->page)
+            page_get(k2->page);
+        if (w->key.page)
+            page_put(w->key.page);
+        w->key = *k2;
+        list_move_tail(&w->link, &to->waiters);
+        store_release(&w->bucket, to);
+        moved++;
+    }
+    return moved;
+}
+
+static long requeue_keys(u64 addr, const struct key *k, const struct key *k2, u32 count, u32 moved, const u32 *expected) {
+    struct bucket *b = bucket_of(k), *b2 = bucket_of(k2);
+    u32 now;
+    for (;;) {
+        lock_two(b, b2);
+        int error = expected ? copy_from_user_nofault(&now, addr, 4) : 0;
+        if (!error)
+            break;
+        unlock_two(b, b2);
+        if (fault_in_user(addr, 4, false))
+            return -EFAULT;
+    }
+    long result = -EAGAIN;
+    if (!expected || now == *expected) {
+        result = wake_key(b, k, count, FUTEX_BITSET_MATCH_ANY);
+        u32 n = move_waiters(b, k, b2, k2, moved);
+        if (expected)
+            result += n;
+    }
+    unlock_two(b, b2);
+    return result;
+}
+
+long futex_requeue(u64 addr, bool shared, u64 addr2, u32 count, u32 moved, const u32 *expected) {
+    struct key k, k2;
+    long result = key_get(addr, shared, &k);
+    if (result)
+        return result;
+    result = key_get(addr2, shared, &k2);
+    if (!result) {
+        result = requeue_keys(addr, &k, &k2, count, moved, expected);
+        key_put(&k2);
+    }
+    key_put(&k);
+    return result;
+}
+
+/* ---- FUTEX_WAKE_OP ---- */
+
+static s32 sign_extend_12(u32 x) { return (s32)(x << 20) >> 20; }
+
+static int apply(u32 op, u32 arg, u32 old, u32 *new_) {
+    switch (op) {
+    case FUTEX_OP_SET:
+        *new_ = arg;
+        return 0;
+    case FUTEX_OP_ADD:
+        *new_ = old + arg;
+        return 0;
+    case FUTEX_OP_OR:
+        *new_ = old | arg;
+        return 0;
+    case FUTEX_OP_ANDN:
+        *new_ = old & ~arg;
+        return 0;
+    case FUTEX_OP_XOR:
+        *new_ = old ^ arg;
+        return 0;
+    default:
+        return -ENOSYS;
+    }
+}
+
+static int compare(u32 how, s32 old, s32 with) {
+    switch (how) {
+    case FUTEX_OP_CMP_EQ:
+        return old == with;
+    case FUTEX_OP_CMP_NE:
+        return old != with;
+    case FUTEX_OP_CMP_LT:
+        return old < with;
+    case FUTEX_OP_CMP_LE:
+        return old <= with;
+    case FUTEX_OP_CMP_GT:
+        return old > with;
+    case FUTEX_OP_CMP_GE:
+        return old >= with;
+    default:
+        return -ENOSYS;
+    }
+}
+
+// Replace *addr by what `op` makes of it, atomically. 1 or 0: how the old value compares; or errno.
+static int change_word(u64 addr, u32 op) {
+    u32 arg = sign_extend_12(op >> 12 & 0xfff), old, new_;
+    if (op >> 28 & FUTEX_OP_OPARG_SHIFT)
+        arg = 1u << (arg & 31);
+    if (get_user_u32(&old, addr))
+        return -EFAULT;
+    for (;;) {
+        u32 seen = old;
+        int error = apply(op >> 28 & 7, arg, old, &new_);
+        if (error)
+            return error;
+        if (usercopy_cmpxchg32((u32 *)addr, &seen, new_))
+            return -EFAULT;
+        if (seen == old)
+            return compare(op >> 24 & 15, old, sign_extend_12(op & 0xfff));
+        old = seen;
+    }
+}
+
+// The word is changed before the locks are taken: a waiter that had seen the old value is on its queue by then.
+long futex_wake_op(u64 addr, bool shared, u64 addr2, u32 count, u32 count2, u32 op) {
+    long result = addr & 3 || addr2 & 3 ? -EINVAL : 0;
+    if (!result && !user_range_ok(addr2, 4))
+        result = -EFAULT;
+    if (result)
+        return result;
+    int wake_second = change_word(addr2, op);
+    if (wake_second < 0)
+        return wake_second;
+    result = futex_wake(addr, shared, count, FUTEX_BITSET_MATCH_ANY);
+    if (result >= 0 && wake_second) {
+        long more = futex_wake(addr2, shared, count2, FUTEX_BITSET_MATCH_ANY);
+        result = more < 0 ? more : result + more;
+    }
+    return result;
+}
+
+/* ---- the end of a thread ---- */
+
+// Mark the lock at addr as left by its dead owner and wake a waiter. False: bad address.
+static bool let_go(u64 addr, bool pending) {
+    u32 old;
+    if (addr & 3 || get_user_u32(&old, addr))
+        return false;
+    for (;;) {
+        if (pending && old == 0) {  // unlocked, but its waiter was not woken yet
+            futex_wake(addr, true, 1, FUTEX_BITSET_MATCH_ANY);
+            return true;
+        }
+        if ((old & FUTEX_TID_MASK) != (u32)current->pid->nr)
+            return true;
+        u32 seen = old;
+        if (!user_range_ok(addr, 4) ||
+            usercopy_cmpxchg32((u32 *)addr, &seen, (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED))
+            return false;
+        if (seen == old)
+            break;
+        old = seen;
+    }
+    if (old & FUTEX_WAITERS) {
+        futex_wake(addr, true, 1, FUTEX_BITSET_MATCH_ANY);
+        futex_wake(addr, false, 1, FUTEX_BITSET_MATCH_ANY);
+    }
+    return true;
+}
+
+static void let_go_of_robust_list(void) {
+    struct robust_list_head head;
+    u64 start = (u64)current->robust_list, entry, next;
+    if (!start || copy_from_user(&head, start, sizeof(head)))
+        return;
+    u64 pending = (u64)head.list_op_pending & ~1ul;
+    entry = (u64)head.list.next & ~1ul;
+    for (int i = 0; i < ROBUST_LIST_LIMIT && entry != start; i++) {
+        bool more = get_user_u64(&next, entry) == 0;
+        if (entry != pending && !let_go(entry + head.futex_offset, false))
+            return;
+        if (!more)
+            return;
+        entry = next & ~1ul;
+    }
+    if (pending)
+        let_go(pending + head.futex_offset, true);
+}
+
+void futex_exit(void) {
+    if (!current->mm)
+        return;
+    let_go_of_robust_list();
+    current->robust_list = NULL;
+    u64 tid = (u64)current->clear_child_tid;
+    current->clear_child_tid = NULL;
+    if (tid && ref_read(&current->mm->users) > 1 && put_user_u32(0, tid) == 0)
+        futex_wake(tid, true, 1, FUTEX_BITSET_MATCH_ANY);
+}

@@ -1,0 +1,529 @@
+/*
+ * Pipes and FIFOs: a ring of pages between readers and writers.
+ *
+ * Both kinds are one `struct pipe`, reached through an inode: a FIFO's inode lives in its file system and
+ * gets a pipe while somebody has it open; pipe2() makes an inode of the internal file system `pipefs`, that
+ * has no root and no names. The pipe goes when the last description of it is released.
+ *
+ * The ring has a power of two of slots. Slots [tail, head) each hold a page and the piece of it that is not
+ * yet read. A small write goes behind the bytes of the last page when all of it fits there, so that 65536
+ * single bytes fill a pipe and not 16; an emptied page is kept as a spare, so that a ping-pong of small
+ * messages allocates nothing.
+ *
+ * Locks: pipe->lock (a mutex, for user copies sleep in faults) guards ring and counts. The inode's lock
+ * guards inode->pipe and pipe->files, and comes first; nobody holds it while waiting for the other end.
+ *
+ * Waiting: readers sleep while the ring is empty, writers while it is full. Both look at the ring without the
+ * mutex and look again with it. Whoever changes the ring wakes only when somebody is on the other queue; the
+ * queues are empty but for such sleepers and for poll, so a transfer to a busy partner wakes nobody.
+ *
+ *   writer                                reader
+ *                                         mutex; empty; mutex off
+ *   mutex; bytes in; mutex off            waitq_prepare(): on the queue
+ *   fence; queue in use? yes: wake        empty? no longer: go on
+ *
+ * Whichever order the last two lines have, one of them sees the other.
+ */
+#include "ipc/pipe.h"
+
+#include "abi/errno.h"
+#include "abi/ioctl.h"
+#include "abi/poll.h"
+#include "fs/proc.h"
+#include "lib/bitmap.h"
+#include "lib/string.h"
+#include "mm/slab.h"
+#include "mm/uaccess.h"
+
+#define PIPE_SLOTS 16  // 64 KiB, pipe(7)
+
+struct pipe_slot {
+    struct page *page;
+    u32 offset;  // of the first byte not yet read
+    u32 length;
+};
+
+struct pipe {
+    struct mutex lock;
+    struct waitq readers, writers;
+    // [lock]; head, tail and the counts are also looked at without
+    u32 head, tail;       // free-running: slot i is ring[i & (slots - 1)]
+    u32 slots;
+    u32 nr_readers, nr_writers;  // descriptions open for it
+    u32 opened_read, opened_write;  // how often that happened: what open of a FIFO waits for
+    struct pipe_slot *ring;
+    struct page *spare;
+    struct pipe_slot first_ring[PIPE_SLOTS];
+    u32 files;            // [inode lock] descriptions
+};
+
+static u64 pipe_max_size = MIB(1);  // bytes that an unprivileged F_SETPIPE_SZ may ask for
+
+static inline bool pipe_empty(const struct pipe *p) {
+    return READ_ONCE(p->head) == READ_ONCE(p->tail);
+}
+static inline bool pipe_full(const struct pipe *p) {
+    return READ_ONCE(p->head) - READ_ONCE(p->tail) >= READ_ONCE(p->slots);
+}
+static inline struct pipe_slot *pipe_slot(const struct pipe *p, u32 i) {
+    return &p->ring[i & (p->slots - 1)];
+}
+
+static inline void pipe_wake(struct waitq *q, u32 events) {
+    memory_fence();
+    if (waitq_active(q))
+        waitq_wake(q, ~0u, events);
+}
+
+static struct pipe *pipe_alloc(void) {
+    struct pipe *p = kzalloc(sizeof(*p));
+    if (!p)
+        return NULL;
+    mutex_init(&p->lock);
+    waitq_init(&p->readers);
+    waitq_init(&p->writers);
+    p->ring = p->first_ring;
+    p->slots = PIPE_SLOTS;
+    return p;
+}
+
+static void pipe_free(struct pipe *p) {
+    for (u32 i = p->tail; i != p->head; i++)
+        page_put(pipe_slot(p, i)->page);
+    if (p->spare)
+        page_put(p->spare);
+    if (p->ring != p->first_ring)
+        kfree(p->ring);
+    kfree(p);
+}
+
+// ---- moving bytes; => pipe->lock held ----
+
+// The page of the first slot is empty: keep it for the next write, or give it back.
+static void pipe_drop_first(struct pipe *p) {
+    struct page *page = pipe_slot(p, p->tail)->page;
+    WRITE_ONCE(p->tail, p->tail + 1);
+    if (!p->spare)
+        p->spare = page;
+    else
+        page_put(page);
+}
+
+// Bytes moved into the iter; 0: the first one faulted.
+static size_t pipe_take(struct pipe *p, struct iter *to) {
+    size_t done = 0;
+    while (to->left && !pipe_empty(p)) {
+        struct pipe_slot *s = pipe_slot(p, p->tail);
+        size_t want = min((size_t)s->length, to->left);
+        size_t n = iter_put(to, (char *)page_va(s->page) + s->offset, want);
+        s->offset += n;
+        s->length -= n;
+        done += n;
+        if (s->length == 0)
+            pipe_drop_first(p);
+        if (n < want)
+            break;
+    }
+    return done;
+}
+
+// Bytes that fit behind the last page's. A short write goes there whole or not at all.
+static size_t pipe_tail_room(const struct pipe *p, size_t whole) {
+    if (pipe_empty(p))
+        return 0;
+    const struct pipe_slot *s = pipe_slot(p, p->head - 1);
+    size_t room = PAGE_SIZE - s->offset - s->length;
+    return room >= whole ? room : 0;
+}
+
+// Append up to n bytes to the last page.
+static size_t pipe_extend(struct pipe *p, struct iter *from, size_t n) {
+    struct pipe_slot *s = pipe_slot(p, p->head - 1);
+    size_t got = iter_get(from, (char *)page_va(s->page) + s->offset + s->length, n);
+    s->length += got;
+    return got;
+}
+
+// Fill a free slot with up to n bytes: how many, -EFAULT for none, -ENOMEM.
+static ssize_t pipe_add_page(struct pipe *p, struct iter *from, size_t n) {
+    if (!p->spare && !(p->spare = page_alloc(0, ALLOC_USER)))
+        return -ENOMEM;
+    size_t got = iter_get(from, page_va(p->spare), n);
+    if (got == 0)
+        return -EFAULT;
+    *pipe_slot(p, p->head) = (struct pipe_slot){.page = p->spare, .length = got};
+    p->spare = NULL;
+    WRITE_ONCE(p->head, p->head + 1);
+    return got;
+}
+
+// Move bytes in until the iter is empty or the ring is full. `whole`: bytes that must stay in one piece, or 0.
+// 0, or -EFAULT, -ENOMEM; *done counts what went in before.
+static int pipe_fill(struct pipe *p, struct iter *from, size_t whole, size_t *done) {
+    while (from->left) {
+        size_t room = pipe_tail_room(p, whole ? whole : 1);
+        size_t want = min(from->left, room ? room : PAGE_SIZE);
+        ssize_t n;
+        if (room)
+            n = pipe_extend(p, from, want);
+        else if (!pipe_full(p))
+            n = pipe_add_page(p, from, want);
+        else
+            return 0;
+        if (n < 0)
+            return n;
+        *done += n;
+        if ((size_t)n < want)
+            return -EFAULT;
+    }
+    return 0;
+}
+
+// ---- file operations ----
+
+// Wait until there are bytes. => lock held, and held again after 0; released after an error.
+// 0 (perhaps with an empty ring: end of file), -EAGAIN, -ERESTARTSYS.
+static int pipe_wait_bytes(struct pipe *p, bool nonblock) {
+    while (pipe_empty(p) && p->nr_writers) {
+        mutex_unlock(&p->lock);
+        if (nonblock)
+            return -EAGAIN;
+        int error = wait_event_interruptible(&p->readers,
+                                             !pipe_empty(p) || !READ_ONCE(p->nr_writers), "pipe_read");
+        if (error)
+            return error;
+        mutex_lock(&p->lock);
+    }
+    return 0;
+}
+
+static ssize_t pipe_read(struct file *f, struct iter *to, u64 *pos) {
+    struct pipe *p = f->private_;
+    (void)pos;
+    if (to->left == 0)
+        return 0;
+    mutex_lock(&p->lock);
+    int error = pipe_wait_bytes(p, f->flags & O_NONBLOCK);
+    if (error)
+        return error;
+    bool empty = pipe_empty(p), was_full = pipe_full(p);
+    size_t n = pipe_take(p, to);
+    mutex_unlock(&p->lock);
+    if (was_full)
+        pipe_wake(&p->writers, POLLOUT | POLLWRNORM);
+    return n || empty ? (ssize_t)n : -EFAULT;
+}
+
+// Wait for a free slot. => lock held, and held again after 0; released after an error. -EAGAIN, -ERESTARTSYS.
+static int pipe_wait_room(struct pipe *p, bool nonblock) {
+    mutex_unlock(&p->lock);
+    pipe_wake(&p->readers, POLLIN | POLLRDNORM);
+    if (nonblock)
+        return -EAGAIN;
+    int error = wait_event_interruptible(&p->writers,
+                                         !pipe_full(p) || !READ_ONCE(p->nr_readers), "pipe_write");
+    if (!error)
+        mutex_lock(&p->lock);
+    return error;
+}
+
+static ssize_t pipe_write(struct file *f, struct iter *from, u64 *pos) {
+    struct pipe *p = f->private_;
+    size_t whole = from->left <= PIPE_BUF ? from->left : 0, done = 0;
+    int error = 0;
+    (void)pos;
+    if (from->left == 0)
+        return 0;
+    mutex_lock(&p->lock);
+    for (;;) {
+        error = p->nr_readers ? pipe_fill(p, from, whole, &done) : -EPIPE;
+        if (error || from->left == 0)
+            break;
+        error = pipe_wait_room(p, f->flags & O_NONBLOCK);
+        if (error)
+            return done ? (ssize_t)done : error;
+    }
+    mutex_unlock(&p->lock);
+    if (done)
+        pipe_wake(&p->readers, POLLIN | POLLRDNORM);
+    if (error == -EPIPE)
+        signal_process(current->process, SIGPIPE);
+    return done ? (ssize_t)done : error;
+}
+
+static u32 pipe_poll(struct file *f, struct poll_table *pt) {
+    struct pipe *p = f->private_;
+    u32 events = 0;
+    if (f->mode & FILE_READ) {
+        poll_wait(f, &p->readers, pt);
+        if (!pipe_empty(p))
+            events |= POLLIN | POLLRDNORM;
+        // Not before a first writer came: f->pos is opened_write as this reader found it.
+        if (!READ_ONCE(p->nr_writers) && (u32)f->pos != READ_ONCE(p->opened_write))
+            events |= POLLHUP;
+    }
+    if (f->mode & FILE_WRITE) {
+        poll_wait(f, &p->writers, pt);
+        if (!pipe_full(p))
+            events |= POLLOUT | POLLWRNORM;
+        if (!READ_ONCE(p->nr_readers))
+            events |= POLLERR;
+    }
+    return events;
+}
+
+static long pipe_ioctl(struct file *f, u32 cmd, u64 arg) {
+    struct pipe *p = f->private_;
+    if (cmd != FIONREAD)
+        return -ENOTTY;
+    u32 bytes = 0;
+    mutex_lock(&p->lock);
+    for (u32 i = p->tail; i != p->head; i++)
+        bytes += pipe_slot(p, i)->length;
+    mutex_unlock(&p->lock);
+    return put_user_u32(bytes, arg);
+}
+
+// ---- open and close ----
+
+// The pipe of a FIFO's inode, one more description counted; NULL: out of memory.
+static struct pipe *pipe_attach(struct inode *inode) {
+    write_lock(&inode->lock);
+    if (!inode->pipe)
+        inode->pipe = pipe_alloc();
+    struct pipe *p = inode->pipe;
+    if (p)
+        p->files++;
+    write_unlock(&inode->lock);
+    return p;
+}
+
+static void pipe_detach(struct inode *inode, struct pipe *p) {
+    write_lock(&inode->lock);
+    bool last = --p->files == 0;
+    if (last)
+        inode->pipe = NULL;
+    write_unlock(&inode->lock);
+    if (last)
+        pipe_free(p);
+}
+
+static void pipe_count_ends(struct pipe *p, struct file *f, int step) {
+    mutex_lock(&p->lock);
+    if (step > 0)
+        f->pos = p->opened_write;
+    if (f->mode & FILE_READ) {
+        p->nr_readers += step;
+        p->opened_read += step > 0;
+    }
+    if (f->mode & FILE_WRITE) {
+        p->nr_writers += step;
+        p->opened_write += step > 0;
+    }
+    mutex_unlock(&p->lock);
+    pipe_wake(&p->readers, POLLIN | POLLRDNORM | POLLHUP);
+    pipe_wake(&p->writers, POLLOUT | POLLWRNORM | POLLERR);
+}
+
+static void pipe_release(struct file *f) {
+    struct pipe *p = f->private_;
+    if (!p)
+        return;
+    f->private_ = NULL;
+    pipe_count_ends(p, f, -1);
+    pipe_detach(f->inode, p);
+}
+
+// Open waits for the other side to have come, even if it is gone again by now. `seen`: how often it had before.
+static int fifo_wait_partner(struct pipe *p, struct file *f, u32 read_seen, u32 write_seen) {
+    if ((f->mode & (FILE_READ | FILE_WRITE)) == (FILE_READ | FILE_WRITE))
+        return 0;
+    if (f->mode & FILE_READ) {
+        if ((f->flags & O_NONBLOCK) || READ_ONCE(p->nr_writers))
+            return 0;
+        return wait_event_interruptible(&p->readers, READ_ONCE(p->opened_write) != write_seen, "fifo_open");
+    }
+    if (READ_ONCE(p->nr_readers))
+        return 0;
+    if (f->flags & O_NONBLOCK)
+        return -ENXIO;
+    return wait_event_interruptible(&p->writers, READ_ONCE(p->opened_read) != read_seen, "fifo_open");
+}
+
+static int fifo_open(struct inode *inode, struct file *f) {
+    struct pipe *p = pipe_attach(inode);
+    if (!p)
+        return -ENOMEM;
+    u32 read_seen = READ_ONCE(p->opened_read), write_seen = READ_ONCE(p->opened_write);
+    f->mode = (f->mode & ~FILE_SEEK) | FILE_STREAM;
+    f->private_ = p;
+    pipe_count_ends(p, f, 1);
+    int error = fifo_wait_partner(p, f, read_seen, write_seen);
+    if (error)
+        pipe_release(f);
+    return error;
+}
+
+const struct file_ops fifo_ops = {
+    .open = fifo_open,
+    .release = pipe_release,
+    .read = pipe_read,
+    .write = pipe_write,
+    .ioctl = pipe_ioctl,
+    .poll = pipe_poll,
+};
+
+// ---- pipefs and pipe2() ----
+
+static struct inode *pipefs_alloc(struct super *sb) {
+    (void)sb;
+    return kzalloc(sizeof(struct inode));
+}
+static void pipefs_free(struct inode *inode) { kfree(inode); }
+static int pipefs_statfs(struct super *sb, struct statfs *st) {
+    (void)sb;
+    *st = (struct statfs){.f_type = PIPEFS_MAGIC, .f_bsize = PAGE_SIZE, .f_namelen = NAME_MAX};
+    return 0;
+}
+
+static const struct fs_type pipefs_type = {.name = "pipefs"};
+static const struct super_ops pipefs_ops = {
+    .alloc = pipefs_alloc,
+    .free = pipefs_free,
+    .statfs = pipefs_statfs,
+};
+static const struct inode_ops pipe_inode_ops;
+static struct super pipefs = {
+    .type = &pipefs_type,
+    .ops = &pipefs_ops,
+    .devno = 0x0d,
+    .block_size = PAGE_SIZE,
+    .inodes = LIST_INIT(pipefs.inodes),
+    .dirty = LIST_INIT(pipefs.dirty),
+    .link = LIST_INIT(pipefs.link),
+};
+static u64 next_ino;  // [a]
+
+// An inode with its pipe and no descriptions yet.
+static struct inode *pipe_inode(void) {
+    struct pipe *p = pipe_alloc();
+    if (!p)
+        return ERR_PTR(-ENOMEM);
+    struct inode *inode = inode_new(&pipefs, atomic_add(&next_ino, 1) + 1, S_IFIFO | 0600);
+    if (IS_ERR(inode)) {
+        pipe_free(p);
+        return inode;
+    }
+    inode->ops = &pipe_inode_ops;
+    inode->fops = &fifo_ops;
+    inode->nlink = 0;  // no name will ever find it: it goes with the last description
+    inode->pipe = p;
+    return inode;
+}
+
+// One end. => on failure the pipe still belongs to the caller. Takes its own inode reference.
+static struct file *pipe_end(struct inode *inode, int flags) {
+    inode_ref(inode);
+    struct file *f = file_create(inode, &fifo_ops, flags, NULL);
+    if (IS_ERR(f)) {
+        inode_put(inode);
+        return f;
+    }
+    f->mode = (f->mode & ~FILE_SEEK) | FILE_STREAM;
+    f->private_ = inode->pipe;
+    pipe_count_ends(inode->pipe, f, 1);
+    return f;
+}
+
+int pipe_create(struct file *ends[2], int flags) {
+    if (flags & ~(O_NONBLOCK | O_CLOEXEC))
+        return -EINVAL;
+    struct inode *inode = pipe_inode();
+    if (IS_ERR(inode))
+        return PTR_ERR(inode);
+    struct pipe *p = inode->pipe;
+    p->files = 3;  // two ends and this function
+    flags &= O_NONBLOCK;
+    int error = 0;
+    ends[0] = pipe_end(inode, O_RDONLY | flags);
+    if (IS_ERR(ends[0])) {
+        error = PTR_ERR(ends[0]);
+        p->files -= 2;
+        goto put_inode;
+    }
+    ends[1] = pipe_end(inode, O_WRONLY | flags);
+    if (IS_ERR(ends[1])) {
+        error = PTR_ERR(ends[1]);
+        p->files--;
+        file_put(ends[0]);
+    }
+put_inode:
+    pipe_detach(inode, p);
+    inode_put(inode);
+    return error;
+}
+
+// ---- size ----
+
+// A ring of `slots` slots with the same bytes. => lock held. 0, -EBUSY, -ENOMEM.
+static int pipe_resize(struct pipe *p, u32 slots) {
+    u32 used = p->head - p->tail;
+    if (used > slots)
+        return -EBUSY;
+    struct pipe_slot *ring = slots <= PIPE_SLOTS && p->ring != p->first_ring
+                                 ? p->first_ring
+                                 : kzalloc(slots * sizeof(*ring));
+    if (!ring)
+        return -ENOMEM;
+    for (u32 i = 0; i < used; i++)
+        ring[i] = *pipe_slot(p, p->tail + i);
+    if (p->ring != p->first_ring)
+        kfree(p->ring);
+    p->ring = ring;
+    WRITE_ONCE(p->slots, slots);
+    WRITE_ONCE(p->tail, 0);
+    WRITE_ONCE(p->head, used);
+    return 0;
+}
+
+static long pipe_set_size(struct pipe *p, u64 size) {
+    if (size > GIB(2))
+        return -EINVAL;
+    u64 slots = 1ul << ilog2_up(div_round_up(max(size, 1ul), PAGE_SIZE));
+    if (slots * PAGE_SIZE > READ_ONCE(pipe_max_size) && !capable())
+        return -EPERM;
+    if (slots * sizeof(struct pipe_slot) > MIB(4))
+        return -ENOMEM;
+    mutex_lock(&p->lock);
+    long result = pipe_resize(p, slots);
+    mutex_unlock(&p->lock);
+    // The unlocked looks may have seen half of the change.
+    pipe_wake(&p->readers, POLLIN | POLLRDNORM);
+    pipe_wake(&p->writers, POLLOUT | POLLWRNORM);
+    return result ? result : (long)(slots * PAGE_SIZE);
+}
+
+long pipe_fcntl(struct file *f, int cmd, u64 arg) {
+    if (f->ops != &fifo_ops || !f->private_)
+        return -EBADF;
+    struct pipe *p = f->private_;
+    if (cmd == F_SETPIPE_SZ)
+        return pipe_set_size(p, arg);
+    return (long)READ_ONCE(p->slots) * (long)PAGE_SIZE;
+}
+
+static void show_max_size(struct printer *p) { printer_printf(p, "%lu\n", READ_ONCE(pipe_max_size)); }
+
+static int set_max_size(const char *text, size_t n) {
+    u64 size;
+    (void)n;
+    if (parse_u64(text, &size) || size > GIB(2))
+        return -EINVAL;
+    WRITE_ONCE(pipe_max_size, PAGE_SIZE << ilog2_up(div_round_up(max(size, PAGE_SIZE), PAGE_SIZE)));
+    return 0;
+}
+
+void pipe_init(void) {
+    mutex_init(&pipefs.rename_lock);
+    proc_add("sys/fs/pipe-max-size", 0644, show_max_size, set_max_size);
+}

@@ -1,0 +1,478 @@
+/*
+ * fault.c: page faults, the only way in which a user page appears.
+ *
+ *   what is there      access   VMA                      what happens
+ *   nothing            read     anonymous                the page of zeroes, read-only
+ *   nothing            write    anonymous                a zeroed page
+ *   nothing            read     with pages (file, shm)   the cached page, read-only; neighbours too
+ *   nothing            write    private, with pages      a copy of the cache's page
+ *   nothing            write    shared                   the cache's page, dirty and writable
+ *   read-only page     write    private                  its only user: made writable; else a copy
+ *   read-only page     write    shared                   dirty and writable
+ *   enough             any                               another hart was faster: try again
+ *
+ * A fault holds mm->lock for reading, so VMAs stay and fork, munmap, mprotect, exit cannot run. It
+ * looks at the entry, takes what may sleep or fail (frames, disk reads), then locks the table,
+ * checks that the entry is what it was, and installs.
+ *
+ *   two faults on one page             the second finds the entry changed, frees its page, is done
+ *   truncation                         takes the page out of its mapping, then unmaps it; we look
+ *                                      at page->cache.mapping under the table's lock: a page that
+ *                                      left is not installed
+ *   write-back                         see pagecache.c: DIRTY is set under the table's lock
+ *   copy-on-write, a new reference     a private page that is mapped once has count 1; more come
+ *                                      from fork (not under mm->lock) or vm_page_of (table's lock)
+ *
+ * Only the faulting hart flushes when rights rise: others fault once more for nothing. When a page
+ * is replaced (copy), all harts that run the mm forget the old one before the fault returns.
+ *
+ * Locks: mm->lock (reading), table lock, mapping->lock. Sleeps.
+ */
+#include "lib/string.h"
+#include "mm/internal.h"
+#include "mm/stats.h"
+#include "mm/uaccess.h"
+#include "proc/proc.h"
+
+#define AROUND 16  // pages of a file that one fault maps at most
+#define RETRY 1    // internal: look again
+
+// ---- installing ----
+
+static inline void forget_here(va_t addr) { tlb_flush_page(addr); }
+
+// => the table is locked, *slot is 0
+static void set_new(struct vma *v, struct page *table, pte_t *slot, struct page *p, bool write) {
+    WRITE_ONCE(*slot, pte_for(v, p, write));
+    table->table.used++;
+    if (p != zero_page)
+        atomic_add_relaxed(rss_counter(v, p), 1);
+}
+
+static int nomem(void) { return fatal_signal_pending() ? -EINTR : -ENOMEM; }
+
+// ---- anonymous memory ----
+
+static int map_zero(struct vma *v, struct page *table, va_t addr) {
+    pte_t *slot = table_slot(table, addr);
+
+    spin_lock(&table->table.lock);
+    if (*slot == 0) {
+        set_new(v, table, slot, zero_page, false);
+        vm_count(zero_maps);
+    }
+    spin_unlock(&table->table.lock);
+    forget_here(addr);
+    return 0;
+}
+
+static int map_fresh(struct vma *v, struct page *table, va_t addr) {
+    pte_t *slot = table_slot(table, addr);
+    struct page *p = page_alloc(0, ALLOC_USER | ALLOC_ZERO);
+
+    if (!p)
+        return nomem();
+    spin_lock(&table->table.lock);
+    bool ours = *slot == 0;
+    if (likely(ours)) {
+        set_new(v, table, slot, p, true);
+        vm_count(zero_fills);
+    }
+    spin_unlock(&table->table.lock);
+    if (unlikely(!ours))
+        page_free(p, 0);
+    forget_here(addr);
+    return 0;
+}
+
+// ---- pages of a mapping ----
+
+static inline bool still_in(const struct vma *v, const struct page *p) {
+    return !v->mapping || p->kind != PAGE_CACHE || READ_ONCE(p->cache.mapping) == v->mapping;
+}
+
+// Map those of n consecutive pages whose entries are empty; drops the references. True when `addr`
+// has a page now.
+static bool map_run(struct vma *v, struct page *table, va_t start, struct page **pages, size_t n,
+                    va_t addr) {
+    pte_t *slot = table_slot(table, start);
+    u32 mapped = 0;
+
+    spin_lock(&table->table.lock);
+    for (size_t i = 0; i < n; i++)
+        if (slot[i] == 0 && still_in(v, pages[i])) {
+            WRITE_ONCE(slot[i], pte_for(v, pages[i], false));
+            pages[i] = NULL;  // the reference is the entry's
+            mapped++;
+        }
+    bool done = *table_slot(table, addr) != 0;
+    table->table.used += mapped;
+    vm_count_n(file_maps, mapped);
+    spin_unlock(&table->table.lock);
+    if (mapped)
+        atomic_add_relaxed(
+            v->mapping->flags & MAPPING_PINNED ? &v->mm->rss_shmem : &v->mm->rss_file, mapped);
+    for (size_t i = 0; i < n; i++)
+        if (pages[i])
+            page_put(pages[i]);
+    return done;
+}
+
+// Map what the cache has of the aligned window around addr, from addr's own page on and before it.
+// False: addr's page is absent.
+static bool map_around(struct vma *v, struct page *table, va_t addr) {
+    struct page *pages[AROUND];
+    va_t low = align_down(addr, AROUND * PAGE_SIZE), high = low + AROUND * PAGE_SIZE;
+
+    low = max(low, v->start);
+    high = min(high, v->end);
+    size_t n =
+        pagecache_find_run(v->mapping, vma_pgoff(v, addr), (high - addr) >> PAGE_SHIFT, pages);
+    if (n == 0 || !map_run(v, table, addr, pages, n, addr))
+        return false;
+    if (low < addr) {
+        n = pagecache_find_run(v->mapping, vma_pgoff(v, low), (addr - low) >> PAGE_SHIFT, pages);
+        if (n)
+            map_run(v, table, low, pages, n, low);
+    }
+    if (v->flags & VM_EXEC)
+        tlb_new_code(v->mm);
+    forget_here(addr);
+    return true;
+}
+
+// A private copy of `from` takes the place of the entry `old`. Drops no reference of the caller.
+static int map_copy(struct vma *v, struct page *table, va_t addr, pte_t old, struct page *from) {
+    pte_t *slot = table_slot(table, addr);
+    struct page *copy = page_alloc(0, ALLOC_USER), *dropped = NULL;
+
+    if (!copy)
+        return nomem();
+    spin_lock(&table->table.lock);
+    bool same = *slot == old && (old != 0 || still_in(v, from));
+    if (likely(same)) {
+        if (from == zero_page)
+            page_clear(page_va(copy));
+        else
+            page_copy(page_va(copy), page_va(from));
+        if (old == 0) {
+            set_new(v, table, slot, copy, true);
+        } else {
+            WRITE_ONCE(*slot, pte_for(v, copy, true));
+            if (from->kind == PAGE_CACHE) {
+                atomic_sub(rss_counter(v, from), 1);
+                vm_count(file_unmaps);
+            }
+            if (from->kind == PAGE_CACHE || from == zero_page)
+                atomic_add_relaxed(&v->mm->rss_anon, 1);
+            dropped = from == zero_page ? NULL : from;
+        }
+        vm_count(cow_copies);
+        if (old & PTE_V)
+            tlb_shootdown(v->mm, addr, addr + PAGE_SIZE, false);
+        else
+            forget_here(addr);
+        if (dropped)
+            drop_page(dropped);
+    }
+    spin_unlock(&table->table.lock);
+    if (unlikely(!same))
+        page_free(copy, 0);
+    else if (v->flags & VM_EXEC)
+        tlb_new_code(v->mm);
+    return 0;
+}
+
+// A shared page is about to be written: disk space for it. 0, -ENOSPC …
+static int reserve_space(struct vma *v, struct page *p) {
+    const struct mapping_ops *ops = v->mapping ? v->mapping->ops : NULL;
+
+    if (!ops || !ops->make_writable || load_relaxed(&p->cache.flags) & PAGE_DIRTY)
+        return 0;
+    return ops->make_writable(v->mapping, p);
+}
+
+// Put p, of which the caller has a reference, where the entry is `old`: empty, or p read-only.
+static int map_shared(struct vma *v, struct page *table, va_t addr, pte_t old, struct page *p,
+                      bool write) {
+    pte_t *slot = table_slot(table, addr);
+    int error = write ? reserve_space(v, p) : 0;
+
+    if (error)
+        return error;
+    spin_lock(&table->table.lock);
+    bool installed = *slot == old && still_in(v, p);
+    if (installed) {
+        if (write && p->kind == PAGE_CACHE)
+            page_mark_dirty(p);
+        if (old == 0) {
+            page_get(p);
+            set_new(v, table, slot, p, write);
+            if (p->kind == PAGE_CACHE)
+                vm_count(file_maps);
+        } else {
+            WRITE_ONCE(*slot, pte_for(v, p, write));
+        }
+    }
+    spin_unlock(&table->table.lock);
+    forget_here(addr);
+    if (installed && v->flags & VM_EXEC)
+        tlb_new_code(v->mm);
+    return installed ? 0 : RETRY;
+}
+
+// Nothing is mapped, and the VMA has pages of its own.
+static int fault_backed(struct vma *v, struct page *table, va_t addr, enum access access) {
+    bool write = access == ACCESS_WRITE;
+    int error;
+
+    if (!write && v->mapping && map_around(v, table, addr))
+        return 0;
+    // A read came here because the page is not in the cache.
+    struct page *p = write && v->mapping ? pagecache_find(v->mapping, vma_pgoff(v, addr)) : NULL;
+    if (!p && v->mapping && v->mapping->ops->read_page) {
+        current->majflt++;
+        vm_count(major);
+    }
+    if (!p)
+        p = v->ops->fault ? v->ops->fault(v, addr, access)
+                          : pagecache_get(v->mapping, vma_pgoff(v, addr));
+    if (IS_ERR(p))
+        return PTR_ERR(p) == -ENOMEM ? nomem() : PTR_ERR(p);
+    if (write && !(v->flags & VM_SHARED))
+        error = map_copy(v, table, addr, 0, p);
+    else
+        error = map_shared(v, table, addr, 0, p, write);
+    page_put(p);
+    return error;
+}
+
+// ---- writing to what is there ----
+
+// The page that the entry maps, with a reference, if the entry is still `old`.
+static struct page *get_mapped(struct page *table, va_t addr, pte_t old) {
+    struct page *p = NULL;
+
+    spin_lock(&table->table.lock);
+    if (*table_slot(table, addr) == old) {
+        p = pte_page(old);
+        page_get(p);
+    }
+    spin_unlock(&table->table.lock);
+    return p;
+}
+
+static int fault_write_shared(struct vma *v, struct page *table, va_t addr, pte_t old) {
+    struct page *p = get_mapped(table, addr, old);
+
+    if (!p)
+        return RETRY;
+    int error = map_shared(v, table, addr, old, p, true);
+    page_put(p);
+    return error;
+}
+
+// The only user of a private page writes it. False: it is shared, or the entry changed.
+static bool reuse(struct vma *v, struct page *table, va_t addr, pte_t old) {
+    pte_t *slot = table_slot(table, addr);
+    struct page *p = pte_page(old);
+
+    spin_lock(&table->table.lock);
+    bool ok = *slot == old && p != zero_page && page_is_sole(p);
+    if (ok) {
+        WRITE_ONCE(*slot, pte_for(v, p, true));
+        vm_count(cow_reuses);
+    }
+    spin_unlock(&table->table.lock);
+    if (ok)
+        forget_here(addr);
+    return ok;
+}
+
+static int fault_write(struct vma *v, struct page *table, va_t addr, pte_t old) {
+    if (v->flags & VM_SHARED)
+        return fault_write_shared(v, table, addr, old);
+    struct page *p = pte_page(old);
+    if (p != zero_page && page_is_sole(p) && reuse(v, table, addr, old))
+        return 0;
+    return map_copy(v, table, addr, old, p);
+}
+
+// ---- the fault ----
+
+static bool allowed(const struct vma *v, enum access access) {
+    switch (access) {
+    case ACCESS_READ:
+        return v->flags & (VM_READ | VM_WRITE);
+    case ACCESS_WRITE:
+        return v->flags & VM_WRITE;
+    default:
+        return v->flags & VM_EXEC;
+    }
+}
+
+// => mm->lock held, access allowed
+static int fault_page(struct vma *v, va_t addr, enum access access) {
+    struct page *table = table_find(v->mm, addr);
+
+    if (unlikely(!table)) {
+        table = table_make(v->mm, addr);
+        if (!table)
+            return nomem();
+    }
+    pte_t pte = READ_ONCE(*table_slot(table, addr));
+    if (pte == 0) {
+        if (v->mapping || v->ops->fault)
+            return fault_backed(v, table, addr, access);
+        return access == ACCESS_WRITE ? map_fresh(v, table, addr) : map_zero(v, table, addr);
+    }
+    if (access == ACCESS_WRITE && !(pte & PTE_W))
+        return fault_write(v, table, addr, pte);
+    forget_here(addr);
+    return 0;
+}
+
+// The stack that begins above addr and may grow there, or NULL. => mm->lock held for writing
+static struct vma *grow_stack(struct mm *mm, va_t addr) {
+    struct vma *v = vma_find(mm, addr);
+
+    if (!v || v->start <= addr)
+        return v;
+    if (!(v->flags & VM_GROWSDOWN) || addr < USER_BOTTOM + STACK_GUARD)
+        return NULL;
+    if (v->end - addr > READ_ONCE(current->process->limit[RLIMIT_STACK].rlim_cur))
+        return NULL;
+    struct rb_node *n = rb_prev(&v->node);
+    struct vma *below = n ? rb_entry(n, struct vma, node) : NULL;
+    if (below && below->end + STACK_GUARD > addr)
+        return NULL;
+    return vma_grow(v, addr, v->end) == 0 ? v : NULL;
+}
+
+// The VMA of addr with mm->lock held for reading, or NULL with the lock released.
+static struct vma *lock_vma(struct mm *mm, va_t addr) {
+    for (;;) {
+        read_lock(&mm->lock);
+        struct vma *v = vma_find(mm, addr);
+        if (likely(v && v->start <= addr))
+            return v;
+        read_unlock(&mm->lock);
+        if (!v || !(v->flags & VM_GROWSDOWN))
+            return NULL;
+        write_lock(&mm->lock);
+        v = grow_stack(mm, addr);
+        write_unlock(&mm->lock);
+        if (!v)
+            return NULL;
+    }
+}
+
+int vm_fault(struct mm *mm, va_t addr, enum access access, va_t user_sp) {
+    int error;
+
+    (void)user_sp;  // a stack may be touched anywhere within its limit
+    vm_count(faults);
+    addr = align_down(addr, PAGE_SIZE);
+    if (addr >= USER_TOP)
+        return -EFAULT;
+    struct vma *v = lock_vma(mm, addr);
+    if (!v)
+        return -EFAULT;
+    u64 major = current->majflt;
+    do
+        error = allowed(v, access) ? fault_page(v, addr, access) : -EFAULT;
+    while (error == RETRY);
+    read_unlock(&mm->lock);
+    if (current->majflt == major)
+        current->minflt++;
+    return error;
+}
+
+int vm_fault_code(struct mm *mm, va_t addr) {
+    read_lock(&mm->lock);
+    bool mapped = vma_find_exact(mm, addr) != NULL;
+    read_unlock(&mm->lock);
+    return mapped ? SEGV_ACCERR : SEGV_MAPERR;
+}
+
+int kernel_page_fault(va_t va, enum access access) {
+    if (!current->mm || !va_is_user(va))
+        return -EFAULT;
+    return vm_fault(current->mm, va, access, 0);
+}
+
+// The page at addr if the entry there allows the access, with a reference; NULL: a fault is needed.
+static struct page *page_of_entry(struct mm *mm, va_t addr, bool write) {
+    struct page *p = NULL;
+
+    read_lock(&mm->lock);
+    struct vma *v = vma_find_exact(mm, addr);
+    struct page *table = v ? table_find(mm, addr) : NULL;
+    if (table) {
+        spin_lock(&table->table.lock);
+        pte_t pte = *table_slot(table, addr);
+        if (pte & PTE_V && (!write || pte & PTE_W)) {
+            p = pte_page(pte);
+            page_get(p);
+        }
+        spin_unlock(&table->table.lock);
+    }
+    read_unlock(&mm->lock);
+    return p;
+}
+
+struct page *vm_page_of(struct mm *mm, va_t addr, bool write) {
+    for (;;) {
+        struct page *p = page_of_entry(mm, addr, write);
+        if (p)
+            return p;
+        int error = vm_fault(mm, addr, write ? ACCESS_WRITE : ACCESS_READ, 0);
+        if (error)
+            return ERR_PTR(error);
+    }
+}
+
+// ---- writing for a debugger ----
+
+// The page is the program's own: nobody else sees what is written there.
+static bool own_page(const struct vma *v, pte_t pte) {
+    struct page *p = pte_page(pte);
+    return !(v->flags & VM_SHARED) && p != zero_page && p->kind == PAGE_USED &&
+           ref_read(&p->ref) == 1;
+}
+
+int vm_write_mapped(struct mm *mm, va_t addr, const void *buf, size_t n) {
+    int error = -EAGAIN;
+
+    read_lock(&mm->lock);
+    struct vma *v = vma_find_exact(mm, addr);
+    struct page *table = v ? table_find(mm, addr) : NULL;
+    if (table) {
+        spin_lock(&table->table.lock);
+        pte_t pte = *table_slot(table, addr);
+        if (pte && (pte & PTE_W || own_page(v, pte))) {
+            memcpy((char *)page_va(pte_page(pte)) + addr % PAGE_SIZE, buf, n);
+            error = 0;
+        }
+        spin_unlock(&table->table.lock);
+    }
+    read_unlock(&mm->lock);
+    return error;
+}
+
+int vm_fault_forced(struct mm *mm, va_t addr) {
+    int error;
+
+    addr = align_down(addr, PAGE_SIZE);
+    struct vma *v = lock_vma(mm, addr);
+    if (!v)
+        return -EFAULT;
+    if (v->flags & VM_SHARED && !(v->flags & VM_WRITE))
+        error = -EFAULT;
+    else
+        do
+            error = fault_page(v, addr, ACCESS_WRITE);
+        while (error == RETRY);
+    read_unlock(&mm->lock);
+    return error;
+}

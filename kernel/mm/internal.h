@@ -1,0 +1,143 @@
+// Between the files of mm/ only.
+#ifndef MM_INTERNAL_H
+#define MM_INTERNAL_H
+
+#include "abi/errno.h"
+#include "mm/pagecache.h"
+#include "mm/vm.h"
+
+// ---- reclaim.c: clean cache pages in the order in which they go ----
+void lru_add(struct page *p);     // => p on no list, clean, p->cache.mapping->lock held
+void lru_remove(struct page *p);  // take it off if it is there. => the same lock held
+
+u64 lru_pages(void);
+
+// ---- pagecache.c ---- Take a page out of its mapping; drops the cache's reference. => page
+// locked; false when it is dirty or has other users than the caller and the cache.
+bool pagecache_evict(struct page *p);
+void flusher_wake(void);  // dirty pages should be written now
+struct waitq *page_waitq(const void *what);
+
+// ---- table.c: page tables ----
+// A page-table entry of a user page is one of
+//   0                nothing there
+//   PTE_V set        a mapping
+//   PTE_HIDDEN set   PTE_V clear: the page stays, the VMA forbids access (PROT_NONE)
+// All frames but the zero page are counted: one reference for each entry.
+#define PTE_HIDDEN PTE_SOFT0
+
+static inline bool pte_hidden(pte_t pte) { return pte && !(pte & PTE_V); }
+static inline struct page *pte_page(pte_t pte) { return pa_to_page(pte_pa(pte)); }
+
+// An anonymous page with one user, who asks: => its entry's table is locked, or the entry is gone
+// already. Acquires what the last other user did with the page.
+static inline bool page_is_sole(const struct page *p) {
+    return p->kind == PAGE_USED && load_acquire(&p->ref.count) == 1;
+}
+
+// The last-level table for addr, or NULL.
+struct page *table_find(struct mm *mm, va_t addr);
+// The same, made if missing; NULL when out of memory. May sleep.
+struct page *table_make(struct mm *mm, va_t addr);
+static inline pte_t *table_slot(struct page *table, va_t addr) {
+    return (pte_t *)page_va(table) + sv39_index(addr, 0);
+}
+// Lock two tables, lower address first.
+void tables_lock(struct page *a, struct page *b);
+void tables_unlock(struct page *a, struct page *b);
+
+// The entry that a page gets in v: `write` only when the page is exclusively v's, or shared and
+// dirty.
+pte_t pte_for(const struct vma *v, const struct page *p, bool write);
+u64 *rss_counter(struct vma *v, const struct page *p);
+
+// Pages on their way out: they are freed after the translations are forgotten.
+#define GATHER_PAGES 64
+struct gather {
+    struct mm *mm;
+    va_t start, end;  // what changed; start >= end: nothing
+    u32 nr;
+    bool tables;              // page tables were unhooked
+    struct list *table_list;  // by free.link.next
+    struct page *page[GATHER_PAGES];
+};
+static inline void gather_init(struct gather *g, struct mm *mm) {
+    g->mm = mm;
+    g->start = ~0ul;
+    g->end = 0;
+    g->nr = 0;
+    g->tables = false;
+    g->table_list = NULL;
+}
+static inline void gather_range(struct gather *g, va_t start, va_t end) {
+    if (start < g->start)
+        g->start = start;
+    if (end > g->end)
+        g->end = end;
+}
+void gather_finish(struct gather *g);  // forget translations, free pages and tables
+
+// Unmap [start, end), which is inside v.
+void table_zap(struct gather *g, struct vma *v, va_t start, va_t end);
+// The same for an address space that no task uses any more: frees as it goes.
+void table_zap_dead(struct vma *v);
+// Unhook the tables under [start, end) that have no part outside of [floor, ceiling), where nothing
+// else is mapped.
+void table_free_range(struct gather *g, va_t start, va_t end, va_t floor, va_t ceiling);
+// Free all tables but the root of an address space that no task uses any more.
+void table_free_dead(struct mm *mm);
+// Give entries of [start, end) the permissions that v has now; `g` collects what must be forgotten.
+void table_protect(struct gather *g, struct vma *v, va_t start, va_t end);
+// Make entries of a shared VMA read-only, so that the next write is seen.
+void table_clean(struct gather *g, struct vma *v, va_t start, va_t end);
+// fork: copy what `from` maps to `to`, copy-on-write. 0 or -ENOMEM.
+int table_copy(struct gather *parent, struct vma *to, struct vma *from);
+// mremap: move entries. => the mapping's vmas_lock not held. 0 or -ENOMEM.
+int table_move(struct gather *g, struct vma *from, va_t old, struct vma *to, va_t new_,
+               size_t length);
+
+u64 *root_alloc(void);      // kernel half filled in, user half empty; NULL
+void root_free(u64 *root);  // => user half empty
+
+void drop_page(struct page *p);  // an entry, or a fault, gives up its reference. => not preemptible
+
+// ---- tlb.c: what harts remember of page tables ----
+void tlb_shootdown(struct mm *mm, va_t start, va_t end, bool tables);
+void tlb_load(struct mm *mm);    // this hart runs tasks of mm from now on. => interrupts off
+void tlb_lazy(struct mm *mm);    // … keeps mm loaded, but only for the kernel. => interrupts off
+void tlb_unload(struct mm *mm);  // satp holds another one now. => interrupts off
+void tlb_new_code(struct mm *mm);  // an executable page was mapped
+void tlb_init(void);
+
+// ---- fault.c: for uaccess.c ---- Write within one page if a private copy or a writable page is
+// mapped there. 0, or -EAGAIN: fault it in and try again.
+int vm_write_mapped(struct mm *mm, va_t addr, const void *buf, size_t n);
+// As a write fault, whatever the VMA allows; a shared VMA must be writable. 0 or as vm_fault.
+int vm_fault_forced(struct mm *mm, va_t addr);
+
+// ---- mmap.c ----
+extern const struct vma_ops shared_anon_vma_ops;  // v->file is the object that holds the pages
+
+// ---- vma.c ----
+extern struct slab_cache *vma_cache;
+void vma_remove(struct mm *mm,
+                struct vma *v);  // off the tree, off its mapping, closed and freed; no page tables
+void vma_mapping_unlink(struct vma *v);  // truncation and write-back no longer see v
+// fork: append v, like `parent`, behind `last`, the last VMA of mm so far.
+void vma_link_forked(struct mm *mm, struct vma *v, struct vma *last, struct vma *parent);
+int vma_set_flags(struct mm *mm, va_t start, va_t end, u32 set,
+                  u32 clear);  // not rights. 0 or -ENOMEM
+bool vma_charge(u64 pages);    // overcommit: false when it is too much
+void vma_uncharge(u64 pages);
+// Move the start down to addr (a stack) or the end up (the heap, mremap). 0 or -ENOMEM.
+int vma_grow(struct vma *v, va_t start, va_t end);
+long vma_unmapped_area(struct mm *mm, va_t hint, size_t length);  // address or -ENOMEM
+bool vma_limit_ok(struct mm *mm, u64 pages, u32 flags);
+#define STACK_GUARD (256 * PAGE_SIZE)
+
+static inline u64 pages_of(const struct vma *v) { return (v->end - v->start) >> PAGE_SHIFT; }
+static inline u64 vma_pgoff(const struct vma *v, va_t addr) {
+    return v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
+}
+
+#endif

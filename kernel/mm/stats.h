@@ -1,0 +1,49 @@
+// Counters of this room, one set per hart, and the numbers of /proc/meminfo.
+#ifndef MM_STATS_H
+#define MM_STATS_H
+
+#include "lib/types.h"
+#include "sync/hart.h"
+
+// Events since boot.
+struct vm_counters {
+    u64 faults;          // all page faults that were looked at
+    u64 major;           // that read a disk
+    u64 zero_fills;      // fresh zeroed pages given to a user
+    u64 zero_maps;       // first reads that got the shared page of zeroes
+    u64 cow_copies;      // pages copied
+    u64 cow_reuses;      // pages that had only one user left
+    u64 file_maps;       // entries made for cache pages
+    u64 forked_ptes;     // entries copied by fork
+    u64 remote_flushes;  // harts told to forget translations
+    u64 reclaimed;       // cache pages freed for want of memory
+    u64 written;         // pages written back
+    u64 read;            // pages read in
+    // Pairs whose difference, over all harts, is a level.
+    u64 anon_freed;   // anonymous pages; made are zero_fills + cow_copies
+    u64 file_unmaps;  // entries of cache pages removed; made are file_maps
+    u64 tables_made, tables_freed;
+};
+extern struct vm_counters vm_counters;  // PERHART
+
+// => not preemptible for the pairs; for the others a lost count now and then does not matter
+#define vm_count_n(what, n) (this_hart(vm_counters)->what += (n))
+#define vm_count(what) vm_count_n(what, 1)
+
+// All in pages.
+struct mem_info {
+    u64 total, free, available;
+    u64 cached, shmem;  // file pages in the cache, of them tmpfs and shared memory
+    u64 buffers;        // pages of block devices
+    u64 dirty, writeback;
+    u64 slab, tables, kernel_stacks;
+    u64 anon;
+    u64 mapped;  // page-table entries of cache pages
+    u64 committed, commit_limit;
+};
+void mem_info_read(struct mem_info *info);
+
+struct printer;
+void mm_show_vmstat(struct printer *p);  // lines of /proc/vmstat
+
+#endif

@@ -1,0 +1,308 @@
+/*
+ * vm.c: the life of an address space, from mm_create over fork and the switch between harts to its
+ * end.
+ *
+ * struct mm has two counts. `users` are tasks; when the last one leaves, VMAs, pages and tables go.
+ * `count` is one for all users together plus one for each thread that borrows the root table:
+ * kernel threads run on the table of whoever ran before them (task->active_mm), so that switching
+ * to them and back writes no satp. At count 0 root and struct go.
+ *
+ *   task->mm == active_mm   a user task, counted in users
+ *   task->mm == NULL        active_mm is borrowed, counted in count; NULL on the boot table
+ *
+ * fork copies the VMAs and the last-level entries of private ones. Pages that were writable become
+ * read-only in both address spaces and have one more reference; who writes first copies (fault.c).
+ * The parent's harts forget the writable entries before its mm->lock is released, and the child
+ * does not run earlier, so nobody writes a page that the other reads. Shared VMAs start without
+ * entries: a fault finds their pages in the mapping.
+ *
+ *   fork, mm->lock for writing             fault in another thread, mm->lock for reading
+ *   cannot begin while the fault runs      sees all entries either before or after fork
+ *
+ * The end of an mm:  mm_put, users 0
+ *   VMAs leave their mappings' lists  -> truncation and write-back no longer come
+ *   pages are unmapped and freed      -> no hart runs a task of it; its ASID is not loaded again
+ *                                        (without ASIDs, loading another table flushes everything)
+ *   tables are unhooked, all harts that have the root in satp flush, tables are freed
+ *   VMAs are closed and freed; the root waits for the last borrower
+ *
+ * Locks: mm->lock. mm_switch runs with interrupts off inside the run queue's lock; it may free a
+ * root and an mm.
+ */
+#include "mm/vm.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+#include "mm/internal.h"
+#include "mm/slab.h"
+#include "mm/stats.h"
+#include "proc/proc.h"
+
+static struct slab_cache *mm_cache;
+
+const struct vma_ops anon_vma_ops = {.name = ""};
+const struct vma_ops stack_vma_ops = {.name = "[stack]"};
+const struct vma_ops heap_vma_ops = {.name = "[heap]"};
+
+void vm_init(void) {
+    mm_cache = slab_create("mm", sizeof(struct mm), 64);
+    vma_cache = slab_create("vma", sizeof(struct vma), 8);
+    zero_page = page_alloc(0, ALLOC_ZERO);
+    if (!mm_cache || !vma_cache || !zero_page)
+        panic("no memory for address spaces");
+    tlb_init();
+}
+
+struct mm *mm_create(void) {
+    struct mm *mm = slab_alloc(mm_cache, ALLOC_ZERO);
+
+    if (!mm)
+        return NULL;
+    mm->root = root_alloc();
+    if (!mm->root) {
+        slab_free(mm_cache, mm);
+        return NULL;
+    }
+    ref_init(&mm->users);
+    ref_init(&mm->count);
+    rwlock_init(&mm->lock);
+    mm->table_pages = 1;
+    return mm;
+}
+
+void mm_release_borrowed(struct mm *mm) {
+    if (!mm || !ref_put(&mm->count))
+        return;
+    root_free(mm->root);
+    slab_free(mm_cache, mm);
+}
+
+// No task is left: nobody else changes the VMAs, and nobody faults.
+static void free_vmas(struct mm *mm) {
+    struct vma *v;
+
+    mm->last_hit = NULL;
+    for (v = vma_first(mm); v; v = vma_next(v)) {
+        vma_mapping_unlink(v);
+        table_zap_dead(v);
+    }
+    table_free_dead(mm);
+    while ((v = vma_first(mm)) != NULL)
+        vma_remove(mm, v);
+}
+
+void mm_put(struct mm *mm) {
+    if (!ref_put(&mm->users))
+        return;
+    free_vmas(mm);
+    if (mm->exe_file && mm->exe_put)
+        mm->exe_put(mm->exe_file);
+    mm_release_borrowed(mm);
+}
+
+// ---- fork ----
+
+static void copy_layout(struct mm *child, const struct mm *parent) {
+    child->brk_start = parent->brk_start;
+    child->brk = parent->brk;
+    child->stack_top = parent->stack_top;
+    child->arg_start = parent->arg_start;
+    child->arg_end = parent->arg_end;
+    child->env_start = parent->env_start;
+    child->env_end = parent->env_end;
+    child->code_start = parent->code_start;
+    child->code_end = parent->code_end;
+    child->data_start = parent->data_start;
+    child->data_end = parent->data_end;
+    child->free_hint = parent->free_hint;
+    memcpy(child->auxv, parent->auxv, sizeof(child->auxv));
+    child->exe_get = parent->exe_get;
+    child->exe_put = parent->exe_put;
+    if (parent->exe_file && parent->exe_get) {
+        parent->exe_get(parent->exe_file);
+        child->exe_file = parent->exe_file;
+    }
+}
+
+// A copy of v behind *last in child. 0 or -ENOMEM
+static int fork_vma(struct gather *g, struct mm *child, struct vma *v, struct vma **last) {
+    if (v->flags & VM_ACCOUNT && !vma_charge(pages_of(v)))
+        return -ENOMEM;
+    struct vma *copy = slab_alloc(vma_cache, 0);
+    if (!copy) {
+        if (v->flags & VM_ACCOUNT)
+            vma_uncharge(pages_of(v));
+        return -ENOMEM;
+    }
+    *copy = *v;
+    copy->mm = child;
+    if (copy->ops->open)
+        copy->ops->open(copy);
+    vma_link_forked(child, copy, *last, v);
+    *last = copy;
+    return v->flags & VM_SHARED ? 0 : table_copy(g, copy, v);
+}
+
+struct mm *mm_fork(struct mm *parent) {
+    struct mm *child = mm_create();
+    struct vma *last = NULL;
+    struct gather g;
+    int error = 0;
+
+    if (!child)
+        return NULL;
+    gather_init(&g, parent);
+    write_lock(&parent->lock);
+    copy_layout(child, parent);
+    for (struct vma *v = vma_first(parent); v && !error; v = vma_next(v))
+        if (!(v->flags & VM_DONTFORK))
+            error = fork_vma(&g, child, v, &last);
+    gather_finish(&g);
+    write_unlock(&parent->lock);
+    if (error) {
+        mm_put(child);
+        return NULL;
+    }
+    child->stale_code = ~0ul;
+    return child;
+}
+
+// ---- which table a hart uses ----
+
+// The hart leaves `old`, which prev had as active_mm; satp holds another root now.
+static void leave(struct task *prev, struct mm *old) {
+    if (!old)
+        return;
+    tlb_unload(old);
+    if (!prev->mm) {
+        prev->active_mm = NULL;
+        mm_release_borrowed(old);
+    }
+}
+
+void mm_switch(struct task *prev, struct task *next) {
+    struct mm *old = prev->active_mm, *mm = next->mm;
+
+    if (!mm) {  // a kernel thread borrows
+        next->active_mm = old;
+        if (!old)
+            return;
+        if (prev->mm) {
+            ref_get(&old->count);
+            tlb_lazy(old);
+        } else {
+            prev->active_mm = NULL;  // its reference passes on
+        }
+        return;
+    }
+    next->active_mm = mm;
+    if (mm == old && prev->mm)
+        return;
+    tlb_load(mm);
+    if (mm != old) {
+        leave(prev, old);
+    } else {
+        prev->active_mm = NULL;
+        mm_release_borrowed(old);
+    }
+}
+
+void mm_activate(struct mm *mm) {
+    u64 irq = irq_save();
+    struct mm *old = current->active_mm, *old_user = current->mm;
+
+    tlb_load(mm);
+    if (old)
+        tlb_unload(old);
+    current->mm = mm;
+    current->active_mm = mm;
+    irq_restore(irq);
+    if (old_user)
+        mm_put(old_user);
+    else
+        mm_release_borrowed(old);
+}
+
+void mm_detach(void) {
+    struct mm *mm = current->mm;
+
+    if (!mm)
+        return;
+    ref_get(&mm->count);
+    u64 irq = irq_save();
+    current->mm = NULL;
+    tlb_lazy(mm);
+    irq_restore(irq);
+    mm_put(mm);
+}
+
+// ---- what others want to know ----
+
+u64 mm_rss(const struct mm *mm) {
+    return load_relaxed(&mm->rss_anon) + load_relaxed(&mm->rss_file) + load_relaxed(&mm->rss_shmem);
+}
+
+u64 mm_rss_peak(const struct mm *mm) {
+    u64 rss = mm_rss(mm), peak = load_relaxed(&mm->rss_peak);
+    return max(rss, peak);
+}
+
+u64 mm_badness(const struct mm *mm) { return mm_rss(mm) + load_relaxed(&mm->table_pages); }
+
+// Counts columns, so that paths begin in the same one.
+struct maps_printer {
+    struct printer base;
+    struct printer *to;
+    u32 column;
+};
+
+static void maps_put(struct printer *p, const char *s, size_t n) {
+    struct maps_printer *m = container_of(p, struct maps_printer, base);
+    m->column += n;
+    m->to->put(m->to, s, n);
+}
+
+void mm_maps_pad(struct printer *p) {
+    struct maps_printer *m = container_of(p, struct maps_printer, base);
+    do
+        p->put(p, " ", 1);
+    while (m->column < 73);
+}
+
+static const char *special_name(const struct mm *mm, const struct vma *v) {
+    if (!v->file && (v->flags & VM_HEAP || (v->start < mm->brk && v->end > mm->brk_start)))
+        return "[heap]";
+    if (v->flags & VM_STACK)
+        return "[stack]";
+    return v->ops->name ? v->ops->name : "";
+}
+
+static void show_vma(struct maps_printer *p, struct vma *v,
+                     void (*file_name)(struct printer *, void *)) {
+    const char *name = special_name(v->mm, v);
+
+    p->column = 0;
+    printer_printf(&p->base, "%08lx-%08lx %c%c%c%c %08lx ", v->start, v->end,
+                   v->flags & VM_READ ? 'r' : '-', v->flags & VM_WRITE ? 'w' : '-',
+                   v->flags & VM_EXEC ? 'x' : '-', v->flags & VM_SHARED ? 's' : 'p',
+                   v->mapping ? v->pgoff << PAGE_SHIFT : 0ul);
+    if (v->file && !name[0] && file_name) {
+        file_name(&p->base, v->file);
+    } else {
+        printer_printf(&p->base, "00:00 0 ");
+        if (name[0]) {
+            mm_maps_pad(&p->base);
+            printer_printf(&p->base, "%s", name);
+        }
+    }
+    printer_printf(&p->base, "\n");
+}
+
+void mm_show_maps(struct mm *mm, struct printer *p,
+                  void (*file_name)(struct printer *, void *file)) {
+    struct maps_printer m = {.base = {.put = maps_put}, .to = p};
+
+    read_lock(&mm->lock);
+    for (struct vma *v = vma_first(mm); v; v = vma_next(v))
+        show_vma(&m, v, file_name);
+    read_unlock(&mm->lock);
+}

@@ -1,0 +1,597 @@
+/*
+ * vma.c: the areas of an address space, what is mapped where with which rights. Page tables follow:
+ * they may lack what a VMA has (a fault brings it), never the reverse.
+ *
+ * VMAs of an mm do not overlap and are in a red-black tree by start; vma_find tries the last hit
+ * first. Neighbours that could be one are merged when mapped or protected, so an address space that
+ * is torn and mended again has the same VMAs.
+ *
+ * A VMA with a mapping is also on mapping->vmas, for truncation and write-back, which come without
+ * mm->lock: its start, end and pgoff change with both mm->lock and mapping->vmas_lock held. It
+ * leaves that list before its page tables go.
+ *
+ * Free addresses are searched downwards from below the stack, from where the last search ended
+ * (mm->free_hint, raised by vma_unmap), and from the top when that fails.
+ *
+ * Changes are: check limits, allocate (split), then a part that cannot fail. A split alone changes
+ * nothing that a program sees.
+ *
+ * Locks: mm->lock for writing everywhere but in vma_find, then vmas_lock.
+ */
+#include "mm/internal.h"
+#include "mm/slab.h"
+#include "mm/stats.h"
+#include "proc/proc.h"
+
+#define MAX_VMAS 65530
+#define VM_KINDS (VM_READ | VM_WRITE | VM_EXEC)
+
+struct slab_cache *vma_cache;
+u64 committed_pages;
+int overcommit_memory;
+
+static inline struct vma *node_vma(struct rb_node *n) {
+    return n ? rb_entry(n, struct vma, node) : NULL;
+}
+struct vma *vma_first(struct mm *mm) {
+    return node_vma(rb_first(&mm->vmas));
+}
+struct vma *vma_next(struct vma *v) {
+    return node_vma(rb_next(&v->node));
+}
+static struct vma *vma_prev(struct vma *v) { return node_vma(rb_prev(&v->node)); }
+
+// ---- finding ----
+
+struct vma *vma_find(struct mm *mm, va_t addr) {
+    struct vma *hit = READ_ONCE(mm->last_hit), *best = NULL;
+
+    if (likely(hit && addr >= hit->start && addr < hit->end))
+        return hit;
+    for (struct rb_node *n = mm->vmas.node; n;) {
+        struct vma *v = node_vma(n);
+        if (addr >= v->end) {
+            n = n->right;
+            continue;
+        }
+        best = v;
+        if (addr >= v->start)
+            break;
+        n = n->left;
+    }
+    if (best)
+        WRITE_ONCE(mm->last_hit, best);
+    return best;
+}
+
+struct vma *vma_find_exact(struct mm *mm, va_t addr) {
+    struct vma *v = vma_find(mm, addr);
+    return v && v->start <= addr ? v : NULL;
+}
+
+// The last VMA that ends at or before addr.
+static struct vma *vma_before(struct mm *mm, va_t addr) {
+    struct vma *v = vma_find(mm, addr);
+    if (v && v->start < addr)
+        return vma_prev(v);
+    return v ? vma_prev(v) : node_vma(rb_last(&mm->vmas));
+}
+
+// ---- limits ----
+
+bool vma_charge(u64 pages) {
+    if (overcommit_memory == 0 && pages > pages_total)
+        return false;
+    atomic_add_relaxed(&committed_pages, pages);
+    return true;
+}
+
+void vma_uncharge(u64 pages) { atomic_sub(&committed_pages, pages); }
+
+static u64 limit_pages(int which) {
+    if (!current->process)
+        return ~0ul;
+    u64 bytes = READ_ONCE(current->process->limit[which].rlim_cur);
+    return bytes == RLIM_INFINITY ? ~0ul : bytes >> PAGE_SHIFT;
+}
+
+static bool is_data(u32 flags) {
+    return (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) == VM_WRITE;
+}
+
+bool vma_limit_ok(struct mm *mm, u64 pages, u32 flags) {
+    if (pages > USER_TOP >> PAGE_SHIFT || mm->total_pages + pages > limit_pages(RLIMIT_AS))
+        return false;
+    return !is_data(flags) || mm->data_pages + pages <= limit_pages(RLIMIT_DATA);
+}
+
+// pages of v (more or, negative, fewer) count for its mm.
+static void account(struct vma *v, s64 pages) {
+    struct mm *mm = v->mm;
+
+    mm->total_pages += pages;
+    if (v->flags & VM_ACCOUNT)
+        mm->reserved_pages += pages;
+    if (is_data(v->flags))
+        mm->data_pages += pages;
+}
+
+// ---- trees and lists ----
+
+static bool may_dirty(const struct vma *v) {
+    return (v->flags & (VM_SHARED | VM_MAYWRITE)) == (VM_SHARED | VM_MAYWRITE);
+}
+
+static void tree_insert(struct mm *mm, struct vma *v) {
+    struct rb_node *parent = NULL, **link = &mm->vmas.node;
+
+    while (*link) {
+        parent = *link;
+        link = v->start < node_vma(parent)->start ? &parent->left : &parent->right;
+    }
+    rb_insert_at(&v->node, parent, link);
+    rb_insert_color(&v->node, &mm->vmas);
+    mm->nr_vmas++;
+}
+
+static void mapping_link(struct vma *v, struct list *after) {
+    struct mapping *m = v->mapping;
+
+    if (!m)
+        return;
+    spin_lock(&m->vmas_lock);
+    list_add(&v->mapping_link, after ? after : m->vmas.prev);
+    m->nr_shared += may_dirty(v);
+    spin_unlock(&m->vmas_lock);
+}
+
+void vma_mapping_unlink(struct vma *v) {
+    struct mapping *m = v->mapping;
+
+    if (!m || list_empty(&v->mapping_link))
+        return;
+    spin_lock(&m->vmas_lock);
+    list_del(&v->mapping_link);
+    m->nr_shared -= may_dirty(v);
+    spin_unlock(&m->vmas_lock);
+}
+
+// Change where v begins and ends; its pages keep their places.
+static void set_range(struct vma *v, va_t start, va_t end) {
+    if (v->mapping)
+        spin_lock(&v->mapping->vmas_lock);
+    v->pgoff += (s64)(start - v->start) >> PAGE_SHIFT;
+    v->start = start;
+    v->end = end;
+    if (v->mapping)
+        spin_unlock(&v->mapping->vmas_lock);
+}
+
+static void vma_insert(struct mm *mm, struct vma *v) {
+    tree_insert(mm, v);
+    mapping_link(v, NULL);
+    account(v, pages_of(v));
+}
+
+void vma_link_forked(struct mm *mm, struct vma *v, struct vma *last, struct vma *parent) {
+    rb_insert_at(&v->node, last ? &last->node : NULL, last ? &last->node.right : &mm->vmas.node);
+    rb_insert_color(&v->node, &mm->vmas);
+    mm->nr_vmas++;
+    list_init(&v->mapping_link);
+    mapping_link(v, &parent->mapping_link);
+    account(v, pages_of(v));
+}
+
+static void forget_hit(struct mm *mm, struct vma *v) {
+    if (mm->last_hit == v)
+        mm->last_hit = NULL;
+}
+
+// Off the tree and the mapping's list, no longer counted.
+static void vma_unlink(struct mm *mm, struct vma *v) {
+    vma_mapping_unlink(v);
+    rb_erase(&v->node, &mm->vmas);
+    mm->nr_vmas--;
+    forget_hit(mm, v);
+    account(v, -(s64)pages_of(v));
+}
+
+static void vma_free(struct vma *v) {
+    if (v->ops->close)
+        v->ops->close(v);
+    slab_free(vma_cache, v);
+}
+
+void vma_remove(struct mm *mm, struct vma *v) {
+    if (v->flags & VM_ACCOUNT)
+        vma_uncharge(pages_of(v));
+    vma_unlink(mm, v);
+    vma_free(v);
+}
+
+// ---- splitting and merging ----
+
+static struct vma *vma_clone(const struct vma *v) {
+    struct vma *copy = slab_alloc(vma_cache, 0);
+
+    if (!copy)
+        return NULL;
+    *copy = *v;
+    list_init(&copy->mapping_link);
+    if (copy->ops->open)
+        copy->ops->open(copy);
+    return copy;
+}
+
+// Cut v at addr; v keeps the lower part. The upper part, or NULL: out of memory or of VMAs.
+static struct vma *vma_split(struct mm *mm, struct vma *v, va_t addr) {
+    struct vma *upper = mm->nr_vmas < MAX_VMAS ? vma_clone(v) : NULL;
+
+    if (!upper)
+        return NULL;
+    upper->pgoff += (addr - v->start) >> PAGE_SHIFT;
+    upper->start = addr;
+    tree_insert(mm, upper);
+    mapping_link(upper, v->mapping ? &v->mapping_link : NULL);
+    set_range(v, v->start, addr);
+    return upper;
+}
+
+static bool can_merge(const struct vma *a, const struct vma *b) {
+    return a->end == b->start && a->flags == b->flags && a->ops == b->ops &&
+           a->mapping == b->mapping && a->file == b->file && !(a->flags & VM_GROWSDOWN) &&
+           (a->mapping || !a->ops->fault) && (!a->mapping || a->pgoff + pages_of(a) == b->pgoff);
+}
+
+// Let a take over its upper neighbour b when the two can be one. True if so; b is gone.
+static bool merge(struct mm *mm, struct vma *a, struct vma *b) {
+    if (!a || !b || !can_merge(a, b))
+        return false;
+    u64 pages = pages_of(b);
+    va_t end = b->end;
+    vma_unlink(mm, b);
+    set_range(a, a->start, end);
+    account(a, pages);
+    vma_free(b);
+    return true;
+}
+
+// The VMA that v is part of after merging with both neighbours.
+static struct vma *merge_around(struct mm *mm, struct vma *v) {
+    merge(mm, v, vma_next(v));
+    struct vma *prev = vma_prev(v);
+    return merge(mm, prev, v) ? prev : v;
+}
+
+int vma_grow(struct vma *v, va_t start, va_t end) {
+    u64 more = (end - start - (v->end - v->start)) >> PAGE_SHIFT;
+
+    if (!vma_limit_ok(v->mm, more, v->flags))
+        return -ENOMEM;
+    if (v->flags & VM_ACCOUNT && !vma_charge(more))
+        return -ENOMEM;
+    set_range(v, start, end);
+    account(v, more);
+    return 0;
+}
+
+// ---- free addresses ----
+
+static va_t top_of_area(struct mm *mm) {
+    va_t top = mm->stack_top && mm->stack_top < USER_TOP ? mm->stack_top : USER_TOP;
+    u64 stack =
+        current->process ? READ_ONCE(current->process->limit[RLIMIT_STACK].rlim_cur) : MIB(8);
+
+    stack = stack < MIB(128) ? MIB(128) : stack > GIB(64) ? GIB(64) : stack;
+    return align_down(top - stack - STACK_GUARD, PAGE_SIZE);
+}
+
+// Where the free space below v ends: a stack keeps room to grow.
+static va_t ceiling_of(const struct vma *v) {
+    if (!(v->flags & VM_GROWSDOWN))
+        return v->start;
+    return v->start > STACK_GUARD ? v->start - STACK_GUARD : 0;
+}
+
+// The highest free place that ends at `top` or below, or 0.
+static va_t search_down(struct mm *mm, va_t top, size_t length) {
+    struct vma *above = vma_find(mm, top - 1);
+    struct vma *below = above ? vma_prev(above) : node_vma(rb_last(&mm->vmas));
+
+    if (above)
+        top = min(top, ceiling_of(above));
+    for (;; below = vma_prev(below)) {
+        va_t floor = below ? below->end : USER_BOTTOM;
+        if (top > floor && top - floor >= length)
+            return top - length;
+        if (!below)
+            return 0;
+        top = min(top, ceiling_of(below));
+    }
+}
+
+long vma_unmapped_area(struct mm *mm, va_t hint, size_t length) {
+    if (length > USER_TOP - USER_BOTTOM)
+        return -ENOMEM;
+    if (hint >= USER_BOTTOM && hint <= USER_TOP - length) {
+        struct vma *v = vma_find(mm, hint);
+        if (!v || (hint + length <= ceiling_of(v) && hint < v->start))
+            return hint;
+    }
+    va_t top = top_of_area(mm), addr = 0;
+    if (mm->free_hint && mm->free_hint < top)
+        addr = search_down(mm, mm->free_hint, length);
+    if (!addr)
+        addr = search_down(mm, top, length);
+    if (!addr)
+        addr = search_down(mm, USER_TOP, length);
+    if (!addr)
+        return -ENOMEM;
+    mm->free_hint = addr;
+    return addr;
+}
+
+// ---- mapping ----
+
+static bool must_account(const struct vma_request *r) {
+    if (r->flags & VM_NORESERVE)
+        return false;
+    return (r->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE || r->flags & VM_ACCOUNT;
+}
+
+// Where the request goes; room is made there when it is fixed. Address or negative errno.
+static long place(struct mm *mm, const struct vma_request *r) {
+    if (!r->fixed)
+        return vma_unmapped_area(mm, r->addr, r->length);
+    if (!is_aligned(r->addr, PAGE_SIZE) || r->addr < USER_BOTTOM)
+        return -EINVAL;
+    if (r->length > USER_TOP || r->addr > USER_TOP - r->length)
+        return -ENOMEM;
+    struct vma *v = vma_find(mm, r->addr);
+    if (v && v->start < r->addr + r->length) {
+        if (r->no_replace)
+            return -EEXIST;
+        int error = vma_unmap(mm, r->addr, r->length);
+        if (error)
+            return error;
+    }
+    return r->addr;
+}
+
+long vma_map(struct mm *mm, const struct vma_request *r) {
+    u64 pages = r->length >> PAGE_SHIFT;
+    bool charge = must_account(r);
+    long addr;
+
+    assert(write_is_mine(&mm->lock));
+    if (mm->nr_vmas >= MAX_VMAS || !vma_limit_ok(mm, pages, r->flags))
+        return -ENOMEM;
+    if (charge && !vma_charge(pages))
+        return -ENOMEM;
+    struct vma *v = slab_alloc(vma_cache, 0);
+    if (!v) {
+        addr = -ENOMEM;
+        goto uncharge;
+    }
+    addr = place(mm, r);
+    if (addr < 0)
+        goto free_vma;
+
+    *v = (struct vma){
+        .start = addr,
+        .end = addr + r->length,
+        .flags = charge ? r->flags | VM_ACCOUNT : r->flags & ~VM_ACCOUNT,
+        .mm = mm,
+        .ops = r->ops,
+        .mapping = r->mapping,
+        .pgoff = r->pgoff,
+        .file = r->file,
+    };
+    list_init(&v->mapping_link);
+    if (v->ops->open)
+        v->ops->open(v);
+    vma_insert(mm, v);
+    merge_around(mm, v);
+    return addr;
+
+free_vma:
+    slab_free(vma_cache, v);
+uncharge:
+    if (charge)
+        vma_uncharge(pages);
+    return addr;
+}
+
+static bool range_ok(va_t start, size_t length) {
+    return is_aligned(start, PAGE_SIZE) && length > 0 && length <= USER_TOP &&
+           start <= USER_TOP - length;
+}
+
+// Make boundaries at start and end: the first VMA within, NULL when nothing is mapped there, or
+// ERR_PTR(-ENOMEM).
+static struct vma *isolate(struct mm *mm, va_t start, va_t end) {
+    struct vma *first = vma_find(mm, start);
+
+    if (!first || first->start >= end)
+        return NULL;
+    if (first->start < start && !(first = vma_split(mm, first, start)))
+        return ERR_PTR(-ENOMEM);
+    struct vma *last = vma_find(mm, end - 1);
+    if (last && last->start < end && last->end > end && !vma_split(mm, last, end))
+        return ERR_PTR(-ENOMEM);
+    return first;
+}
+
+// A single VMA loses its head or tail: no need to split it.
+static bool trim(struct gather *g, struct vma *v, va_t start, va_t end) {
+    bool head = start <= v->start && end<v->end, tail = start> v->start && end >= v->end;
+
+    if (!head && !tail)
+        return false;
+    va_t from = max(start, v->start), to = min(end, v->end);
+    u64 pages = (to - from) >> PAGE_SHIFT;
+    set_range(v, head ? to : v->start, head ? v->end : from);
+    table_zap(g, v, from, to);
+    account(v, -(s64)pages);
+    if (v->flags & VM_ACCOUNT)
+        vma_uncharge(pages);
+    return true;
+}
+
+static void note_peak(struct mm *mm) { mm->rss_peak = mm_rss_peak(mm); }
+
+int vma_unmap(struct mm *mm, va_t start, size_t length) {
+    va_t end = start + length;
+    struct gather g;
+
+    assert(write_is_mine(&mm->lock));
+    if (!range_ok(start, length))
+        return -EINVAL;
+    struct vma *v = vma_find(mm, start);
+    if (!v || v->start >= end)
+        return 0;
+    note_peak(mm);
+    gather_init(&g, mm);
+    if (!(v->end >= end || vma_next(v) == NULL || vma_next(v)->start >= end) ||
+        !trim(&g, v, start, end)) {
+        v = isolate(mm, start, end);
+        if (IS_ERR(v))
+            return PTR_ERR(v);
+        for (struct vma *next; v && v->start < end; v = next) {
+            next = vma_next(v);
+            vma_mapping_unlink(v);
+            table_zap(&g, v, v->start, v->end);
+            vma_remove(mm, v);
+        }
+    }
+    struct vma *prev = vma_before(mm, start), *next = vma_find(mm, end);
+    table_free_range(&g, start, end, prev ? prev->end : 0, next ? next->start : 1ul << 38);
+    gather_finish(&g);
+    if (mm->free_hint && end > mm->free_hint)
+        mm->free_hint = end;
+    return 0;
+}
+
+// ---- protecting ----
+
+// All of [start, end) is mapped and may get these rights. 0, -ENOMEM, -EACCES
+static int protect_check(struct mm *mm, va_t start, va_t end, u32 rwx) {
+    va_t at = start;
+
+    for (struct vma *v = vma_find(mm, start); v && at < end; v = vma_next(v)) {
+        if (v->start > at)
+            return -ENOMEM;
+        if (rwx & VM_WRITE && !(v->flags & VM_MAYWRITE))
+            return -EACCES;
+        at = v->end;
+    }
+    return at < end ? -ENOMEM : 0;
+}
+
+// A private VMA that becomes writable counts from now on. 0 or -ENOMEM
+static int protect_charge(struct vma *v, u32 flags) {
+    bool newly = flags & VM_WRITE && !(v->flags & (VM_ACCOUNT | VM_SHARED | VM_NORESERVE));
+
+    if (is_data(flags) && !is_data(v->flags) &&
+        v->mm->data_pages + pages_of(v) > limit_pages(RLIMIT_DATA))
+        return -ENOMEM;
+    return newly && !vma_charge(pages_of(v)) ? -ENOMEM : 0;
+}
+
+int vma_protect(struct mm *mm, va_t start, size_t length, u32 rwx) {
+    va_t end = start + length;
+    struct gather g;
+    int error;
+
+    assert(write_is_mine(&mm->lock));
+    if (!range_ok(start, length))
+        return -ENOMEM;
+    error = protect_check(mm, start, end, rwx);
+    if (error)
+        return error;
+    gather_init(&g, mm);
+    bool code = false;
+    for (va_t at = start; at < end && !error;) {
+        struct vma *v = vma_find(mm, at);
+        va_t stop = min(end, v->end);
+        u32 flags = (v->flags & ~VM_KINDS) | rwx;
+        if (flags != v->flags) {
+            v = isolate(mm, at, stop);
+            error = IS_ERR(v) ? PTR_ERR(v) : protect_charge(v, flags);
+            if (error)
+                break;
+            account(v, -(s64)pages_of(v));
+            if (rwx & VM_WRITE && !(flags & (VM_SHARED | VM_NORESERVE)))
+                flags |= VM_ACCOUNT;
+            code |= flags & VM_EXEC && !(v->flags & VM_EXEC);
+            v->flags = flags;
+            account(v, pages_of(v));
+            table_protect(&g, v, at, stop);
+            merge_around(mm, v);
+        }
+        at = stop;
+    }
+    gather_finish(&g);
+    if (code)
+        tlb_new_code(mm);
+    return error;
+}
+
+// => all of [start, end) is mapped
+int vma_set_flags(struct mm *mm, va_t start, va_t end, u32 set, u32 clear) {
+    for (va_t at = start; at < end;) {
+        struct vma *v = vma_find(mm, at);
+        va_t stop = min(end, v->end);
+        u32 flags = (v->flags & ~clear) | set;
+        if (flags != v->flags) {
+            v = isolate(mm, at, stop);
+            if (IS_ERR(v))
+                return PTR_ERR(v);
+            v->flags = flags;
+            merge_around(mm, v);
+        }
+        at = stop;
+    }
+    return 0;
+}
+
+// ---- all VMAs of a mapping ----
+
+// The part of v that shows pages [first, last]. False: none.
+static bool shown(const struct vma *v, u64 first, u64 last, va_t *start, va_t *end) {
+    u64 pages = pages_of(v);
+
+    if (last < v->pgoff || first >= v->pgoff + pages)
+        return false;
+    *start = first <= v->pgoff ? v->start : v->start + ((first - v->pgoff) << PAGE_SHIFT);
+    *end = last - v->pgoff >= pages - 1 ? v->end : v->start + ((last - v->pgoff + 1) << PAGE_SHIFT);
+    return true;
+}
+
+static void for_shown(struct mapping *m, u64 first, u64 last, bool shared_only,
+                      void (*fn)(struct gather *, struct vma *, va_t, va_t)) {
+    struct gather g;
+    struct vma *v;
+    va_t start, end;
+
+    memory_fence();
+    if (list_empty(&m->vmas))
+        return;
+    spin_lock(&m->vmas_lock);
+    list_for_each (v, &m->vmas, mapping_link)
+        if ((!shared_only || may_dirty(v)) && shown(v, first, last, &start, &end)) {
+            gather_init(&g, v->mm);
+            fn(&g, v, start, end);
+            gather_finish(&g);
+        }
+    spin_unlock(&m->vmas_lock);
+}
+
+void vm_unmap_mapping(struct mapping *m, u64 first, u64 last) {
+    for_shown(m, first, last, false, table_zap);
+}
+
+void vm_clean_mapping(struct mapping *m, u64 first, u64 last) {
+    if (READ_ONCE(m->nr_shared))
+        for_shown(m, first, last, true, table_clean);
+}

@@ -1,0 +1,257 @@
+/*
+ * Credentials: who a task is, and the rules by which it may become somebody else (credentials(7), POSIX setuid()).
+ *
+ * A struct cred never changes once a task has it. A task that changes its ids copies it, changes the copy and
+ * installs that; only the task itself does so. Others look at task->cred while they hold family_lock, and cred_install()
+ * swaps the pointer with family_lock held, so what they look at stays.
+ *
+ * The tasks of each user but root are counted, for RLIMIT_NPROC, in a small table guarded by family_lock. A counter
+ * is made before it is needed (user_reserve may sleep, user_count must not) and goes when it falls to zero.
+ */
+#include "abi/errno.h"
+#include "lib/hash.h"
+#include "lib/string.h"
+#include "mm/slab.h"
+#include "proc/life.h"
+
+#define UNCHANGED (~0u)
+
+/* ---- tasks per user ---- */
+
+struct user {
+    struct hlist_node hash;
+    u32 uid;
+    u32 tasks;     // counted
+    u32 reserved;  // user_reserve() calls that were not yet followed by cred_install()
+};
+
+#define USER_BUCKETS 64
+static struct hlist_head users[USER_BUCKETS];  // [family]
+
+static struct user *user_find(u32 uid) {
+    struct user *u;
+    hlist_for_each(u, &users[hash_u64(uid) % USER_BUCKETS], hash)
+        if (u->uid == uid)
+            return u;
+    return NULL;
+}
+
+static void user_drop_if_idle(struct user *u) {
+    if (u->tasks || u->reserved)
+        return;
+    hlist_del(&u->hash);
+    kfree(u);
+}
+
+bool user_reserve(u32 uid) {
+    if (uid == 0)
+        return true;
+    struct user *fresh = kzalloc(sizeof(*fresh));
+    if (!fresh)
+        return false;
+    spin_lock(&family_lock);
+    struct user *u = user_find(uid);
+    if (!u) {
+        u = fresh;
+        fresh = NULL;
+        u->uid = uid;
+        hlist_add(&u->hash, &users[hash_u64(uid) % USER_BUCKETS]);
+    }
+    u->reserved++;
+    spin_unlock(&family_lock);
+    kfree(fresh);
+    return true;
+}
+
+void user_count(u32 uid, int delta) {
+    if (uid == 0)
+        return;
+    struct user *u = user_find(uid);
+    assert(u);
+    u->tasks += delta;
+    user_drop_if_idle(u);
+}
+
+u32 user_tasks(u32 uid) {
+    struct user *u = uid ? user_find(uid) : NULL;
+    return u ? u->tasks : 0;
+}
+
+/* ---- objects ---- */
+
+struct cred *cred_create(void) {
+    struct cred *c = kzalloc(sizeof(*c));
+    if (c)
+        ref_init(&c->ref);
+    return c;
+}
+
+void cred_put(struct cred *c) {
+    if (c && ref_put(&c->ref))
+        kfree(c);
+}
+
+struct cred *cred_copy(void) {
+    struct cred *c = kmalloc(sizeof(*c), 0);
+    if (c) {
+        *c = *current->cred;
+        ref_init(&c->ref);
+    }
+    return c;
+}
+
+// => a counter for c->uid was reserved if the real uid changes
+void cred_install(struct cred *c) {
+    struct cred *old = current->cred;
+    spin_lock(&family_lock);
+    if (c->uid != old->uid) {
+        if (c->uid)
+            user_find(c->uid)->reserved--;
+        user_count(c->uid, 1);
+        user_count(old->uid, -1);
+    }
+    store_release(&current->cred, c);
+    spin_unlock(&family_lock);
+    cred_put(old);
+}
+
+bool capable(void) { return current->cred->euid == 0; }
+
+bool in_group(u32 gid) {
+    const struct cred *c = current->cred;
+    if (c->fsgid == gid)
+        return true;
+    for (u32 i = 0; i < c->ngroups; i++)
+        if (c->groups[i] == gid)
+            return true;
+    return false;
+}
+
+/* ---- changing ids ---- */
+
+static int install_uids(u32 r, u32 e, u32 s) {
+    u32 old = current->cred->uid;
+    struct cred *c = cred_copy();
+    if (!c)
+        return -ENOMEM;
+    if (r != old && !user_reserve(r)) {
+        cred_put(c);
+        return -ENOMEM;
+    }
+    c->uid = r;
+    c->euid = c->fsuid = e;
+    c->suid = s;
+    cred_install(c);
+    return 0;
+}
+
+static int install_gids(u32 r, u32 e, u32 s) {
+    struct cred *c = cred_copy();
+    if (!c)
+        return -ENOMEM;
+    c->gid = r;
+    c->egid = c->fsgid = e;
+    c->sgid = s;
+    cred_install(c);
+    return 0;
+}
+
+static bool one_of(u32 id, u32 a, u32 b, u32 c) { return id == UNCHANGED || id == a || id == b || id == c; }
+static u32 or_else(u32 id, u32 old) { return id == UNCHANGED ? old : id; }
+
+int cred_setuid(u32 uid) {
+    const struct cred *c = current->cred;
+    if (uid == UNCHANGED)
+        return -EINVAL;
+    if (capable())
+        return install_uids(uid, uid, uid);
+    if (uid != c->uid && uid != c->suid)
+        return -EPERM;
+    return install_uids(c->uid, uid, c->suid);
+}
+
+int cred_setgid(u32 gid) {
+    const struct cred *c = current->cred;
+    if (gid == UNCHANGED)
+        return -EINVAL;
+    if (capable())
+        return install_gids(gid, gid, gid);
+    if (gid != c->gid && gid != c->sgid)
+        return -EPERM;
+    return install_gids(c->gid, gid, c->sgid);
+}
+
+int cred_setresuid(u32 r, u32 e, u32 s) {
+    const struct cred *c = current->cred;
+    if (!capable() && !(one_of(r, c->uid, c->euid, c->suid) && one_of(e, c->uid, c->euid, c->suid) &&
+                        one_of(s, c->uid, c->euid, c->suid)))
+        return -EPERM;
+    return install_uids(or_else(r, c->uid), or_else(e, c->euid), or_else(s, c->suid));
+}
+
+int cred_setresgid(u32 r, u32 e, u32 s) {
+    const struct cred *c = current->cred;
+    if (!capable() && !(one_of(r, c->gid, c->egid, c->sgid) && one_of(e, c->gid, c->egid, c->sgid) &&
+                        one_of(s, c->gid, c->egid, c->sgid)))
+        return -EPERM;
+    return install_gids(or_else(r, c->gid), or_else(e, c->egid), or_else(s, c->sgid));
+}
+
+// The saved id follows the new effective one when the real id is set, or the effective one to other than the real id.
+int cred_setreuid(u32 r, u32 e) {
+    const struct cred *c = current->cred;
+    if (!capable() && !(one_of(r, c->uid, c->euid, c->uid) && one_of(e, c->uid, c->euid, c->suid)))
+        return -EPERM;
+    u32 effective = or_else(e, c->euid);
+    bool save = r != UNCHANGED || (e != UNCHANGED && e != c->uid);
+    return install_uids(or_else(r, c->uid), effective, save ? effective : c->suid);
+}
+
+int cred_setregid(u32 r, u32 e) {
+    const struct cred *c = current->cred;
+    if (!capable() && !(one_of(r, c->gid, c->egid, c->gid) && one_of(e, c->gid, c->egid, c->sgid)))
+        return -EPERM;
+    u32 effective = or_else(e, c->egid);
+    bool save = r != UNCHANGED || (e != UNCHANGED && e != c->gid);
+    return install_gids(or_else(r, c->gid), effective, save ? effective : c->sgid);
+}
+
+int cred_setgroups(u32 n, const u32 *groups) {
+    if (!capable())
+        return -EPERM;
+    if (n > NGROUPS)
+        return -EINVAL;
+    struct cred *c = cred_copy();
+    if (!c)
+        return -ENOMEM;
+    c->ngroups = n;
+    memcpy(c->groups, groups, n * sizeof(*groups));
+    cred_install(c);
+    return 0;
+}
+
+u32 cred_setfsuid(u32 uid) {
+    const struct cred *old = current->cred;
+    u32 before = old->fsuid;
+    if (uid == UNCHANGED || !(capable() || one_of(uid, old->uid, old->euid, old->suid) || uid == before))
+        return before;
+    struct cred *c = cred_copy();
+    if (c) {
+        c->fsuid = uid;
+        cred_install(c);
+    }
+    return before;
+}
+
+u32 cred_setfsgid(u32 gid) {
+    const struct cred *old = current->cred;
+    u32 before = old->fsgid;
+    if (gid == UNCHANGED || !(capable() || one_of(gid, old->gid, old->egid, old->sgid) || gid == before))
+        return before;
+    struct cred *c = cred_copy();
+    if (c) {
+        c->fsgid = gid;
+        cred_install(c);
+    }
+    return before;
+}

@@ -1,0 +1,418 @@
+/*
+ * What a thread does with its signals before it goes back to user code; faults and exceptions of user code.
+ *
+ * user_work() is called with interrupts on whenever WORK_ bits are set on the way out. It takes signals one after the
+ * other: ignored ones vanish, default actions stop or end the process here, and for a handler a frame is pushed on
+ * the user's stack, laid out as Linux riscv64 does it, and the trapframe is turned to the handler:
+ *
+ *      higher addresses     … the interrupted stack …
+ *                           ucontext: altstack, old mask, registers, FP registers, end-of-extensions record
+ *      a1 = sp = frame →    siginfo (128 bytes), a2 → ucontext;   ra → return trampoline in the signal page
+ *
+ * The handler returns into the signal page, one page of `li a7, rt_sigreturn; ecall` mapped at SIGPAGE in every program.
+ *
+ * An interrupted system call has left -ERESTART… in a0. Whether it is begun again (a0 from orig_a0, pc back on the
+ * ecall) or ends with -EINTR is decided with the first signal that has a handler, or when none has.
+ *
+ * Stops: the thread that takes the stop signal starts the stop; each thread parks in TASK_STOPPED on its way out, the
+ * last one tells the parent. Threads count themselves once an epoch, so a continue and a new stop in quick succession,
+ * before a thread has run, find it counted in the new stop. Stop against continue:
+ *
+ *   thread takes SIGTSTP                          SIGCONT is sent
+ *   siglock: off the queue, STOP_DEQUEUED; unlock
+ *   family_lock: is the group orphaned?           siglock: STOP_DEQUEUED off, pending stops removed; unlock
+ *   siglock: STOP_DEQUEUED gone → no stop
+ *
+ * Locks: siglock; family_lock before it for telling the parent. Everything here may sleep.
+ */
+#include "abi/errno.h"
+#include "abi/syscall.h"
+#include "abi/wait.h"
+#include "arch/arch.h"
+#include "arch/csr.h"
+#include "arch/upcall.h"
+#include "lib/string.h"
+#include "mm/pagecache.h"
+#include "mm/uaccess.h"
+#include "mm/vm.h"
+#include "proc/life.h"
+#include "proc/signal.h"
+
+#define NOT_A_SYSCALL (~0ul)   // in tf->cause: nothing is left to be restarted
+
+/* ---- the signal page ---- */
+
+static struct page *sigpage;
+
+static struct page *sigpage_fault(struct vma *v, va_t addr, enum access access) {
+    (void)v, (void)addr;
+    if (access == ACCESS_WRITE)
+        return ERR_PTR(-EFAULT);
+    page_get(sigpage);
+    return sigpage;
+}
+static const struct vma_ops sigpage_ops = {.name = "[sigpage]", .fault = sigpage_fault};
+
+void deliver_init(void) {
+    static const u32 code[] = {
+        0x08b00893,  // li a7, 139 (rt_sigreturn)
+        0x00000073,  // ecall
+    };
+    sigpage = page_alloc(0, ALLOC_ZERO);
+    assert(sigpage);
+    memcpy(page_va(sigpage), code, sizeof(code));
+    __asm__ volatile("fence.i" : : : "memory");
+}
+
+int sigpage_map(struct mm *mm) {
+    struct vma_request r = {.addr = SIGPAGE, .length = PAGE_SIZE, .flags = VM_READ | VM_EXEC, .fixed = true,
+                            .ops = &sigpage_ops};
+    write_lock(&mm->lock);
+    long addr = vma_map(mm, &r);
+    write_unlock(&mm->lock);
+    return addr < 0 ? addr : 0;
+}
+
+/* ---- frames ---- */
+
+static bool on_altstack(u64 sp) {
+    const struct sigaltstack *a = &current->altstack;
+    u64 base = (u64)a->ss_sp;
+    return !(a->ss_flags & (s32)SS_AUTODISARM) && sp > base && sp - base <= a->ss_size;
+}
+
+static u64 frame_address(const struct trapframe *tf, const struct sigaction *action) {
+    u64 sp = tf->sp;
+    bool inside = on_altstack(sp);
+    if (action->sa_flags & SA_ONSTACK && current->altstack.ss_size && !inside)
+        sp = (u64)current->altstack.ss_sp + current->altstack.ss_size;
+    u64 frame = align_down(sp - sizeof(struct rt_sigframe), 16);
+    return inside && !on_altstack(frame) ? 0 : frame;  // 0: no room left on the alternate stack
+}
+
+// The part of ucontext before the registers. The 120 bytes between the mask and the registers are left alone.
+static int push_context(u64 uc, u64 sp, u64 mask) {
+    struct {
+        u64 flags, link;
+        struct sigaltstack stack;
+        u64 mask;
+    } head = {.stack = current->altstack, .mask = mask};
+    BUILD_ASSERT(offsetof(struct ucontext, uc_sigmask) == 40);
+    if (!head.stack.ss_size)
+        head.stack.ss_flags = SS_DISABLE;
+    else if (on_altstack(sp))
+        head.stack.ss_flags |= SS_ONSTACK;
+    return copy_to_user(uc, &head, sizeof(head));
+}
+
+#define SC_REGS (offsetof(struct ucontext, uc_mcontext))
+#define SC_FP (SC_REGS + offsetof(struct sigcontext, sc_fpregs))
+#define SC_EXT (SC_REGS + offsetof(struct sigcontext, sc_extdesc) + offsetof(struct riscv_extra_ext_header, reserved))
+
+static int push_registers(u64 uc, const struct trapframe *tf) {
+    static const u32 no_extensions[3];  // reserved word, END_MAGIC, END_HDR_SIZE
+    BUILD_ASSERT(offsetof(struct trapframe, t6) == 248);
+    BUILD_ASSERT(offsetof(struct fpu, fcsr) == offsetof(struct riscv_d_state, fcsr));
+    preempt_disable();
+    fpu_save(&current->thread);
+    preempt_enable();
+    if (copy_to_user(uc + SC_REGS, tf, sizeof(struct user_regs_struct)) ||
+        copy_to_user(uc + SC_FP, &current->thread.fpu, sizeof(struct riscv_d_state)))
+        return -EFAULT;
+    return copy_to_user(uc + SC_EXT, no_extensions, sizeof(no_extensions));
+}
+
+// Turn tf to the handler. 0, or -EFAULT with tf as it was.
+static int push_frame(struct trapframe *tf, const struct sigaction *action, const struct siginfo *info) {
+    u64 frame = frame_address(tf, action);
+    u64 uc = frame + offsetof(struct rt_sigframe, uc);
+    u64 mask = current->restore_blocked ? current->saved_blocked : current->blocked;
+    if (!frame || copy_to_user(frame, info, sizeof(*info)) || push_context(uc, tf->sp, mask) ||
+        push_registers(uc, tf))
+        return -EFAULT;
+    if (current->altstack.ss_flags & (s32)SS_AUTODISARM)
+        current->altstack = (struct sigaltstack){0};
+    tf->pc = (u64)action->sa_handler;
+    tf->ra = SIGPAGE;
+    tf->sp = frame;
+    tf->a0 = info->si_signo;
+    tf->a1 = frame;
+    tf->a2 = uc;
+    tf->cause = NOT_A_SYSCALL;
+    return 0;
+}
+
+static int pop_frame(struct trapframe *tf, u64 frame, u64 *mask) {
+    u64 uc = frame + offsetof(struct rt_sigframe, uc);
+    u32 end[3];
+    struct sigaltstack stack;
+    if (frame & 15 || copy_from_user(&stack, uc + offsetof(struct ucontext, uc_stack), sizeof(stack)) ||
+        copy_from_user(mask, uc + offsetof(struct ucontext, uc_sigmask), sizeof(*mask)) ||
+        copy_from_user(end, uc + SC_EXT, sizeof(end)) || end[0] | end[1] | end[2])
+        return -EFAULT;
+    if (copy_from_user(tf, uc + SC_REGS, sizeof(struct user_regs_struct)))
+        return -EFAULT;
+    preempt_disable();
+    fpu_forget(&current->thread);
+    preempt_enable();
+    if (copy_from_user(&current->thread.fpu, uc + SC_FP, sizeof(struct riscv_d_state)))
+        return -EFAULT;
+    if (stack.ss_flags & (s32)SS_AUTODISARM)
+        current->altstack = stack;
+    return 0;
+}
+
+long do_sigreturn(void) {
+    struct trapframe *tf = thread_trapframe(&current->thread);
+    u64 mask;
+    current->restart = NULL;
+    tf->cause = NOT_A_SYSCALL;
+    if (pop_frame(tf, tf->sp, &mask) == 0)
+        signal_set_blocked(mask);
+    else
+        signal_force(SIGSEGV, SI_KERNEL, 0);
+    return tf->a0;
+}
+
+/* ---- restarting system calls ---- */
+
+static bool interrupted_call(const struct trapframe *tf) {
+    return tf->cause == CAUSE_ECALL_U && (long)tf->a0 <= -ERESTARTSYS && (long)tf->a0 >= -ERESTART_RESTARTBLOCK;
+}
+
+static void restart_call(struct trapframe *tf) {
+    tf->a0 = tf->orig_a0;
+    tf->pc -= 4;
+    tf->cause = NOT_A_SYSCALL;
+}
+
+static void finish_call_for_handler(struct trapframe *tf, const struct sigaction *action) {
+    if (!interrupted_call(tf))
+        return;
+    long why = -(long)tf->a0;
+    if (why == ERESTARTNOINTR || (why == ERESTARTSYS && action->sa_flags & SA_RESTART))
+        restart_call(tf);
+    else
+        tf->a0 = -EINTR;
+}
+
+static void finish_call_without_handler(struct trapframe *tf) {
+    if (!interrupted_call(tf))
+        return;
+    bool block = (long)tf->a0 == -ERESTART_RESTARTBLOCK;
+    restart_call(tf);
+    if (block)
+        tf->a7 = SYS_restart_syscall;
+}
+
+/* ---- stopping ---- */
+
+// => siglock held; let go for a while
+static void park(struct process *p, u64 *flags) {
+    u32 epoch = p->stop_flags / STOP_EPOCH;
+    if (stop_thread_done(p)) {
+        irqlock_release(&p->siglock, *flags);
+        spin_lock(&family_lock);
+        notify_parent_stop(p, CLD_STOPPED, p->stop_signal);
+        spin_unlock(&family_lock);
+        *flags = irqlock_acquire(&p->siglock);
+    }
+    while (p->stop_flags & STOP_ACTIVE && p->stop_flags / STOP_EPOCH == epoch &&
+           !(current->pending.set & SIGMASK(SIGKILL))) {
+        WRITE_ONCE(current->state, TASK_STOPPED);
+        irqlock_release(&p->siglock, *flags);
+        schedule();
+        *flags = irqlock_acquire(&p->siglock);
+    }
+}
+
+// => siglock held
+static void begin_stop(struct process *p, int sig) {
+    struct task *t;
+    if (p->stop_flags & STOP_ACTIVE || p->group_exit)
+        return;
+    p->stop_flags = ((p->stop_flags + STOP_EPOCH) & ~STOP_DONE) | STOP_ACTIVE;
+    p->stop_signal = sig;
+    p->stopping = 0;
+    list_for_each(t, &p->threads, thread_link) {
+        if (t->flags & TASK_EXITING)
+            continue;
+        p->stopping++;
+        if (t != current)
+            signal_wake(t, false);
+    }
+}
+
+// => siglock held; let go for a while. SIGTTIN and its like do not stop an orphaned group.
+static void take_stop_signal(struct process *p, int sig, u64 *flags) {
+    if (sig != SIGSTOP) {
+        p->stop_flags |= STOP_DEQUEUED;
+        irqlock_release(&p->siglock, *flags);
+        spin_lock(&family_lock);
+        bool orphaned = pgrp_is_orphaned(p->pgrp, NULL);
+        spin_unlock(&family_lock);
+        *flags = irqlock_acquire(&p->siglock);
+        bool continued = !(p->stop_flags & STOP_DEQUEUED);
+        p->stop_flags &= ~STOP_DEQUEUED;
+        if (orphaned || continued)
+            return;
+    }
+    begin_stop(p, sig);
+}
+
+// => siglock held; let go for a while
+static void report_continue(struct process *p, u64 *flags) {
+    p->stop_flags &= ~CONT_NOTIFY;
+    irqlock_release(&p->siglock, *flags);
+    spin_lock(&family_lock);
+    notify_parent_stop(p, CLD_CONTINUED, SIGCONT);
+    spin_unlock(&family_lock);
+    *flags = irqlock_acquire(&p->siglock);
+}
+
+/* ---- taking signals ---- */
+
+// => siglock held. The action of a signal just taken; a one-shot handler is gone afterwards.
+static struct sigaction take_action(struct process *p, int sig) {
+    struct sigaction *a = &p->sighand->action[sig - 1];
+    irqlock_acquire_irqs_off(&p->sighand->lock);
+    struct sigaction copy = *a;
+    if (a->sa_flags & SA_RESETHAND && a->sa_handler != SIG_IGN)
+        a->sa_handler = SIG_DFL;
+    irqlock_release_irqs_off(&p->sighand->lock);
+    return copy;
+}
+
+// => siglock held; let go for a while
+static void default_action(struct process *p, int sig, u64 *flags) {
+    bool harmless = sig == SIGCONT || sig == SIGCHLD || sig == SIGWINCH || sig == SIGURG;
+    if (harmless || p->pid->nr == 1)
+        return;
+    if (SIGMASK(sig) & SIGNAL_STOPS)
+        take_stop_signal(p, sig, flags);
+    else
+        process_start_exit(p, sig);
+}
+
+// The next signal that has a handler; false: none is left. Does not come back when the thread has to die.
+static bool next_handled(struct siginfo *info, struct sigaction *action) {
+    struct process *p = current->process;
+    bool found = false;
+    u64 flags = irqlock_acquire(&p->siglock);
+    while (!found) {
+        if (p->group_exit || current->pending.set & SIGMASK(SIGKILL)) {
+            int status = p->group_exit ? p->group_code : SIGKILL;
+            irqlock_release(&p->siglock, flags);
+            do_exit(status);
+        }
+        if (p->stop_flags & CONT_NOTIFY) {
+            report_continue(p, &flags);
+            continue;
+        }
+        if (p->stop_flags & STOP_ACTIVE) {
+            park(p, &flags);
+            continue;
+        }
+        int sig = signal_take(~current->blocked, info);
+        if (!sig) {
+            signal_recalc();
+            break;
+        }
+        *action = take_action(p, sig);
+        if (action->sa_handler == SIG_DFL)
+            default_action(p, sig, &flags);
+        else
+            found = action->sa_handler != SIG_IGN;
+    }
+    irqlock_release(&p->siglock, flags);
+    return found;
+}
+
+static void run_handler(struct trapframe *tf, const struct sigaction *action, const struct siginfo *info) {
+    int sig = info->si_signo;
+    finish_call_for_handler(tf, action);
+    if (push_frame(tf, action, info)) {
+        struct sigaction dfl = {0};
+        if (sig == SIGSEGV)
+            signal_action(SIGSEGV, &dfl, NULL);
+        signal_force(SIGSEGV, SI_KERNEL, 0);
+        return;
+    }
+    u64 mask = current->blocked | action->sa_mask;
+    if (!(action->sa_flags & SA_NODEFER))
+        mask |= SIGMASK(sig);
+    current->restore_blocked = false;
+    signal_set_blocked(mask);
+}
+
+static void deliver_signals(struct trapframe *tf) {
+    struct siginfo info;
+    struct sigaction action = {0};
+    while (signal_pending() && next_handled(&info, &action))
+        run_handler(tf, &action, &info);
+    finish_call_without_handler(tf);
+    signal_restore_mask();
+}
+
+void user_work(struct trapframe *tf, u32 work) {
+    if (work & WORK_NOTIFY)
+        atomic_and(&current->thread.work, ~(u32)WORK_NOTIFY);
+    if (work & WORK_RESCHED)
+        schedule();
+    if (work & WORK_SIGNAL)
+        deliver_signals(tf);
+}
+
+/* ---- faults and exceptions ---- */
+
+static void bad_access(struct trapframe *tf, int error) {
+    struct mm *mm = current->mm;
+    switch (error) {
+    case -EINTR:
+        return;  // dying: user_work() does the rest
+    case -ENOMEM:
+        kprintf("out of memory: killed %s (pid %d)\n", current->name, task_tgid(current));
+        signal_force_kill(current);
+        return;
+    case -EFAULT:
+        read_lock(&mm->lock);
+        bool mapped = vma_find_exact(mm, tf->badaddr);
+        read_unlock(&mm->lock);
+        signal_force(SIGSEGV, mapped ? SEGV_ACCERR : SEGV_MAPERR, tf->badaddr);
+        return;
+    default:
+        signal_force(SIGBUS, BUS_ADRERR, tf->badaddr);
+    }
+}
+
+void user_page_fault(struct trapframe *tf, enum access access) {
+    int error = vm_fault(current->mm, tf->badaddr, access, tf->sp);
+    if (unlikely(error))
+        bad_access(tf, error);
+}
+
+static bool was_only_fpu_off(struct trapframe *tf) {
+    preempt_disable();
+    bool repaired = fpu_trap(tf);
+    preempt_enable();
+    return repaired;
+}
+
+void user_exception(struct trapframe *tf) {
+    switch (tf->cause) {
+    case CAUSE_ILLEGAL:
+        if (!was_only_fpu_off(tf))
+            signal_force(SIGILL, ILL_ILLOPC, tf->pc);
+        break;
+    case CAUSE_BREAKPOINT:
+        signal_force(SIGTRAP, TRAP_BRKPT, tf->pc);
+        break;
+    case CAUSE_FETCH_MISALIGNED:
+    case CAUSE_LOAD_MISALIGNED:
+    case CAUSE_STORE_MISALIGNED:
+        signal_force(SIGBUS, BUS_ADRALN, tf->badaddr);
+        break;
+    default:  // access faults: the physical address does not answer
+        signal_force(SIGSEGV, SEGV_ACCERR, tf->badaddr);
+    }
+}

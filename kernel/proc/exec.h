@@ -1,0 +1,58 @@
+// Inside exec: what exec.c and the formats (elf.c, script.c) share. A format is added by binfmt_register().
+#ifndef PROC_EXEC_H
+#define PROC_EXEC_H
+
+#include "lib/types.h"
+#include "proc/life.h"
+
+struct file;
+struct mm;
+
+#define EXEC_HEAD 256      // bytes of the file that formats look at
+#define EXEC_DEPTH 5       // scripts whose interpreters are scripts
+#define EXEC_PREFIX (3 * EXEC_DEPTH + 1)
+#define EXEC_AGAIN 1       // a format's answer: x->file is another file now
+
+// Bytes gathered in kernel pages, in order.
+struct chain {
+    struct chunk *first, *last;
+    u64 length;
+};
+
+struct exec {
+    struct file *file;               // the program; owned
+    char *path;                      // name of x->file, as argv[0] of a script's interpreter sees it
+    const char *given_path;          // as the caller said: AT_EXECFN
+    char head[EXEC_HEAD];            // start of the file, the rest zero
+    const struct exec_args *args;
+    // Arguments that replace argv[0], last one first; owned
+    char *prefix[EXEC_PREFIX];
+    u32 nr_prefix;
+    u32 depth;
+    // Gathered by exec_gather()
+    struct chain strings;            // argv, envp, AT_EXECFN, AT_RANDOM's 16 bytes
+    struct chain vector;             // argc, argv …, 0, envp …, 0 as offsets into strings + 1
+    u64 argc, envc, env_offset, execfn_offset, random_offset;
+    // Made by the format
+    struct mm *mm;
+    u64 entry;
+};
+
+struct binfmt {
+    const char *name;
+    int (*load)(struct exec *x);     // 0: x->mm is complete; EXEC_AGAIN; -ENOEXEC: not mine; or errno
+    struct binfmt *next;
+};
+void binfmt_register(struct binfmt *f);
+extern struct binfmt elf_format, script_format;
+
+// Copy argv and envp in. 0, -E2BIG, -EFAULT, -ENOMEM.
+int exec_gather(struct exec *x);
+// Make the stack of x->mm with what was gathered and auxv (n pairs, AT_NULL not included; AT_EXECFN and AT_RANDOM are
+// added). 0 or errno.
+int exec_make_stack(struct exec *x, const u64 *auxv, u32 n);
+
+// The effective ids that running f gives current: changed when its set-uid or set-gid bit counts.
+void exec_ids(const struct file *f, u32 *euid, u32 *egid);
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * Waiting for children: wait4(2), waitid(2).
+ *
+ * Children are found and judged with family_lock held; a waiter puts itself on its process's child_wait before it looks,
+ * so a child that changes state meanwhile either is seen or wakes it (exit.c and deliver.c have the other half). Any
+ * thread may wait for any child of its process; a zombie is unlinked by the one who reports it, under the lock, so no
+ * child is reported twice. Its references are dropped after unlocking.
+ *
+ * May sleep: do_wait() only.
+ */
+#include "abi/errno.h"
+#include "abi/resource.h"
+#include "abi/signal.h"
+#include "abi/wait.h"
+#include "proc/life.h"
+#include "proc/signal.h"
+
+static bool is_zombie(const struct process *p) { return p->nr_threads == 0; }
+
+static bool eligible(const struct wait_request *w, const struct process *c) {
+    bool clone_child = c->exit_signal != SIGCHLD;
+    if (!(w->options & (int)__WALL) && clone_child != !!((u32)w->options & __WCLONE))
+        return false;
+    switch (w->which) {
+    case P_PID:
+        return c->pid->nr == w->id;
+    case P_PGID:
+        return c->pgrp->nr == (w->id ? w->id : current->process->pgrp->nr);
+    default:
+        return true;
+    }
+}
+
+static void report(struct wait_request *w, struct process *c, int status, int code) {
+    w->pid = c->pid->nr;
+    w->uid = cred_of(c->leader)->uid;
+    w->status = status;
+    w->code = code;
+    w->full = c->full_status;
+    if (w->usage) {
+        struct rusage children;
+        process_rusage(c, RUSAGE_SELF, w->usage);
+        process_rusage(c, RUSAGE_CHILDREN, &children);
+        struct timeval *sum[2] = {&w->usage->ru_utime, &w->usage->ru_stime};
+        const struct timeval *add[2] = {&children.ru_utime, &children.ru_stime};
+        for (int i = 0; i < 2; i++) {
+            sum[i]->tv_sec += add[i]->tv_sec;
+            sum[i]->tv_usec += add[i]->tv_usec;
+            if (sum[i]->tv_usec >= 1000000) {
+                sum[i]->tv_usec -= 1000000;
+                sum[i]->tv_sec++;
+            }
+        }
+    }
+}
+
+// Was c stopped or continued, unreported as yet? `bit` of stop_flags says so; it goes unless WNOWAIT is given.
+static bool consume(const struct wait_request *w, struct process *c, u32 bit) {
+    u64 flags = irqlock_acquire(&c->siglock);
+    bool there = c->stop_flags & bit;
+    if (!(w->options & WNOWAIT))
+        c->stop_flags &= ~bit;
+    irqlock_release(&c->siglock, flags);
+    return there;
+}
+
+// One child. True: it is what the caller waits for, and w tells. *dead: drop this reference after unlocking.
+static bool check_child(struct wait_request *w, struct process *c, struct task **dead) {
+    if (is_zombie(c)) {
+        if (!(w->options & WEXITED))
+            return false;
+        report(w, c, c->wait_status, WIFEXITED(c->wait_status) ? CLD_EXITED : CLD_KILLED);
+        if (!(w->options & WNOWAIT)) {
+            *dead = c->leader;
+            task_unlink(c->leader);
+        }
+        return true;
+    }
+    if (w->options & WSTOPPED && consume(w, c, STOP_UNWAITED)) {
+        report(w, c, W_STOPCODE(c->stop_signal), CLD_STOPPED);
+        return true;
+    }
+    if (w->options & WCONTINUED && consume(w, c, CONT_UNWAITED)) {
+        report(w, c, W_CONTINUED, CLD_CONTINUED);
+        return true;
+    }
+    return false;
+}
+
+// => family_lock held. 1: w tells about a child; 0: there are only others; -ECHILD: there are none.
+static int scan(struct wait_request *w, struct task **dead) {
+    struct process *c, *next;
+    int result = -ECHILD;
+    if (w->which == P_PID) {
+        c = process_find(w->id);
+        if (!c || c->parent != current->process || !eligible(w, c))
+            return -ECHILD;
+        return check_child(w, c, dead);
+    }
+    list_for_each_safe(c, next, &current->process->children, sibling) {
+        if (!eligible(w, c))
+            continue;
+        if (check_child(w, c, dead))
+            return 1;
+        result = 0;
+    }
+    return result;
+}
+
+static int scan_once(struct wait_request *w) {
+    struct task *dead = NULL;
+    spin_lock(&family_lock);
+    int result = scan(w, &dead);
+    spin_unlock(&family_lock);
+    if (dead)
+        task_put(dead);
+    return result;
+}
+
+long do_wait(struct wait_request *w) {
+    struct waitq *q = &current->process->child_wait;
+    struct waiter waiter;
+    long result = scan_once(w);
+    if (result == 0 && !(w->options & WNOHANG)) {
+        waiter_init(&waiter);
+        for (;;) {
+            waitq_prepare(q, &waiter, TASK_INTERRUPTIBLE, "wait");
+            result = scan_once(w);
+            if (result)
+                break;
+            if (signal_pending()) {
+                result = -ERESTARTSYS;
+                break;
+            }
+            schedule();
+        }
+        waitq_finish(q, &waiter);
+    }
+    return result == 1 ? w->pid : result;
+}

@@ -1,0 +1,104 @@
+/*
+ * Locks that sleep: mutex, readers-writer lock, completion.
+ *
+ * The uncontended paths are single atomic operations in block.h. A contended one sleeps on the lock's wait queue with
+ * `waiters` raised; the releaser, who first frees the lock and then reads `waiters`, wakes them:
+ *
+ *     waiter                              releaser
+ *     waiters++
+ *     on the queue, state = S
+ *     lock taken? yes                     owner = NULL
+ *     schedule()                          waiters != 0: wake
+ *
+ * Both sides do their two steps with full ordering, so one of them sees the other: either the waiter finds the lock
+ * free, or the releaser finds a waiter, whose state it then sets. A woken task tries again like any other (no
+ * hand-over), so a lock is never idle while somebody could run.
+ *
+ * A writer that waits raises writers_waiting, which holds new readers off, so writers are not starved.
+ * Task context; no spinning lock held.
+ */
+#include "sync/block.h"
+
+#include "abi/errno.h"
+
+static void wait_begin(u32 *waiters) { __atomic_fetch_add(waiters, 1, __ATOMIC_SEQ_CST); }
+static void wait_end(u32 *waiters) { __atomic_fetch_sub(waiters, 1, __ATOMIC_SEQ_CST); }
+
+void mutex_init(struct mutex *m) {
+    m->owner = NULL;
+    m->waiters = 0;
+    waitq_init(&m->waitq);
+}
+
+void mutex_lock_slow(struct mutex *m) {
+    assert(m->owner != current);
+    wait_begin(&m->waiters);
+    wait_event(&m->waitq, mutex_trylock(m), "mutex");
+    wait_end(&m->waiters);
+}
+
+int mutex_lock_interruptible(struct mutex *m) {
+    if (mutex_trylock(m))
+        return 0;
+    wait_begin(&m->waiters);
+    int error = wait_event_interruptible(&m->waitq, mutex_trylock(m), "mutex");
+    wait_end(&m->waiters);
+    return error;
+}
+
+void mutex_unlock_slow(struct mutex *m) { wake_all(&m->waitq); }
+
+void rwlock_init(struct rwlock *l) {
+    *l = (struct rwlock){0};
+    waitq_init(&l->waitq);
+}
+
+static bool try_read(struct rwlock *l) {
+    s32 n = load_relaxed(&l->count);
+    while (n >= 0 && load_relaxed(&l->writers_waiting) == 0)
+        if (atomic_cmpxchg(&l->count, &n, n + 1))
+            return true;
+    return false;
+}
+
+static bool try_write(struct rwlock *l) {
+    s32 none = 0;
+    return atomic_cmpxchg(&l->count, &none, -1);
+}
+
+void read_lock_slow(struct rwlock *l) {
+    assert(l->writer != current);
+    wait_begin(&l->waiters);
+    wait_event(&l->waitq, try_read(l), "rwlock");
+    wait_end(&l->waiters);
+}
+
+// The last waiting writer lets readers in again even if it was not the one that held them off.
+void write_lock_slow(struct rwlock *l) {
+    assert(l->writer != current);
+    wait_begin(&l->waiters);
+    wait_begin(&l->writers_waiting);
+    wait_event(&l->waitq, try_write(l), "rwlock");
+    wait_end(&l->writers_waiting);
+    wait_end(&l->waiters);
+}
+
+void rwlock_wake(struct rwlock *l) { wake_all(&l->waitq); }
+
+void completion_init(struct completion *c) {
+    c->done = false;
+    waitq_init(&c->waitq);
+}
+
+void complete(struct completion *c) {
+    u64 flags = irqlock_acquire(&c->waitq.lock);
+    c->done = true;
+    waitq_wake_locked(&c->waitq, ~0u, 0);
+    irqlock_release(&c->waitq.lock, flags);
+}
+
+// Takes the queue's lock last, so that complete() is through with *c when this returns and the caller may free it.
+void completion_wait(struct completion *c) {
+    wait_event(&c->waitq, load_acquire(&c->done), "completion");
+    irqlock_release(&c->waitq.lock, irqlock_acquire(&c->waitq.lock));
+}

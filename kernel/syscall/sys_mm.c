@@ -1,0 +1,54 @@
+/*
+ * System calls on memory: arguments for mm/ and, for mappings of files, the file's own mmap method in between.
+ * Decoders only: mm->lock is taken where a file mapping is inserted; may sleep.
+ */
+#include "abi/errno.h"
+#include "fs/file.h"
+#include "mm/vm.h"
+#include "syscall/syscall.h"
+
+static long map_file(struct file *f, const u64 *a) {
+    struct vma_request r = {0};
+    int prot = (int)a[2], flags = (int)a[3];
+    struct mm *mm = current->mm;
+    int error = vm_prepare_mmap(&r, a[0], a[1], prot, flags);
+    if (error)
+        return error;
+    if (!f->ops->mmap)
+        return -ENODEV;
+    bool writes = r.flags & VM_SHARED && prot & PROT_WRITE;
+    if (!(f->mode & FILE_READ) || (writes && !(f->mode & FILE_WRITE)))
+        return -EACCES;
+    if (r.flags & VM_SHARED && !(f->mode & FILE_WRITE))
+        r.flags &= ~VM_MAYWRITE;
+    r.pgoff = a[5] >> PAGE_SHIFT;
+    r.file = f;
+    error = f->ops->mmap(f, &r);
+    if (error)
+        return error;
+    write_lock(&mm->lock);
+    long addr = vma_map(mm, &r);
+    write_unlock(&mm->lock);
+    return addr;
+}
+
+long sys_mmap(const u64 *a) {
+    if (a[5] & (PAGE_SIZE - 1))
+        return -EINVAL;
+    if (a[3] & MAP_ANONYMOUS)
+        return vm_mmap_anon(a[0], a[1], (int)a[2], (int)a[3]);
+    struct fd_ref r = fd_get((int)a[4]);
+    if (!r.file)
+        return -EBADF;
+    long addr = map_file(r.file, a);
+    fd_put(r);
+    return addr;
+}
+
+long sys_brk(const u64 *a) { return vm_brk(a[0]); }
+long sys_munmap(const u64 *a) { return vm_munmap(a[0], a[1]); }
+long sys_mprotect(const u64 *a) { return vm_mprotect(a[0], a[1], (int)a[2]); }
+long sys_mremap(const u64 *a) { return vm_mremap(a[0], a[1], a[2], (int)a[3], a[4]); }
+long sys_madvise(const u64 *a) { return vm_madvise(a[0], a[1], (int)a[2]); }
+long sys_mincore(const u64 *a) { return vm_mincore(a[0], a[1], a[2]); }
+long sys_msync(const u64 *a) { return vm_msync(a[0], a[1], (int)a[2]); }

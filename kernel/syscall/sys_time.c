@@ -1,0 +1,217 @@
+/*
+ * System calls of time and of waiting for a word: arguments for time/posix.c and ipc/futex.c. Decoders only; may sleep.
+ */
+#include "abi/errno.h"
+#include "abi/futex.h"
+#include "ipc/futex.h"
+#include "mm/uaccess.h"
+#include "proc/life.h"
+#include "syscall/syscall.h"
+#include "time/posix.h"
+
+static long timespec_out(u64 ns, u64 user) {
+    struct timespec t = ns_to_timespec(ns);
+    return copy_to_user(user, &t, sizeof(t));
+}
+
+// 0, -EFAULT, -EINVAL
+static int timespec_in(u64 user, u64 *ns) {
+    struct timespec t;
+    if (copy_from_user(&t, user, sizeof(t)))
+        return -EFAULT;
+    return timespec_to_ns(&t, ns);
+}
+
+long sys_clock_gettime(const u64 *a) {
+    u64 ns;
+    int error = posix_clock_get((int)a[0], &ns);
+    return error ? error : timespec_out(ns, a[1]);
+}
+
+long sys_clock_settime(const u64 *a) {
+    u64 ns;
+    int error = timespec_in(a[1], &ns);
+    return error ? error : posix_clock_set((int)a[0], ns);
+}
+
+long sys_clock_getres(const u64 *a) {
+    int error = posix_clock_check((int)a[0]);
+    return error || !a[1] ? error : timespec_out(1, a[1]);
+}
+
+long sys_clock_nanosleep(const u64 *a) {
+    u64 ns;
+    int error = timespec_in(a[2], &ns);
+    return error ? error : posix_sleep((int)a[0], a[1] & TIMER_ABSTIME, ns, a[3]);
+}
+
+long sys_nanosleep(const u64 *a) {
+    u64 ns;
+    int error = timespec_in(a[0], &ns);
+    return error ? error : posix_sleep(CLOCK_MONOTONIC, false, ns, a[1]);
+}
+
+long sys_gettimeofday(const u64 *a) {
+    struct timeval t = ns_to_timeval(realtime_ns());
+    struct timezone utc = {0, 0};
+    if (a[0] && copy_to_user(a[0], &t, sizeof(t)))
+        return -EFAULT;
+    return a[1] ? copy_to_user(a[1], &utc, sizeof(utc)) : 0;
+}
+
+// The time zone is the C library's business: it is checked and left alone.
+long sys_settimeofday(const u64 *a) {
+    struct timeval t;
+    struct timezone zone;
+    u64 ns;
+    if ((a[0] && copy_from_user(&t, a[0], sizeof(t))) || (a[1] && copy_from_user(&zone, a[1], sizeof(zone))))
+        return -EFAULT;
+    if (!capable())
+        return -EPERM;
+    if (!a[0])
+        return 0;
+    int error = timeval_to_ns(&t, &ns);
+    return error ? error : posix_clock_set(CLOCK_REALTIME, ns);
+}
+
+static long itimer_out(const struct posix_itimer *t, u64 user) {
+    struct itimerval v = {.it_interval = ns_to_timeval(t->interval), .it_value = ns_to_timeval(t->value)};
+    return copy_to_user(user, &v, sizeof(v));
+}
+
+long sys_getitimer(const u64 *a) {
+    struct posix_itimer t;
+    if ((u32)a[0] > ITIMER_PROF)
+        return -EINVAL;
+    posix_itimer_get((int)a[0], &t);
+    return itimer_out(&t, a[1]);
+}
+
+long sys_setitimer(const u64 *a) {
+    struct posix_itimer new_ = {0}, old;
+    struct itimerval v;
+    if ((u32)a[0] > ITIMER_PROF)
+        return -EINVAL;
+    if (a[1]) {
+        if (copy_from_user(&v, a[1], sizeof(v)))
+            return -EFAULT;
+        if (timeval_to_ns(&v.it_value, &new_.value) || timeval_to_ns(&v.it_interval, &new_.interval))
+            return -EINVAL;
+    }
+    int error = posix_itimer_set((int)a[0], &new_, &old);
+    return error || !a[2] ? error : itimer_out(&old, a[2]);
+}
+
+static s64 clock_ticks(u64 ns) { return ns / (NSEC_PER_SEC / USER_HZ); }
+
+long sys_times(const u64 *a) {
+    struct process *p = current->process;
+    struct cpu_times mine;
+    if (a[0]) {
+        process_times(p, &mine);
+        struct tms t = {
+            .tms_utime = clock_ticks(mine.user), .tms_stime = clock_ticks(mine.system),
+            .tms_cutime = clock_ticks(p->children_time.user), .tms_cstime = clock_ticks(p->children_time.system),
+        };
+        if (copy_to_user(a[0], &t, sizeof(t)))
+            return -EFAULT;
+    }
+    return clock_ticks(clock_ns());
+}
+
+/* ---- futex ---- */
+
+static long futex_restart(struct task *t) {
+    u64 *r = t->restart_arg;
+    long result = futex_wait(r[0], r[3] >> 32, (u32)r[1], (u32)r[3], r[2]);
+    if (result == -ERESTARTSYS) {
+        t->restart = futex_restart;
+        result = -ERESTART_RESTARTBLOCK;
+    }
+    return result;
+}
+
+// A relative timeout must not begin anew when the call is restarted: keep the deadline.
+static long wait_word(u64 addr, bool shared, u32 value, u32 bitset, u64 deadline) {
+    long result = futex_wait(addr, shared, value, bitset, deadline);
+    if (result != -ERESTARTSYS || deadline == TIME_NEVER)
+        return result;
+    current->restart = futex_restart;
+    current->restart_arg[0] = addr;
+    current->restart_arg[1] = value;
+    current->restart_arg[2] = deadline;
+    current->restart_arg[3] = (u64)shared << 32 | bitset;
+    return -ERESTART_RESTARTBLOCK;
+}
+
+// FUTEX_WAIT counts from now, FUTEX_WAIT_BITSET names a moment of the monotonic or the wall clock.
+static int futex_deadline(u64 user, int op, u64 *deadline) {
+    u64 ns;
+    *deadline = TIME_NEVER;
+    if (!user)
+        return 0;
+    int error = timespec_in(user, &ns);
+    if (error)
+        return error;
+    if ((op & FUTEX_CMD_MASK) == FUTEX_WAIT) {
+        *deadline = deadline_after(ns);
+    } else if (op & FUTEX_CLOCK_REALTIME) {
+        u64 now = realtime_ns();
+        *deadline = ns > now ? deadline_after(ns - now) : 0;
+    } else {
+        *deadline = ns;
+    }
+    return 0;
+}
+
+static long futex_sleep(const u64 *a, int op, u32 bitset) {
+    u64 deadline;
+    int error = futex_deadline(a[3], op, &deadline);
+    return error ? error : wait_word(a[0], !(op & FUTEX_PRIVATE_FLAG), (u32)a[2], bitset, deadline);
+}
+
+long sys_futex(const u64 *a) {
+    int op = (int)a[1];
+    bool shared = !(op & FUTEX_PRIVATE_FLAG);
+    u32 value = (u32)a[2], value2 = (u32)a[3], value3 = (u32)a[5];
+    switch (op & FUTEX_CMD_MASK) {
+    case FUTEX_WAIT:
+        return futex_sleep(a, op, FUTEX_BITSET_MATCH_ANY);
+    case FUTEX_WAIT_BITSET:
+        return futex_sleep(a, op, value3);
+    case FUTEX_WAKE:
+        return futex_wake(a[0], shared, value, FUTEX_BITSET_MATCH_ANY);
+    case FUTEX_WAKE_BITSET:
+        return futex_wake(a[0], shared, value, value3);
+    case FUTEX_REQUEUE:
+    case FUTEX_CMP_REQUEUE:
+        if ((int)value < 0 || (int)value2 < 0)
+            return -EINVAL;
+        return futex_requeue(a[0], shared, a[4], value, value2,
+                             (op & FUTEX_CMD_MASK) == FUTEX_CMP_REQUEUE ? &value3 : NULL);
+    case FUTEX_WAKE_OP:
+        return futex_wake_op(a[0], shared, a[4], value, value2, value3);
+    default:
+        return -ENOSYS;
+    }
+}
+
+long sys_set_robust_list(const u64 *a) {
+    if (a[1] != sizeof(struct robust_list_head))
+        return -EINVAL;
+    current->robust_list = (void *)a[0];
+    return 0;
+}
+
+long sys_get_robust_list(const u64 *a) {
+    struct task *t = (int)a[0] ? task_lookup((int)a[0]) : current;
+    if (!t)
+        return -ESRCH;
+    u64 head = (u64)t->robust_list;
+    int error = t != current && !capable() && t->process != current->process ? -EPERM : 0;
+    if ((int)a[0])
+        task_put(t);
+    if (error)
+        return error;
+    return put_user_u64(head, a[1]) || put_user_u64(sizeof(struct robust_list_head), a[2]) ? -EFAULT : 0;
+}

@@ -1,0 +1,156 @@
+/*
+ * Time: a counter to read, a device that interrupts once, and the timers that share it.
+ *
+ * clock_ns() turns the clock source's count into nanoseconds by one multiplication. Each hart has a tree of timers ordered
+ * by expiry and programs its event device for the first of them only: no timer, no interrupt. A timer belongs to the hart
+ * that started it; its handler runs there with interrupts off and without the queue's lock, so it may start timers.
+ *
+ *   timer_cancel_sync                     timer_interrupt (other hart)
+ *   lock: not queued                      lock: take t off, running = t; unlock
+ *   while running == t: wait              t->fn(t)
+ *                                         lock: running = NULL; unlock
+ *
+ * Locks: each hart's queue has an irqlock (RANK_TIMER). A timer's `hart` changes only when it is started and not queued.
+ * Event devices: the SBI TIME extension, or the stimecmp register where the device tree lists Sstc (one instruction
+ * instead of a call of the firmware). Source: SBI Specification chapter 6; RISC-V Sstc extension 1.0.
+ */
+#include "time/timer.h"
+
+#include "arch/arch.h"
+#include "arch/csr.h"
+#include "arch/sbi.h"
+#include "arch/upcall.h"
+#include "sync/hart.h"
+#include "sync/spin.h"
+
+struct timer_queue {
+    struct irqlock lock;
+    struct rb_root_cached timers;  // [lock] by expires
+    struct timer *running;         // [lock] whose handler is being called
+    u64 programmed;                // [hart] ns for which the device is set
+    u64 interrupts;                // [hart]
+};
+static PERHART(struct timer_queue, timer_queue) = {
+    .lock = IRQLOCK_INIT(RANK_TIMER, "timer"),
+    .programmed = TIME_NEVER,
+};
+
+u64 timebase_hz = 10000000;
+static u64 ns_per_tick_32;  // nanoseconds per tick, 32.32 fixed point
+static u64 boot_ns;
+static u64 realtime_offset;
+
+static void set_stimecmp(u64 when) { __asm__ volatile("csrw 0x14d, %0" : : "r"(when)); }
+
+static const struct clock_event sbi_event = {"SBI TIME", sbi_set_timer};
+static const struct clock_event sstc_event = {"Sstc", set_stimecmp};
+static const struct clock_event *event = &sbi_event;
+static struct clock_source source = {"time CSR", 0, time_csr};
+
+static u64 to_ns(u64 ticks) { return (u64)((unsigned __int128)ticks * ns_per_tick_32 >> 32); }
+
+u64 clock_ns(void) { return to_ns(source.read()) - boot_ns; }
+
+// In two divisions, so that nothing overflows and no bit is lost.
+u64 ns_to_ticks(u64 ns) {
+    return ns / NSEC_PER_SEC * timebase_hz + div_round_up(ns % NSEC_PER_SEC * timebase_hz, NSEC_PER_SEC);
+}
+
+void time_init(u64 hz, bool sstc) {
+    timebase_hz = source.hz = hz;
+    ns_per_tick_32 = (NSEC_PER_SEC << 32) / hz;
+    boot_ns = to_ns(time_csr());
+    event = sstc ? &sstc_event : &sbi_event;
+}
+
+void time_init_hart(void) { event->set(TIME_NEVER); }
+
+static void program(struct timer_queue *q) {
+    struct rb_node *first = rb_first_cached(&q->timers);
+    u64 when = first ? rb_entry(first, struct timer, node)->expires : TIME_NEVER;
+    if (when == q->programmed)
+        return;
+    q->programmed = when;
+    event->set(when >= TIME_NEVER / 2 ? TIME_NEVER : ns_to_ticks(when + boot_ns));
+}
+
+static bool earlier(const struct rb_node *a, const struct rb_node *b) {
+    return rb_entry(a, struct timer, node)->expires < rb_entry(b, struct timer, node)->expires;
+}
+
+void timer_start(struct timer *t, u64 expires) {
+    timer_cancel(t);
+    u64 flags = irq_save();
+    struct timer_queue *q = this_hart(timer_queue);
+    irqlock_acquire_irqs_off(&q->lock);
+    t->expires = expires;
+    t->hart = hart_id();
+    t->queued = true;
+    rb_add_cached(&t->node, &q->timers, earlier);
+    if (rb_first_cached(&q->timers) == &t->node)
+        program(q);
+    irqlock_release_irqs_off(&q->lock);
+    irq_restore(flags);
+}
+
+// Does not program the device: at worst it interrupts once for nothing, which is cheaper than setting it twice.
+bool timer_cancel(struct timer *t) {
+    if (!READ_ONCE(t->queued))
+        return false;
+    struct timer_queue *q = per_hart(timer_queue, t->hart);
+    u64 flags = irqlock_acquire(&q->lock);
+    bool queued = t->queued;
+    if (queued) {
+        rb_erase_cached(&t->node, &q->timers);
+        t->queued = false;
+    }
+    irqlock_release(&q->lock, flags);
+    return queued;
+}
+
+bool timer_cancel_sync(struct timer *t) {
+    bool queued = false;
+    struct timer_queue *q;
+    do {
+        queued |= timer_cancel(t);
+        q = per_hart(timer_queue, t->hart);
+        while (load_acquire(&q->running) == t)
+            ;
+    } while (READ_ONCE(t->queued));
+    return queued;
+}
+
+static struct timer *take_expired(struct timer_queue *q, u64 now) {
+    struct rb_node *first = rb_first_cached(&q->timers);
+    struct timer *t = first ? rb_entry(first, struct timer, node) : NULL;
+    if (t == NULL || t->expires > now)
+        return NULL;
+    rb_erase_cached(&t->node, &q->timers);
+    t->queued = false;
+    return t;
+}
+
+void timer_interrupt(void) {
+    struct timer_queue *q = this_hart(timer_queue);
+    struct timer *t;
+    q->interrupts++;
+    irqlock_acquire_irqs_off(&q->lock);
+    q->programmed = 0;
+    while ((t = take_expired(q, clock_ns()))) {
+        q->running = t;
+        irqlock_release_irqs_off(&q->lock);
+        t->fn(t);
+        irqlock_acquire_irqs_off(&q->lock);
+        store_release(&q->running, (struct timer *)NULL);
+    }
+    program(q);
+    irqlock_release_irqs_off(&q->lock);
+}
+
+u64 realtime_ns(void) { return clock_ns() + load_relaxed(&realtime_offset); }
+
+void realtime_set(u64 ns) { store_relaxed(&realtime_offset, ns - clock_ns()); }
+
+const char *time_event_name(void) { return event->name; }
+
+u64 timer_interrupts(u32 hart) { return per_hart(timer_queue, hart)->interrupts; }

@@ -1,0 +1,61 @@
+// Clock sources, clock event devices, and timers. Times are nanoseconds since boot (CLOCK_MONOTONIC), u64.
+#ifndef TIME_TIMER_H
+#define TIME_TIMER_H
+
+#include "lib/rbtree.h"
+#include "lib/types.h"
+
+#define NSEC_PER_SEC 1000000000ul
+#define NSEC_PER_MSEC 1000000ul
+#define NSEC_PER_USEC 1000ul
+#define TIME_NEVER (~0ul)
+
+// A counter that only goes up.
+struct clock_source {
+    const char *name;
+    u64 hz;
+    u64 (*read)(void);
+};
+// A device that interrupts once at a given value of the time CSR.
+struct clock_event {
+    const char *name;
+    void (*set)(u64 when);  // ~0ul: never
+};
+
+extern u64 timebase_hz;  // of the time CSR, from the device tree (also in arch/upcall.h)
+void time_init(u64 hz, bool sstc);
+void time_init_hart(void);
+
+u64 clock_ns(void);               // nanoseconds since boot; any context
+u64 ns_to_ticks(u64 ns);          // of the time CSR, rounded up
+
+// Calls fn in interrupt context (interrupts off) on the hart that started it, at or after `expires`.
+// Whoever owns a timer serialises the calls on it; only its handler runs on its own.
+struct timer {
+    struct rb_node node;    // [timer lock of the hart]
+    u64 expires;
+    void (*fn)(struct timer *);
+    u32 hart;               // whose queue it is on; stable while queued
+    bool queued;
+};
+#define TIMER_INIT(function) {.fn = function}
+static inline void timer_setup(struct timer *t, void (*fn)(struct timer *)) {
+    t->fn = fn;
+    t->queued = false;
+    t->hart = 0;
+}
+// Start or move. Any context. A handler may restart its own timer.
+void timer_start(struct timer *t, u64 expires);
+// Stop; true when it was queued. Does not wait for a handler that is running on another hart.
+bool timer_cancel(struct timer *t);
+// Stop, and wait until no handler of it runs. => not from its own handler, no lock that the handler takes.
+bool timer_cancel_sync(struct timer *t);
+
+// Wall clock = clock_ns() + offset (CLOCK_REALTIME).
+u64 realtime_ns(void);
+void realtime_set(u64 ns);  // ns since 1970
+
+const char *time_event_name(void);  // of the event device
+u64 timer_interrupts(u32 hart);     // count, for /proc/interrupts
+
+#endif

@@ -1,0 +1,89 @@
+"""Disk images for tests, made by the host's own tools."""
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tarfile
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from . import paths
+
+EMPTY_FOLDERS = ("bin", "dev", "dev/shm", "dev/pts", "etc", "proc", "root", "sbin", "sys", "tmp", "usr/bin", "var")
+
+
+def make_ext2(image: Path, folder: Path, size: str = "32M", *, block: int = 4096, journal: bool = False,
+              options: tuple[str, ...] = ()) -> Path:
+    """An image that holds what folder holds, everything owned by root; ext3 when it has a journal."""
+    image.unlink(missing_ok=True)
+    paths.run("mke2fs", "-q", "-F", "-t", "ext3" if journal else "ext2", "-b", block, "-E", "root_owner=0:0",
+              *options, "-d", folder, image, size)
+    return image
+
+
+def folders(root: Path) -> Path:
+    """The folders that a system wants to find, below root."""
+    for name in EMPTY_FOLDERS:
+        (root / name).mkdir(parents=True, exist_ok=True)
+    (root / "tmp").chmod(0o1777)
+    return root
+
+
+@lru_cache(maxsize=None)
+def debian_tar(*packages: str) -> Path:
+    """A tar file with the files of these riscv64 packages of Debian. No network: skipped, but in CI it fails."""
+    done = subprocess.run([str(paths.TOP / "tools/fetch-debian"), *packages], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=900)
+    if done.returncode == 0:
+        return Path(done.stdout.strip())
+    if paths.CI:
+        pytest.fail(done.stderr)
+    pytest.skip(done.stderr.strip().splitlines()[-1])
+
+
+def take(tar: Path, wanted: dict[str, str], root: Path) -> None:
+    """Copy single files out of a Debian tar: {path ending in the tar: path below root}."""
+    left = dict(wanted)
+    with tarfile.open(tar) as archive:
+        for member in archive:
+            for ending, target in list(left.items()):
+                if member.isfile() and member.name.endswith(ending):
+                    out = root / target
+                    out.parent.mkdir(parents=True, exist_ok=True)
+                    with archive.extractfile(member) as source, out.open("wb") as copy:
+                        shutil.copyfileobj(source, copy)
+                    out.chmod(0o755)
+                    del left[ending]
+    assert not left, f"{tar} has no {', '.join(left)}"
+
+
+def qemu_user() -> str:
+    """The command that runs a riscv64 program of Linux on the host."""
+    command = paths.find_tool("qemu-riscv64", "qemu-riscv64-static")
+    assert command, "qemu-user is missing: make setup"
+    return command
+
+
+def debian_root(root: Path) -> Path:
+    """A tree with Debian's own busybox, under all its names, and bash, both static and unmodified."""
+    folders(root)
+    take(debian_tar("bash-static", "busybox-static"),
+         {"bin/busybox": "bin/busybox", "bin/bash-static": "bin/bash"}, root)
+    applets = paths.run(qemu_user(), root / "bin/busybox", "--list").stdout.split()
+    for name in applets:
+        link = root / "bin" / name
+        if not link.exists():
+            os.symlink("busybox", link)
+    (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    (root / "etc/group").write_text("root:x:0:\n")
+    return root
+
+
+def build(source: Path, out: Path, *options: str) -> Path:
+    """A static program for Linux's riscv64 ABI from one C file."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    paths.run("riscv64-linux-gnu-gcc", "-O2", "-static", "-pthread", *options, "-o", out, source)
+    return out

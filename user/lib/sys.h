@@ -1,0 +1,177 @@
+/* The raw system calls: sys_NAME for each line of abi/syscalls.def, returning what the kernel returns: a value, or a
+ * negative errno. See the manual page of each in section 2. The stubs are made from the list (stubs.S); their types
+ * are declared here by hand. */
+#ifndef USER_LIB_SYS_H
+#define USER_LIB_SYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "abi/errno.h"
+#include "abi/stat.h"
+#include "abi/dirent.h"
+#include "abi/signal.h"
+#include "abi/time.h"
+
+struct clone_args;
+struct iovec;
+struct new_utsname;
+struct pollfd;
+struct rlimit;
+struct rusage;
+struct statfs;
+struct sysinfo;
+
+/* ---- files */
+long sys_getcwd(char *buf, size_t size);
+long sys_dup(int fd);
+long sys_dup3(int old, int new, int flags);
+long sys_fcntl(int fd, int op, uint64_t arg);
+long sys_ioctl(int fd, unsigned op, void *arg);
+long sys_flock(int fd, int op);
+long sys_mknodat(int dirfd, const char *path, uint32_t mode, uint64_t dev);
+long sys_mkdirat(int dirfd, const char *path, uint32_t mode);
+long sys_unlinkat(int dirfd, const char *path, int flags);
+long sys_symlinkat(const char *target, int dirfd, const char *path);
+long sys_linkat(int olddir, const char *old, int newdir, const char *new, int flags);
+long sys_renameat2(int olddir, const char *old, int newdir, const char *new, int flags);
+long sys_umount2(const char *path, int flags);
+long sys_mount(const char *source, const char *target, const char *type, uint64_t flags,
+               const void *data);
+long sys_statfs(const char *path, struct statfs *st);
+long sys_fstatfs(int fd, struct statfs *st);
+long sys_truncate(const char *path, int64_t size);
+long sys_ftruncate(int fd, int64_t size);
+long sys_fallocate(int fd, int mode, int64_t off, int64_t len);
+long sys_faccessat(int dirfd, const char *path, int mode);
+long sys_faccessat2(int dirfd, const char *path, int mode, int flags);
+long sys_chdir(const char *path);
+long sys_fchdir(int fd);
+long sys_chroot(const char *path);
+long sys_fchmod(int fd, uint32_t mode);
+long sys_fchmodat(int dirfd, const char *path, uint32_t mode);
+long sys_fchown(int fd, uint32_t uid, uint32_t gid);
+long sys_fchownat(int dirfd, const char *path, uint32_t uid, uint32_t gid, int flags);
+long sys_openat(int dirfd, const char *path, int flags, uint32_t mode);
+long sys_close(int fd);
+long sys_close_range(unsigned first, unsigned last, unsigned flags);
+long sys_pipe2(int fds[2], int flags);
+long sys_getdents64(int fd, void *buf, size_t size);
+long sys_lseek(int fd, int64_t off, int whence);
+long sys_read(int fd, void *buf, size_t size);
+long sys_write(int fd, const void *buf, size_t size);
+long sys_readv(int fd, const struct iovec *iov, int count);
+long sys_writev(int fd, const struct iovec *iov, int count);
+long sys_pread64(int fd, void *buf, size_t size, int64_t off);
+long sys_pwrite64(int fd, const void *buf, size_t size, int64_t off);
+long sys_preadv(int fd, const struct iovec *iov, int count, int64_t off, int high);
+long sys_pwritev(int fd, const struct iovec *iov, int count, int64_t off, int high);
+long sys_sendfile(int out, int in, int64_t *off, size_t size);
+long sys_readlinkat(int dirfd, const char *path, char *buf, size_t size);
+long sys_newfstatat(int dirfd, const char *path, struct abi_stat *st, int flags);
+long sys_fstat(int fd, struct abi_stat *st);
+long sys_statx(int dirfd, const char *path, int flags, unsigned mask, struct abi_statx *st);
+long sys_sync(void);
+long sys_syncfs(int fd);
+long sys_fsync(int fd);
+long sys_fdatasync(int fd);
+long sys_fadvise64(int fd, int64_t off, int64_t len, int advice);
+long sys_utimensat(int dirfd, const char *path, const struct timespec times[2], int flags);
+
+/* ---- processes and users */
+long sys_personality(unsigned persona);
+long sys_exit(int status) __attribute__((noreturn));
+long sys_exit_group(int status) __attribute__((noreturn));
+long sys_waitid(int type, int id, struct siginfo *info, int options, struct rusage *usage);
+long sys_wait4(int pid, int *status, int options, struct rusage *usage);
+long sys_set_tid_address(int *tid);
+long sys_set_robust_list(void *head, size_t size);
+long sys_clone(uint64_t flags, void *stack, int *parent_tid, void *tls, int *child_tid);
+long sys_clone3(struct clone_args *args, size_t size);
+long sys_execve(const char *path, char *const *argv, char *const *envp);
+long sys_setpriority(int which, int who, int nice);
+long sys_getpriority(int which, int who);
+long sys_setgid(uint32_t gid);
+long sys_setregid(uint32_t real, uint32_t effective);
+long sys_setresgid(uint32_t real, uint32_t effective, uint32_t saved);
+long sys_getresgid(uint32_t *real, uint32_t *effective, uint32_t *saved);
+long sys_setuid(uint32_t uid);
+long sys_setreuid(uint32_t real, uint32_t effective);
+long sys_setresuid(uint32_t real, uint32_t effective, uint32_t saved);
+long sys_getresuid(uint32_t *real, uint32_t *effective, uint32_t *saved);
+long sys_getgroups(int count, uint32_t *list);
+long sys_setgroups(int count, const uint32_t *list);
+long sys_setpgid(int pid, int pgid);
+long sys_getpgid(int pid);
+long sys_getsid(int pid);
+long sys_setsid(void);
+long sys_getpid(void);
+long sys_getppid(void);
+long sys_gettid(void);
+long sys_getuid(void);
+long sys_geteuid(void);
+long sys_getgid(void);
+long sys_getegid(void);
+long sys_umask(uint32_t mask);
+long sys_prctl(int op, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+long sys_getrlimit(int what, struct rlimit *limit);
+long sys_setrlimit(int what, const struct rlimit *limit);
+long sys_prlimit64(int pid, int what, const struct rlimit *new, struct rlimit *old);
+long sys_getrusage(int who, struct rusage *usage);
+long sys_sched_yield(void);
+long sys_sched_setaffinity(int pid, size_t size, const void *mask);
+long sys_sched_getaffinity(int pid, size_t size, void *mask);
+long sys_getcpu(unsigned *cpu, unsigned *node, void *unused);
+
+/* ---- signals */
+long sys_kill(int pid, int sig);
+long sys_tkill(int tid, int sig);
+long sys_tgkill(int pid, int tid, int sig);
+long sys_sigaltstack(const stack_t *new, stack_t *old);
+long sys_rt_sigaction(int sig, const struct sigaction *new, struct sigaction *old, size_t size);
+long sys_rt_sigprocmask(int how, const sigset_t *new, sigset_t *old, size_t size);
+long sys_rt_sigpending(sigset_t *set, size_t size);
+long sys_rt_sigsuspend(const sigset_t *mask, size_t size);
+long sys_rt_sigtimedwait(const sigset_t *set, struct siginfo *info, const struct timespec *timeout,
+                         size_t size);
+long sys_rt_sigqueueinfo(int pid, int sig, const struct siginfo *info);
+long sys_rt_sigreturn(void);
+
+/* ---- time and waiting */
+long sys_nanosleep(const struct timespec *time, struct timespec *left);
+long sys_clock_gettime(int clock, struct timespec *time);
+long sys_clock_settime(int clock, const struct timespec *time);
+long sys_clock_getres(int clock, struct timespec *resolution);
+long sys_clock_nanosleep(int clock, int flags, const struct timespec *time, struct timespec *left);
+long sys_gettimeofday(struct timeval *time, struct timezone *zone);
+long sys_settimeofday(const struct timeval *time, const struct timezone *zone);
+long sys_times(struct tms *times);
+long sys_getitimer(int which, struct itimerval *value);
+long sys_setitimer(int which, const struct itimerval *new, struct itimerval *old);
+long sys_futex(uint32_t *word, int op, uint32_t value, const void *timeout, uint32_t *word2,
+               uint32_t value3);
+long sys_pselect6(int count, void *in, void *out, void *except, struct timespec *timeout,
+                  const void *mask);
+long sys_ppoll(struct pollfd *fds, unsigned count, struct timespec *timeout, const sigset_t *mask,
+               size_t size);
+
+/* ---- memory */
+long sys_brk(uint64_t end);
+long sys_mmap(void *addr, size_t size, int prot, int flags, int fd, int64_t off);
+long sys_munmap(void *addr, size_t size);
+long sys_mremap(void *old, size_t old_size, size_t new_size, int flags, void *new);
+long sys_mprotect(void *addr, size_t size, int prot);
+long sys_msync(void *addr, size_t size, int flags);
+long sys_mincore(void *addr, size_t size, uint8_t *pages);
+long sys_madvise(void *addr, size_t size, int advice);
+
+/* ---- the system */
+long sys_uname(struct new_utsname *name);
+long sys_sethostname(const char *name, size_t size);
+long sys_sysinfo(struct sysinfo *info);
+long sys_syslog(int op, char *buf, int size);
+long sys_reboot(int magic1, int magic2, unsigned op, const char *arg);
+long sys_getrandom(void *buf, size_t size, unsigned flags);
+long sys_riscv_hwprobe(void *pairs, size_t count, size_t cpu_size, void *cpus, unsigned flags);
+long sys_rseq(void *area, uint32_t size, int flags, uint32_t signature);
+
+#endif

@@ -1,0 +1,187 @@
+/* Clocks, sleeps and accounting. */
+#include "user/usertests/ut.h"
+#include "abi/resource.h"
+
+static int64_t ns_of(const struct timespec *t)
+{
+    return t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+static void monotonic(void)
+{
+    struct timespec a, b;
+
+    OK(sys_clock_gettime(CLOCK_MONOTONIC, &a));
+    for (int i = 0; i < 1000; i++) {
+        OK(sys_clock_gettime(CLOCK_MONOTONIC, &b));
+        CHECK(ns_of(&b) >= ns_of(&a));
+        CHECK(b.tv_nsec >= 0 && b.tv_nsec < 1000000000);
+        a = b;
+    }
+}
+
+static void all_clocks(void)
+{
+    static const int clocks[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    struct timespec t;
+    struct timeval tv;
+
+    for (size_t i = 0; i < ARRAY_LEN(clocks); i++) {
+        OK(sys_clock_gettime(clocks[i], &t));
+        OK(sys_clock_getres(clocks[i], &t));
+        CHECK(ns_of(&t) > 0 && ns_of(&t) <= 20000000);
+    }
+    FAILS(EINVAL, sys_clock_gettime(77, &t));
+    FAILS(EINVAL, sys_clock_getres(77, &t));
+    OK(sys_gettimeofday(&tv, 0));
+    OK(sys_clock_gettime(CLOCK_REALTIME, &t));
+    CHECK(t.tv_sec - tv.tv_sec >= 0 && t.tv_sec - tv.tv_sec <= 1);
+}
+
+static void sleep_lengths(void)
+{
+    static const int ms[] = {0, 1, 3, 10, 55};
+
+    for (size_t i = 0; i < ARRAY_LEN(ms); i++) {
+        struct timespec t = {0, ms[i] * 1000000L}, a, b;
+        OK(sys_clock_gettime(CLOCK_MONOTONIC, &a));
+        OK(sys_nanosleep(&t, 0));
+        OK(sys_clock_gettime(CLOCK_MONOTONIC, &b));
+        CHECK(ns_of(&b) - ns_of(&a) >= ms[i] * 1000000L);
+        CHECK(ns_of(&b) - ns_of(&a) < 1000000000L);
+    }
+}
+
+static void sleep_errors(void)
+{
+    struct timespec t = {0, 1000000000};
+
+    FAILS(EINVAL, sys_nanosleep(&t, 0));
+    t = (struct timespec){-1, 0};
+    FAILS(EINVAL, sys_nanosleep(&t, 0));
+    t = (struct timespec){0, -1};
+    FAILS(EINVAL, sys_nanosleep(&t, 0));
+    t = (struct timespec){0, 0};
+    FAILS(EINVAL, sys_clock_nanosleep(99, 0, &t, 0));
+}
+
+static void absolute_sleep(void)
+{
+    struct timespec t, now;
+
+    OK(sys_clock_gettime(CLOCK_MONOTONIC, &t));
+    OK(sys_clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, 0)); /* past: at once */
+    t.tv_nsec += 20000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_nsec -= 1000000000;
+        t.tv_sec++;
+    }
+    OK(sys_clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, 0));
+    OK(sys_clock_gettime(CLOCK_MONOTONIC, &now));
+    CHECK(ns_of(&now) >= ns_of(&t));
+}
+
+static void sleep_order(void)
+{
+    int fds[2];
+    char c;
+
+    OK(sys_pipe2(fds, 0));
+    for (int i = 5; i > 0; i--) {
+        if (fork() == 0) {
+            c = (char)i;
+            sleep_ms(40 * i);
+            sys_write(fds[1], &c, 1);
+            sys_exit_group(0);
+        }
+    }
+    for (int i = 1; i <= 5; i++) {
+        EQ(sys_read(fds[0], &c, 1), 1);
+        EQ(c, i);
+    }
+    while (sys_wait4(-1, 0, 0, 0) > 0)
+        ;
+}
+
+/* Burns CPU time for so long, by the process' own clock. */
+static void burn_ms(int ms)
+{
+    struct timespec start, now;
+
+    sys_clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
+    do
+        sys_clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    while (ns_of(&now) - ns_of(&start) < ms * 1000000L);
+}
+
+static void burner(void)
+{
+    burn_ms(300);
+}
+
+static int64_t usage_ms(int who)
+{
+    struct rusage u;
+
+    OK(sys_getrusage(who, &u));
+    return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000 +
+           (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000;
+}
+
+static void accounting(void)
+{
+    struct tms before, after;
+    int64_t start = now_ms(), used, children;
+
+    OK(sys_times(&before));
+    burn_ms(300);
+    used = usage_ms(RUSAGE_SELF);
+    CHECK(used >= 290);
+    CHECK(used <= now_ms() - start + 100);
+    OK(sys_times(&after));
+    CHECK(after.tms_utime + after.tms_stime - before.tms_utime - before.tms_stime >= 27);
+    EQ(usage_ms(RUSAGE_CHILDREN), 0);
+    child_ok(burner);
+    children = usage_ms(RUSAGE_CHILDREN);
+    CHECK(children >= 290 && children <= now_ms() - start);
+    FAILS(EINVAL, sys_getrusage(7, (void *)&before));
+}
+
+static void sleeping_costs_nothing(void)
+{
+    int64_t before = usage_ms(RUSAGE_SELF);
+
+    sleep_ms(300);
+    CHECK(usage_ms(RUSAGE_SELF) - before < 100);
+}
+
+static void setting_the_clock(void)
+{
+    struct timespec t, old, mono, mono2;
+
+    OK(sys_clock_gettime(CLOCK_MONOTONIC, &mono));
+    OK(sys_clock_gettime(CLOCK_REALTIME, &old));
+    t = (struct timespec){old.tv_sec + 1000000, 0};
+    OK(sys_clock_settime(CLOCK_REALTIME, &t));
+    OK(sys_clock_gettime(CLOCK_REALTIME, &t));
+    OK(sys_clock_settime(CLOCK_REALTIME, &old));
+    CHECK(t.tv_sec - old.tv_sec >= 1000000 && t.tv_sec - old.tv_sec < 1000010);
+    OK(sys_clock_gettime(CLOCK_MONOTONIC, &mono2)); /* is not moved */
+    CHECK(mono2.tv_sec - mono.tv_sec < 10);
+    FAILS(EINVAL, sys_clock_settime(CLOCK_MONOTONIC, &old));
+    become_user(1000);
+    FAILS(EPERM, sys_clock_settime(CLOCK_REALTIME, &old));
+}
+
+const struct test time_tests[] = {
+    {"S2_monotonic", monotonic, 0},
+    {"S2_all_clocks", all_clocks, 0},
+    {"S2_sleep_lengths", sleep_lengths, 0},
+    {"S2_sleep_errors", sleep_errors, 0},
+    {"S2_absolute_sleep", absolute_sleep, 0},
+    {"S2_sleep_order", sleep_order, 0},
+    {"S2_setting_the_clock", setting_the_clock, 0},
+    {"S1_accounting", accounting, 0},
+    {"S1_sleeping_costs_nothing", sleeping_costs_nothing, 0},
+    {0, 0, 0},
+};

@@ -1,0 +1,79 @@
+/* The frame of usertests: what a case is, and how it says that something is wrong.
+ *
+ * A case runs in a process of its own, in an empty directory of its own. It returns if all is well; CHECK, EQ, OK and FAILS end it with a message if not, also when they
+ * are used in a child of the case, whose parent then sees the exit status. Its name begins with the row of the feature list that it is a proof of. */
+#ifndef USER_USERTESTS_UT_H
+#define USER_USERTESTS_UT_H
+
+#include "user/lib/tool.h"
+#include "abi/fcntl.h"
+#include "abi/mman.h"
+#include "abi/wait.h"
+
+struct test {
+    const char *name;
+    void (*run)(void);
+    int slow; /* 1: only with -a; its time limit is longer */
+};
+
+/* One table for each file, ended by a null name. */
+extern const struct test call_tests[], exec_tests[], task_tests[], signal_tests[], time_tests[], memory_tests[];
+extern const struct test pipe_tests[], file_tests[], name_tests[], system_tests[];
+
+void fail_at(const char *where, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+void skip(const char *why) __attribute__((noreturn)); /* the case cannot run here */
+
+#define STRING_2(x) #x
+#define STRING(x) STRING_2(x)
+#define HERE __FILE__ ":" STRING(__LINE__)
+
+#define CHECK(cond)                                                                                \
+    do {                                                                                           \
+        if (!(cond))                                                                               \
+            fail_at(HERE, "%s", #cond);                                                            \
+    } while (0)
+
+/* The two numbers are equal. */
+#define EQ(a, b) eq_at(HERE, #a, (long)(a), (long)(b))
+/* The call succeeds; its value. */
+#define OK(call) ok_at(HERE, #call, (long)(call))
+/* The call fails with this error, written without the minus. */
+#define FAILS(err, call) fails_at(HERE, #call, err, (long)(call))
+
+void eq_at(const char *where, const char *what, long a, long b);
+long ok_at(const char *where, const char *what, long r);
+void fails_at(const char *where, const char *what, long err, long r);
+
+/* ---- children */
+int spawn(void (*f)(void));  /* forks; the child runs f and exits with 0 */
+int wait_status(int pid);    /* the word that wait4 gives */
+void child_ok(void (*f)(void)); /* runs f in a child, which must exit with 0 */
+int child_signal(void (*f)(void)); /* runs f in a child, which must be killed: by what */
+void wait_ok(int pid);       /* the child must exit with 0 */
+
+/* ---- files */
+void put_file(const char *path, const char *text);
+void expect_file(const char *path, const char *text);
+long open_at(const char *path, int flags, int mode); /* openat(AT_FDCWD, ...) */
+long size_of(const char *path);                      /* or -errno */
+struct abi_stat stat_of(const char *path);           /* without following a link */
+bool is_there(const char *path);
+void copy_file(const char *from, const char *to, int mode);
+
+/* ---- the rest */
+void sleep_ms(int ms);
+int64_t now_ms(void); /* monotonic */
+void become_user(uint32_t uid); /* also the group; no way back */
+void on_signal(int sig, void (*f)(int), uint64_t flags);
+void *map_pages(size_t pages, int prot); /* private, anonymous */
+void *unmapped_page(void);
+long proc_number(const char *file, const char *label); /* the number behind a label in a file of /proc; -1 */
+char proc_state(int pid); /* letter of /proc/PID/stat; '?' */
+bool on_xv39(void);
+extern char **self_argv; /* to run this program again: see child_main */
+extern const char *self_path;
+/* The program run as "usertests --child WHAT ..." does WHAT: for cases of exec. */
+int child_main(int argc, char **argv);
+
+#endif

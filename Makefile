@@ -5,6 +5,7 @@
 #   make qemu-gdb   boot it, waiting for a debugger: start gdb-multiarch in this folder
 #   make test       all tests         PYTEST="-k fork" chooses, PYTEST=--slow adds the slow ones
 #   make check      style, layers, warnings as errors, and a second compiler
+#   make format     put the sources in the style that make check wants
 #   make bench      instructions per operation, beside Linux's
 #   make clean      remove what was built
 #   make setup      install what is missing; the other goals do it too
@@ -128,9 +129,12 @@ test: all
 
 check:
 	tools/check-layers
-	clang-format --dry-run -Werror $(shell find kernel user tests/unit -name '*.[ch]')
+	@echo clang-format; clang-format --dry-run -Werror $(shell find kernel user tests/unit -name '*.[ch]')
 	+$(MAKE) --no-print-directory -s STRICT=1 kernel user
 	+$(MAKE) --no-print-directory -s STRICT=1 CLANG=1 kernel
+
+format:
+	clang-format -i $(shell find kernel user tests/unit -name '*.[ch]')
 
 bench: all
 	@tools/check-env $(QEMU)
@@ -142,6 +146,6 @@ setup:
 clean:
 	rm -rf build kernel/kernel fs.img debian.img .gdbinit tests/logs .pytest_cache tests/__pycache__ tests/*/__pycache__
 
-.PHONY: all kernel user qemu qemu-gdb test check bench setup clean
+.PHONY: all kernel user qemu qemu-gdb test check format bench setup clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

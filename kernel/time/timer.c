@@ -23,6 +23,10 @@
 #include "sync/hart.h"
 #include "sync/spin.h"
 
+// A hart without timers is interrupted this often all the same. Emulators that jump over idle time (QEMU's
+// -icount sleep=off) go to the next event, and one that is never would be the end of time.
+#define LONGEST_IDLE (10 * NSEC_PER_SEC)
+
 struct timer_queue {
     struct irqlock lock;
     struct rb_root_cached timers;  // [lock] by expires
@@ -71,7 +75,7 @@ static void program(struct timer_queue *q) {
     if (when == q->programmed)
         return;
     q->programmed = when;
-    event->set(when >= TIME_NEVER / 2 ? TIME_NEVER : ns_to_ticks(when + boot_ns));
+    event->set(ns_to_ticks(min(when, clock_ns() + LONGEST_IDLE) + boot_ns));
 }
 
 static bool earlier(const struct rb_node *a, const struct rb_node *b) {

@@ -50,6 +50,7 @@ int main(int argc, char **argv) {
     if (strcmp(what, "boot") == 0) boot(ticks);
     else if (strcmp(what, "memory") == 0) memory();
     else kbench(argv);
+    printf("bench.end\n");
     fflush(stdout);
     reboot(RB_POWER_OFF);
     return 1;

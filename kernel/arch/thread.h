@@ -39,8 +39,7 @@
 // Bits of thread.work: what must happen before the thread next returns to user code.
 #define WORK_RESCHED 1  // call schedule(); also makes the kernel preempt itself
 #define WORK_SIGNAL 2   // a signal may be deliverable, or the task must stop or die
-#define WORK_TRACE 4    // report system calls (ptrace, debug=syscall)
-#define WORK_NOTIFY 8   // other task work: see proc/life.h
+#define WORK_REGISTERS 4  // the trapframe was rewritten (exec, sigreturn): load all registers from it
 
 #ifndef __ASSEMBLER__
 #include "lib/types.h"

@@ -35,7 +35,7 @@
     .cfi_offset 27, TF_S2+72
 .endm
 
-/* All registers but sp, tp and pc. */
+/* All registers but sp, tp and pc; the functions called in between keep s1 to s11 as they are. */
 .macro save_registers
     sd ra, TF_RA(sp)
     sd gp, TF_GP(sp)
@@ -67,22 +67,8 @@
     sd t5, TF_T3+16(sp)
     sd t6, TF_T3+24(sp)
 .endm
-.macro restore_registers
-    ld ra, TF_RA(sp)
-    ld gp, TF_GP(sp)
-    ld t0, TF_T0(sp)
-    ld t1, TF_T1(sp)
-    ld t2, TF_T2(sp)
-    ld s0, TF_S0(sp)
+.macro restore_callee_saved
     ld s1, TF_S1(sp)
-    ld a0, TF_A0(sp)
-    ld a1, TF_A1(sp)
-    ld a2, TF_A1+8(sp)
-    ld a3, TF_A1+16(sp)
-    ld a4, TF_A1+24(sp)
-    ld a5, TF_A1+32(sp)
-    ld a6, TF_A1+40(sp)
-    ld a7, TF_A7(sp)
     ld s2, TF_S2(sp)
     ld s3, TF_S2+8(sp)
     ld s4, TF_S2+16(sp)
@@ -93,6 +79,22 @@
     ld s9, TF_S2+56(sp)
     ld s10, TF_S2+64(sp)
     ld s11, TF_S2+72(sp)
+.endm
+.macro restore_others
+    ld ra, TF_RA(sp)
+    ld gp, TF_GP(sp)
+    ld t0, TF_T0(sp)
+    ld t1, TF_T1(sp)
+    ld t2, TF_T2(sp)
+    ld s0, TF_S0(sp)
+    ld a0, TF_A0(sp)
+    ld a1, TF_A1(sp)
+    ld a2, TF_A1+8(sp)
+    ld a3, TF_A1+16(sp)
+    ld a4, TF_A1+24(sp)
+    ld a5, TF_A1+32(sp)
+    ld a6, TF_A1+40(sp)
+    ld a7, TF_A7(sp)
     ld t3, TF_T3(sp)
     ld t4, TF_T3+8(sp)
     ld t5, TF_T3+16(sp)
@@ -130,7 +132,7 @@ trap_entry:
     csrsi sstatus, SSTATUS_SIE
     mv a0, sp
     call syscall_enter
-    j return_to_user
+    j trap_return
 1:  csrr t1, stval
     sd t1, TF_BADADDR(sp)
     li t1, -1
@@ -138,25 +140,31 @@ trap_entry:
     mv a0, sp
     call trap_user
 
-    /* => sp at the trapframe of the current thread */
-    .globl return_to_user
-return_to_user:
+trap_return:
     csrci sstatus, SSTATUS_SIE
     lw a1, THREAD_WORK(tp)
-    bnez a1, 2f
-    ld t0, TF_PC(sp)
+    bnez a1, 3f
+2:  ld t0, TF_PC(sp)
     ld t1, TF_STATUS(sp)
     csrw sepc, t0
     csrw sstatus, t1
     csrw sscratch, tp
     ld tp, TF_TP(sp)
-    restore_registers
+    restore_others
     ld sp, TF_SP(sp)
     sret
-2:  csrsi sstatus, SSTATUS_SIE
+3:  csrsi sstatus, SSTATUS_SIE
     mv a0, sp
     call user_work
-    j return_to_user
+
+    /* => sp at the trapframe of the current thread, which may have been rewritten */
+    .globl return_to_user
+return_to_user:
+    csrci sstatus, SSTATUS_SIE
+    lw a1, THREAD_WORK(tp)
+    bnez a1, 3b
+    restore_callee_saved
+    j 2b
 
 trap_from_kernel:
     csrrw tp, sscratch, zero    /* sscratch had the thread; 0 again: we are in the kernel */
@@ -180,7 +188,7 @@ trap_from_kernel:
     ld t1, TF_STATUS(sp)
     csrw sepc, t0
     csrw sstatus, t1
-    restore_registers
+    restore_others
     ld sp, TF_SP(sp)
     sret
     .cfi_endproc

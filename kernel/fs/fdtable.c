@@ -116,7 +116,9 @@ int files_unshare(void) {
     struct files *t = files_copy(old);
     if (!t)
         return -ENOMEM;
+    spin_lock(&family_lock);  // /proc looks at another task's table with it held
     current->files = t;
+    spin_unlock(&family_lock);
     files_put(old);
     return 0;
 }

@@ -207,6 +207,7 @@ void mm_switch(struct task *prev, struct task *next) {
 }
 
 void mm_activate(struct mm *mm) {
+    spin_lock(&family_lock);  // task_mm_get() reads another task's mm with it held
     u64 irq = irq_save();
     struct mm *old = current->active_mm, *old_user = current->mm;
 
@@ -216,6 +217,7 @@ void mm_activate(struct mm *mm) {
     current->mm = mm;
     current->active_mm = mm;
     irq_restore(irq);
+    spin_unlock(&family_lock);
     if (old_user)
         mm_put(old_user);
     else
@@ -228,10 +230,12 @@ void mm_detach(void) {
     if (!mm)
         return;
     ref_get(&mm->count);
+    spin_lock(&family_lock);
     u64 irq = irq_save();
     current->mm = NULL;
     tlb_lazy(mm);
     irq_restore(irq);
+    spin_unlock(&family_lock);
     mm_put(mm);
 }
 

@@ -167,6 +167,7 @@ long do_sigreturn(void) {
     u64 mask;
     current->restart = NULL;
     tf->cause = NOT_A_SYSCALL;
+    atomic_or(&current->thread.work, WORK_REGISTERS);
     if (pop_frame(tf, tf->sp, &mask) == 0)
         signal_set_blocked(mask);
     else
@@ -355,8 +356,8 @@ static void deliver_signals(struct trapframe *tf) {
 }
 
 void user_work(struct trapframe *tf, u32 work) {
-    if (work & WORK_NOTIFY)
-        atomic_and(&current->thread.work, ~(u32)WORK_NOTIFY);
+    if (work & WORK_REGISTERS)
+        atomic_and(&current->thread.work, ~(u32)WORK_REGISTERS);
     if (work & WORK_RESCHED)
         schedule();
     if (work & WORK_SIGNAL)

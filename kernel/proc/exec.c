@@ -335,6 +335,7 @@ static void start_registers(u64 entry, u64 sp) {
     tf->sp = sp;
     tf->status = SSTATUS_SPIE | SSTATUS_UXL_64;
     tf->cause = ~0ul;
+    atomic_or(&current->thread.work, WORK_REGISTERS);
     preempt_disable();
     fpu_reset(&current->thread);
     preempt_enable();

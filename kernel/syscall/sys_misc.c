@@ -141,6 +141,12 @@ static bool magic_ok(u32 one, u32 two) {
             two == LINUX_REBOOT_MAGIC2C);
 }
 
+// Disks hold everything, and the terminal has shown what programs wrote.
+static void end_of_day(void) {
+    vfs_sync();
+    uart_drain();
+}
+
 long sys_reboot(const u64 *a) {
     if (!capable())
         return -EPERM;
@@ -148,14 +154,14 @@ long sys_reboot(const u64 *a) {
         return -EINVAL;
     switch ((u32)a[2]) {
     case LINUX_REBOOT_CMD_POWER_OFF:
-        vfs_sync();
+        end_of_day();
         machine_poweroff();
     case LINUX_REBOOT_CMD_RESTART:
     case LINUX_REBOOT_CMD_RESTART2:
-        vfs_sync();
+        end_of_day();
         machine_restart();
     case LINUX_REBOOT_CMD_HALT:
-        vfs_sync();
+        end_of_day();
         machine_halt();
     case LINUX_REBOOT_CMD_CAD_ON:
     case LINUX_REBOOT_CMD_CAD_OFF:

@@ -28,7 +28,7 @@ static const char *const any_error[] = {"wait4",    "waitid",   "execve",    "mo
                                         "ioctl",    "futex",    "linkat",    "renameat2",   "symlinkat",   "getgroups",  "setgroups", "sendfile",
                                         "clone3",   "pselect6", "set_robust_list", "riscv_hwprobe", "sched_getaffinity", "sched_setaffinity",
                                         "rt_sigtimedwait", "mincore", "getcpu", "prlimit64", "setrlimit", "setitimer", "unlinkat", "mknodat", "mkdirat",
-                                        "nanosleep", "clock_nanosleep"};
+                                        "nanosleep", "clock_nanosleep", "readlinkat"};
 
 /* Values that certain calls want in an "op" or "size" argument. */
 static const struct {
@@ -86,9 +86,9 @@ static bool is_pointer(const char *kind)
     return listed(kinds, ARRAY_LEN(kinds), kind);
 }
 
-static bool is_written(const char *kind)
+static bool is_only_written(const char *kind)
 {
-    return strcmp(kind, "out") == 0 || strcmp(kind, "obuf") == 0 || strcmp(kind, "inout") == 0;
+    return strcmp(kind, "out") == 0 || strcmp(kind, "obuf") == 0;
 }
 
 static long harmless(const struct call *c, int n, const char *kind, int fd)
@@ -161,7 +161,7 @@ static void try_bad_pointers(const struct call *c, int fd)
             continue;
         for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
             bool read_only = i == ARRAY_LEN(bad) - 1;
-            if ((bad[i] == 0 && optional) || (read_only && !is_written(kind)))
+            if ((bad[i] == 0 && optional) || (read_only && !is_only_written(kind)))
                 continue;
             fill(c, args, fd);
             args[arg] = (long)bad[i];

@@ -299,6 +299,23 @@ static void show_counters(struct printer *p) {
                    READ_ONCE(committed_pages));
 }
 
+// As Linux's /proc/sysrq-trigger: c crash (see an oops), b reset at once, o power off, s write the disks.
+static int write_sysrq(const char *text, size_t n) {
+    switch (n ? text[0] : 0) {
+    case 'c':
+        return *(volatile int *)NULL;
+    case 'b':
+        machine_restart();
+    case 'o':
+        machine_poweroff();
+    case 's':
+        vfs_sync();
+        return 0;
+    default:
+        return -EINVAL;
+    }
+}
+
 void system_files_init(void) {
     static const struct {
         const char *path;
@@ -318,6 +335,7 @@ void system_files_init(void) {
         {"slabinfo", 0400, slab_show, NULL},
         {"stat", 0444, show_stat, NULL},
         {"swaps", 0444, show_swaps, NULL},
+        {"sysrq-trigger", 0200, NULL, write_sysrq},
         {"uptime", 0444, show_uptime, NULL},
         {"version", 0444, show_version, NULL},
         {"vmstat", 0444, mm_show_vmstat, NULL},

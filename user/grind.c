@@ -1,0 +1,376 @@
+/* grind [-s seed] [-c children] [seconds]: children do random system calls for a while, each in a directory of its own and in a common one.
+ *
+ * Nothing is expected of a single call; the kernel must live, a child must not die of anything but what it did to itself, and the few things that are
+ * certain are checked: what was written is read, a pipe gives what went in, fork works in a quiet moment. The seed is printed, the same
+ * seed makes the same calls. */
+#include "user/lib/tool.h"
+#include "abi/fcntl.h"
+#include "abi/mman.h"
+#include "abi/poll.h"
+#include "abi/wait.h"
+
+static uint64_t state;
+static int64_t deadline;
+static char buf[8192];
+
+static uint64_t next(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state >> 11;
+}
+
+static int below(int n)
+{
+    return (int)(next() % (uint64_t)n);
+}
+
+static int64_t now(void)
+{
+    struct timespec t;
+
+    sys_clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec;
+}
+
+static void wrong(const char *what)
+{
+    warn("%s", what);
+    exit(1);
+}
+
+/* A name out of few, so that processes meet: here, in the common directory, in a subdirectory, up and down. */
+static const char *name(void)
+{
+    static const char *const dirs[] = {"", "", "sub/", "../common/", "../common/sub/", "./sub/../"};
+    static char text[4][32];
+    static int turn;
+    char *t = text[turn++ % 4];
+
+    snprintf(t, 32, "%s%c", dirs[below((int)ARRAY_LEN(dirs))], 'a' + below(6));
+    return t;
+}
+
+static int descriptor(void)
+{
+    return 3 + below(20);
+}
+
+/* ---- what a child does */
+
+static void do_open(void)
+{
+    static const int flags[] = {O_RDONLY, O_WRONLY, O_RDWR, O_RDWR | O_CREAT, O_RDWR | O_CREAT | O_TRUNC,
+                                O_WRONLY | O_APPEND, O_RDWR | O_CREAT | O_EXCL, O_DIRECTORY, O_PATH};
+
+    sys_openat(AT_FDCWD, name(), flags[below((int)ARRAY_LEN(flags))] | O_NONBLOCK, 0644);
+}
+
+static void do_close(void)
+{
+    sys_close(descriptor());
+}
+
+static void do_write(void)
+{
+    sys_write(descriptor(), buf, (size_t)below(sizeof(buf)));
+}
+
+static void do_read(void)
+{
+    sys_read(descriptor(), buf, (size_t)below(sizeof(buf)));
+}
+
+static void do_seek(void)
+{
+    sys_lseek(descriptor(), below(100000) - 1000, below(3));
+}
+
+static void do_truncate(void)
+{
+    sys_ftruncate(descriptor(), below(50000));
+}
+
+static void do_dup(void)
+{
+    sys_dup3(descriptor(), descriptor(), below(2) ? O_CLOEXEC : 0);
+}
+
+static void do_mkdir(void)
+{
+    sys_mkdirat(AT_FDCWD, below(3) ? name() : "sub", 0755);
+}
+
+static void do_unlink(void)
+{
+    sys_unlinkat(AT_FDCWD, name(), below(3) ? 0 : AT_REMOVEDIR);
+}
+
+static void do_link(void)
+{
+    sys_linkat(AT_FDCWD, name(), AT_FDCWD, name(), 0);
+}
+
+static void do_symlink(void)
+{
+    sys_symlinkat(name(), AT_FDCWD, name());
+}
+
+static void do_rename(void)
+{
+    sys_renameat2(AT_FDCWD, name(), AT_FDCWD, name(), (unsigned)(below(4) == 0 ? RENAME_EXCHANGE : 0));
+}
+
+static void do_stat(void)
+{
+    struct abi_stat st;
+
+    sys_newfstatat(AT_FDCWD, name(), &st, below(2) ? AT_SYMLINK_NOFOLLOW : 0);
+}
+
+static void do_list(void)
+{
+    struct dir *d = (struct dir *)buf;
+
+    if (dir_open(d, below(2) ? "." : "../common") < 0)
+        return;
+    while (dir_next(d))
+        ;
+    dir_close(d);
+}
+
+static void do_sync(void)
+{
+    if (below(4) == 0)
+        sys_sync();
+    else
+        sys_fsync(descriptor());
+}
+
+static void do_pipe(void)
+{
+    int fds[2];
+    char out[64], in[64];
+    size_t n = (size_t)below(63) + 1;
+
+    if (sys_pipe2(fds, 0) < 0)
+        return;
+    memset(out, below(256), sizeof(out));
+    if (sys_write(fds[1], out, n) != (long)n || sys_read(fds[0], in, n) != (long)n || memcmp(in, out, (uint)n))
+        wrong("a pipe gave something else");
+    sys_close(fds[0]);
+    sys_close(fds[1]);
+}
+
+static void do_file(void)
+{
+    char one[700], two[700];
+    int at = below(20000);
+    long fd = sys_openat(AT_FDCWD, "private", O_RDWR | O_CREAT, 0644);
+
+    if (fd < 0)
+        return;
+    memset(one, below(256), sizeof(one));
+    if (sys_pwrite64((int)fd, one, sizeof(one), at) == sizeof(one) &&
+        (sys_pread64((int)fd, two, sizeof(two), at) != sizeof(two) || memcmp(one, two, sizeof(one))))
+        wrong("a file gave something else than was written");
+    sys_close((int)fd);
+}
+
+static void do_map(void)
+{
+    size_t size = (size_t)(below(64) + 1) * PAGE;
+    char *p = (char *)sys_mmap(0, size, PROT_READ | PROT_WRITE, (below(2) ? MAP_PRIVATE : MAP_SHARED) | MAP_ANONYMOUS, -1, 0);
+
+    if ((long)p < 0)
+        return;
+    for (size_t i = 0; i < size; i += PAGE) {
+        if (p[i])
+            wrong("new memory is not zero");
+        p[i] = 1;
+    }
+    sys_mprotect(p, PAGE, below(8));
+    sys_madvise(p + size / 2, PAGE, below(5));
+    sys_munmap(p, size);
+}
+
+static void do_brk(void)
+{
+    long old = sys_brk(0);
+
+    if (sys_brk((uint64_t)old + 4 * PAGE) == old + 4 * PAGE) {
+        memset((char *)old, 1, 4 * PAGE);
+        sys_brk((uint64_t)old);
+    }
+}
+
+static void do_fork(void)
+{
+    int pid = fork(), status;
+
+    if (pid == 0) {
+        do_map();
+        exit(7);
+    }
+    if (pid > 0 && sys_wait4(pid, &status, 0, 0) == pid && status != W_EXITCODE(7, 0))
+        wrong("a child ended badly");
+}
+
+static void do_fork_kill(void)
+{
+    int pid = fork(), status;
+    struct timespec t = {100, 0};
+
+    if (pid == 0) {
+        if (below(2))
+            sys_nanosleep(&t, 0);
+        for (;;)
+            sys_sched_yield();
+    }
+    if (pid < 0)
+        return;
+    sys_kill(pid, below(2) ? SIGSTOP : SIGCONT);
+    sys_kill(pid, SIGKILL);
+    if (sys_wait4(pid, &status, 0, 0) != pid || status != SIGKILL)
+        wrong("a killed child did not die");
+}
+
+static void do_exec(void)
+{
+    char *argv[] = {"echo", "-n", 0};
+    int pid = vfork_exec(below(4) ? "/bin/echo" : "/nothing", argv, environ);
+
+    if (pid > 0)
+        sys_wait4(pid, 0, 0, 0);
+}
+
+static void do_pipeline(void)
+{
+    int fds[2], pid, status;
+    long total = 0, n;
+
+    if (sys_pipe2(fds, 0) < 0)
+        return;
+    pid = fork();
+    if (pid == 0) {
+        sys_close(fds[0]);
+        exit(write_all(fds[1], buf, sizeof(buf)) < 0);
+    }
+    sys_close(fds[1]);
+    while (pid > 0 && (n = sys_read(fds[0], buf, 1000)) > 0)
+        total += n;
+    sys_close(fds[0]);
+    if (pid > 0 && sys_wait4(pid, &status, 0, 0) == pid && (status || total != sizeof(buf)))
+        wrong("a pipeline lost something");
+}
+
+static void do_sleep(void)
+{
+    struct timespec t = {0, below(2000000)};
+
+    sys_nanosleep(&t, 0);
+}
+
+static void do_poll(void)
+{
+    struct pollfd p[4];
+    struct timespec t = {0, below(1000)};
+
+    for (int i = 0; i < 4; i++)
+        p[i] = (struct pollfd){.fd = descriptor(), .events = POLLIN | POLLOUT};
+    sys_ppoll(p, 4, &t, 0, 8);
+}
+
+static void do_chdir(void)
+{
+    char here[256];
+
+    sys_getcwd(here, sizeof(here));
+    if (sys_chdir(name()) == 0 && sys_chdir(here) < 0)
+        wrong("cannot go back");
+}
+
+/* Any call but those that would end the run, with arguments that are small numbers or addresses, good and bad. */
+static void do_anything(void)
+{
+    static const int harmful[] = {93, 94, 139, 142, 51, 112, 170, 129, 130, 131, 138, 220, 435, 133, 137, 101, 115, 73, 72, 98, 116, 39, 40, 161,
+                                  214, 215, 216, 222, 226, 49, 50, 95, 260, 63, 65, 25, 32, 57, 436, 24, 103, 134, 135, 132, 157, 154, 143, 144,
+                                  145, 146, 147, 149, 159, 164, 261, 140, 167, 122, 67, 69, 61, 78, 79, 80, 233, 105, 106, 99, 96, 293};
+    long number = below(300), args[6];
+
+    for (size_t i = 0; i < ARRAY_LEN(harmful); i++) {
+        if (number == harmful[i])
+            return;
+    }
+    for (int i = 0; i < 6; i++) {
+        static const long values[] = {0, 1, -1, 100, 4096, 1L << 31, 1L << 40, -4096, 8};
+        int pick = below((int)ARRAY_LEN(values) + 2);
+        args[i] = pick < (int)ARRAY_LEN(values) ? values[pick] : pick % 2 ? (long)buf : (long)name();
+    }
+    raw_syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+}
+
+static void (*const deeds[])(void) = {
+    do_open,   do_open,  do_close, do_write,  do_write,     do_read, do_read,     do_seek,  do_truncate, do_dup,
+    do_mkdir,  do_unlink, do_unlink, do_link, do_symlink,   do_rename, do_stat,   do_list,  do_sync,     do_pipe,
+    do_file,   do_map,   do_brk,   do_fork,   do_fork_kill, do_exec, do_pipeline, do_sleep, do_poll,     do_chdir,
+    do_anything, do_anything,
+};
+
+static void grind(int child, uint64_t seed)
+{
+    char dir[32];
+
+    state = seed * 2654435761u + (uint64_t)child * 0x9e3779b97f4a7c15UL + 1;
+    snprintf(dir, sizeof(dir), "child%d", child);
+    sys_mkdirat(AT_FDCWD, dir, 0755);
+    if (sys_chdir(dir) < 0)
+        wrong("no directory");
+    sys_mkdirat(AT_FDCWD, "sub", 0755);
+    for (int i = 0; i % 64 || now() < deadline; i++)
+        deeds[below((int)ARRAY_LEN(deeds))]();
+    exit(0);
+}
+
+int main(int argc, char **argv)
+{
+    struct opts o = opts_start(argv, "s:c:", "[-s seed] [-c children] [seconds]");
+    long seed = 0, children = 3, seconds = 10;
+    int status, failed = 0;
+    char dir[32];
+
+    (void)argc;
+    sys_getrandom(&seed, 4, 0);
+    for (int c; (c = opt_next(&o)) != 0;) {
+        if (!parse_num(o.arg, 10, c == 's' ? &seed : &children))
+            die("%s: not a number", o.arg);
+    }
+    if (*o.argv && !parse_num(*o.argv, 10, &seconds))
+        die("%s: not a number of seconds", *o.argv);
+    printf("grind: seed %ld, %ld children, %ld s\n", seed, children, seconds);
+    snprintf(dir, sizeof(dir), "grind%d", getpid());
+    if (sys_mkdirat(AT_FDCWD, dir, 0755) < 0 || sys_chdir(dir) < 0)
+        die("%s: no directory", dir);
+    sys_mkdirat(AT_FDCWD, "common", 0755);
+    deadline = now() + seconds;
+    for (int i = 0; i < children; i++) {
+        int pid = fork();
+        if (pid < 0)
+            die("fork failed");
+        if (pid == 0)
+            grind(i, (uint64_t)seed);
+    }
+    while (sys_wait4(-1, &status, 0, 0) > 0) {
+        if (status)
+            warn("a child ended with status 0x%x", status);
+        failed |= status;
+    }
+    char *clean[] = {"rm", "-rf", dir, 0};
+    sys_chdir("..");
+    int pid = vfork_exec("/bin/rm", clean, environ);
+    if (pid > 0)
+        sys_wait4(pid, &status, 0, 0);
+    printf("grind: %s\n", failed ? "failed" : "ok");
+    return failed != 0;
+}

@@ -132,8 +132,8 @@ static ssize_t write_absent(struct inode *i, struct iter *it, u64 at, u32 from, 
         result = reserve(i, p, from, from + n);
         if (result == 0 && iter_get_nofault(it, page_va(p), n)) {
             page_mark_uptodate(p);
-            page_mark_dirty(p);
             grow(i, at + n);
+            page_mark_dirty(p);
             result = n;
         }
     }
@@ -157,8 +157,8 @@ static ssize_t write_page(struct inode *i, struct iter *it, u64 at, size_t n) {
     if (result == 0) {
         size_t moved = iter_get(it, (char *)page_va(p) + from, n);
         if (moved) {
+            grow(i, at + moved);  // first: a write-back that finds the page dirty must see how far it goes
             page_mark_dirty(p);
-            grow(i, at + moved);
         }
         result = moved ? (ssize_t)moved : -EFAULT;
     }

@@ -166,44 +166,42 @@ int exec(const char *path, char **argv)
 
 /* ---- memory */
 
-static char *heap_start, *heap_end;
+static int64_t heap_start, heap_end;
 
 /* Gives the new part of the heap its pages; false if memory is out. Asking first keeps the kernel from killing someone to
  * find memory. */
-static bool populate(char *from, char *to)
+static bool populate(int64_t from, int64_t to)
 {
     struct sysinfo info;
-    char *page = (char *)((uint64_t)(from + PAGE - 1) & ~(uint64_t)(PAGE - 1));
-    char *end = (char *)((uint64_t)(to + PAGE - 1) & ~(uint64_t)(PAGE - 1));
+    int64_t page = (from + PAGE - 1) & -PAGE, size = ((to + PAGE - 1) & -PAGE) - page;
 
-    if (page >= end)
+    if (size <= 0)
         return true;
-    if (sys_sysinfo(&info) == 0) {
-        uint64_t have = (info.freeram + info.bufferram) * info.mem_unit;
-        if (have < SPARE_RAM + (uint64_t)(end - page))
-            return false;
-    }
-    return sys_madvise(page, (size_t)(end - page), MADV_POPULATE_WRITE) != -ENOMEM;
+    if (sys_sysinfo(&info) == 0 &&
+        (info.freeram + info.bufferram) * info.mem_unit < SPARE_RAM + (uint64_t)size)
+        return false;
+    return sys_madvise((void *)page, (size_t)size, MADV_POPULATE_WRITE) != -ENOMEM;
 }
 
+/* Shrinking below the start changes nothing, and neither does a number that is negative only because it is too large. */
 char *sys_sbrk(int n, int how)
 {
-    char *old, *new;
+    int64_t old, new;
 
     if (!heap_start)
-        heap_start = heap_end = (char *)sys_brk(0);
+        heap_start = heap_end = sys_brk(0);
     old = heap_end;
     new = old + n;
     if (new < heap_start || n == 0)
-        return old;
-    if ((char *)sys_brk((uint64_t)new) != new)
+        return (char *)old;
+    if (sys_brk((uint64_t)new) != new)
         return SBRK_ERROR;
     if (n > 0 && how == SBRK_EAGER && is_xv6_program() && !populate(old, new)) {
         sys_brk((uint64_t)old);
         return SBRK_ERROR;
     }
     heap_end = new;
-    return old;
+    return (char *)old;
 }
 
 char *sbrk(int n)

@@ -28,7 +28,7 @@ static const char *const any_error[] = {"wait4",    "waitid",   "execve",    "mo
                                         "ioctl",    "futex",    "linkat",    "renameat2",   "symlinkat",   "getgroups",  "setgroups", "sendfile",
                                         "clone3",   "pselect6", "set_robust_list", "riscv_hwprobe", "sched_getaffinity", "sched_setaffinity",
                                         "rt_sigtimedwait", "mincore", "getcpu", "prlimit64", "setrlimit", "setitimer", "unlinkat", "mknodat", "mkdirat",
-                                        "nanosleep", "clock_nanosleep", "readlinkat"};
+                                        "nanosleep", "clock_nanosleep", "readlinkat", "sigaltstack"};
 
 /* Values that certain calls want in an "op" or "size" argument. */
 static const struct {

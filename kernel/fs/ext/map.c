@@ -241,7 +241,8 @@ static int page_blocks(struct ext_inode *e, struct page *p, struct ext_io *io) {
     return 0;
 }
 
-// The end of the last page of a file is zero in memory and on disk.
+// The end of the last page of a file is read as zeroes, whatever is on disk. Writing back leaves it alone: a writer may
+// be filling it just now, before the file's size says so. Growing a file clears it (zero_gap in fs/filemap.c).
 static void zero_tail(struct ext_inode *e, struct page *p) {
     u64 at = p->cache.index * PAGE_SIZE, size = load_relaxed(&e->inode.size);
     if (size > at && size - at < PAGE_SIZE)
@@ -254,11 +255,8 @@ static int transfer(struct mapping *m, struct page **pages, size_t n, enum bio_o
     int error = 0;
     ext_io_begin(&io, op, e->inode.sb->dev);
     mutex_lock(&e->map_lock);
-    for (size_t i = 0; i < n && error == 0; i++) {
-        if (op == BIO_WRITE)
-            zero_tail(e, pages[i]);
+    for (size_t i = 0; i < n && error == 0; i++)
         error = page_blocks(e, pages[i], &io);
-    }
     mutex_unlock(&e->map_lock);
     int error2 = ext_io_end(&io);
     if (op == BIO_READ)

@@ -3,7 +3,7 @@
  *
  * The firmware starts one hart; entry.S turns paging on and calls kernel_main() on the boot thread, which becomes hart 0's
  * idle task. The order below is that of need: the device tree, memory, the kernel's final page table, slabs, tasks,
- * time, interrupts, devices, file systems; then the other harts; then pid 1, which mounts the root and runs init.
+ * time, interrupts, the console; the other harts; disks and the rooms above them; then pid 1, which mounts the root and runs init.
  * Nothing before start_init() may sleep.
  */
 #include "arch/arch.h"

@@ -3,8 +3,7 @@
 #include "abi/fcntl.h"
 
 /* Applies one change, such as "go-w"; false if it is none. */
-static bool change(const char **text, uint32_t *mode)
-{
+static bool change(const char **text, uint32_t *mode) {
     const char *p = *text;
     uint32_t who = 0, bits = 0;
     char op;
@@ -24,8 +23,7 @@ static bool change(const char **text, uint32_t *mode)
     return *p == 0 || *p == ',';
 }
 
-static uint32_t new_mode(const char *text, uint32_t mode)
-{
+static uint32_t new_mode(const char *text, uint32_t mode) {
     long n;
 
     if (parse_num(text, 8, &n))
@@ -39,8 +37,7 @@ static uint32_t new_mode(const char *text, uint32_t mode)
     }
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int status = 0;
 
     tool_name(argv[0]);

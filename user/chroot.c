@@ -1,8 +1,8 @@
-/* chroot [-u uid] dir [program [argument...]]: runs a program, /bin/sh if none is named, in a tree of its own; as another user, if told. */
+/* chroot [-u uid] dir [program [argument...]]: runs a program, /bin/sh if none is named, in a tree
+ * of its own; as another user, if told. */
 #include "user/lib/tool.h"
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "u:", "[-u uid] dir [program [argument...]]");
     static char *shell[] = {"/bin/sh", 0};
     long uid = -1, r;

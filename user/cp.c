@@ -1,5 +1,5 @@
-/* cp [-rp] from... to: copies files, -r whole directories with their symbolic links and device files, -p with times; into to, if that is a
- * directory. */
+/* cp [-rp] from... to: copies files, -r whole directories with their symbolic links and device
+ * files, -p with times; into to, if that is a directory. */
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
 
@@ -7,8 +7,7 @@ static bool recursive, keep_times;
 
 static int copy(const char *from, const char *to);
 
-static int copy_file(const char *from, const char *to, uint32_t mode)
-{
+static int copy_file(const char *from, const char *to, uint32_t mode) {
     long in = sys_openat(AT_FDCWD, from, O_RDONLY, 0), fd, r;
     bool reading;
 
@@ -25,8 +24,7 @@ static int copy_file(const char *from, const char *to, uint32_t mode)
     return r < 0 ? complain(reading ? from : to, r) : 0;
 }
 
-static int copy_dir(const char *from, const char *to, uint32_t mode)
-{
+static int copy_dir(const char *from, const char *to, uint32_t mode) {
     char *source = xmalloc(PATH_MAX), *target = xmalloc(PATH_MAX);
     struct dir d;
     struct abi_dirent *e;
@@ -57,8 +55,7 @@ out:
     return status;
 }
 
-static int copy_link(const char *from, const char *to)
-{
+static int copy_link(const char *from, const char *to) {
     char target[1024];
     long r = sys_readlinkat(AT_FDCWD, from, target, sizeof(target) - 1);
 
@@ -69,15 +66,13 @@ static int copy_link(const char *from, const char *to)
     return r < 0 ? complain(to, r) : 0;
 }
 
-static int copy_node(const struct abi_stat *st, const char *to)
-{
+static int copy_node(const struct abi_stat *st, const char *to) {
     long r = sys_mknodat(AT_FDCWD, to, st->st_mode, st->st_rdev);
 
     return r < 0 ? complain(to, r) : 0;
 }
 
-static int copy(const char *from, const char *to)
-{
+static int copy(const char *from, const char *to) {
     struct abi_stat st;
     int status;
     long r = sys_newfstatat(AT_FDCWD, from, &st, recursive ? AT_SYMLINK_NOFOLLOW : 0);
@@ -103,8 +98,7 @@ static int copy(const char *from, const char *to)
     return status;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "rRap", "[-rp] from... to");
     char **last, path[2048];
     int status = 0;

@@ -1,27 +1,51 @@
-/* date [+FORMAT]: the time, UTC. Formats: %Y %m %d %H %M %S %s %N %F %T %a %b %%. -s SECONDS since 1970 sets the clock. */
+/* date [+FORMAT]: the time, UTC. Formats: %Y %m %d %H %M %S %s %N %F %T %a %b %%. -s SECONDS since
+ * 1970 sets the clock. */
 #include "user/lib/tool.h"
 
-static void print_field(char c, const struct date *d, const struct timespec *now)
-{
+static void print_field(char c, const struct date *d, const struct timespec *now) {
     switch (c) {
-    case 'Y': out("%d", d->year); break;
-    case 'm': out("%02d", d->month); break;
-    case 'd': out("%02d", d->day); break;
-    case 'H': out("%02d", d->hour); break;
-    case 'M': out("%02d", d->minute); break;
-    case 'S': out("%02d", d->second); break;
-    case 's': out("%ld", now->tv_sec); break;
-    case 'N': out("%09ld", now->tv_nsec); break;
-    case 'F': out("%d-%02d-%02d", d->year, d->month, d->day); break;
-    case 'T': out("%02d:%02d:%02d", d->hour, d->minute, d->second); break;
-    case 'a': out("%s", day_names[d->weekday]); break;
-    case 'b': out("%s", month_names[d->month - 1]); break;
-    default: out_char(c);
+    case 'Y':
+        out("%d", d->year);
+        break;
+    case 'm':
+        out("%02d", d->month);
+        break;
+    case 'd':
+        out("%02d", d->day);
+        break;
+    case 'H':
+        out("%02d", d->hour);
+        break;
+    case 'M':
+        out("%02d", d->minute);
+        break;
+    case 'S':
+        out("%02d", d->second);
+        break;
+    case 's':
+        out("%ld", now->tv_sec);
+        break;
+    case 'N':
+        out("%09ld", now->tv_nsec);
+        break;
+    case 'F':
+        out("%d-%02d-%02d", d->year, d->month, d->day);
+        break;
+    case 'T':
+        out("%02d:%02d:%02d", d->hour, d->minute, d->second);
+        break;
+    case 'a':
+        out("%s", day_names[d->weekday]);
+        break;
+    case 'b':
+        out("%s", month_names[d->month - 1]);
+        break;
+    default:
+        out_char(c);
     }
 }
 
-static int print(const char *format, const struct timespec *now)
-{
+static int print(const char *format, const struct timespec *now) {
     struct date d = date_of(now->tv_sec);
 
     for (; *format; format++) {
@@ -34,8 +58,7 @@ static int print(const char *format, const struct timespec *now)
     return out_flush();
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "us:", "[-s seconds] [+FORMAT]");
     struct timespec now = {0, 0};
     long r;

@@ -1,8 +1,8 @@
-/* env [-i] [NAME=value...] [program [argument...]]: runs a program in a changed environment, or prints the environment. */
+/* env [-i] [NAME=value...] [program [argument...]]: runs a program in a changed environment, or
+ * prints the environment. */
 #include "user/lib/tool.h"
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static char *empty[] = {0};
     char **p = argv + 1;
     long r;

@@ -1,7 +1,4 @@
 /* false: failure. */
 #include "user/lib/tool.h"
 
-int main(void)
-{
-    return 1;
-}
+int main(void) { return 1; }

@@ -1,13 +1,12 @@
-/* forktest: forks until that fails, and sees that all children end. Written to xv6's API; run it in a small machine, or as a user with a
- * process limit. */
+/* forktest: forks until that fails, and sees that all children end. Written to xv6's API; run it
+ * in a small machine, or as a user with a process limit. */
 #include "kernel/types.h"
 #include "kernel/stat.h"
 #include "user/user.h"
 
 #define MANY 1000
 
-int main(void)
-{
+int main(void) {
     int n, pid;
 
     printf("fork test\n");

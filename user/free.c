@@ -1,8 +1,7 @@
 /* free: memory, in KiB, from /proc/meminfo. */
 #include "user/lib/tool.h"
 
-static long field(const char *text, const char *name)
-{
+static long field(const char *text, const char *name) {
     const char *at = strstr(text, name);
 
     for (at = at ? at + strlen(name) : ""; *at == ' ' || *at == ':'; at++)
@@ -10,8 +9,7 @@ static long field(const char *text, const char *name)
     return atoi(at);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     char text[4096];
     long total, unused, cached, r;
 

@@ -1,20 +1,17 @@
-/* grep [-cilnqv] pattern [file...]: prints the lines that match; 0 if there was one, 1 if not, 2 on an error.
+/* grep [-cilnqv] pattern [file...]: prints the lines that match; 0 if there was one, 1 if not, 2
+ * on an error.
  *
- * Patterns are basic regular expressions: . [set] * ^ $ and backslash. The matcher walks pattern and line together
- * and goes back only for stars. */
+ * Patterns are basic regular expressions: . [set] * ^ $ and backslash. The matcher walks pattern
+ * and line together and goes back only for stars. */
 #include "user/lib/tool.h"
 
 static bool count_only, ignore_case, names_only, numbers, quiet, inverted, many_files, found;
 static const char *pattern;
 
-static char fold(char c)
-{
-    return ignore_case && c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-}
+static char fold(char c) { return ignore_case && c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
 
 /* The end of the piece of pattern that matches one character. */
-static const char *piece_end(const char *p)
-{
+static const char *piece_end(const char *p) {
     if (*p == '\\' && p[1])
         return p + 2;
     if (*p == '[') {
@@ -27,8 +24,7 @@ static const char *piece_end(const char *p)
     return p + 1;
 }
 
-static bool in_set(const char *p, const char *end, char c)
-{
+static bool in_set(const char *p, const char *end, char c) {
     bool negated = *p == '^', in = false;
 
     for (p += negated; p < end; p++) {
@@ -42,8 +38,7 @@ static bool in_set(const char *p, const char *end, char c)
     return in != negated;
 }
 
-static bool piece_matches(const char *p, const char *end, char c)
-{
+static bool piece_matches(const char *p, const char *end, char c) {
     c = fold(c);
     if (*p == '\\' && end == p + 2)
         return c == fold(p[1]);
@@ -52,8 +47,7 @@ static bool piece_matches(const char *p, const char *end, char c)
     return *p == '.' || fold(*p) == c;
 }
 
-static bool match_here(const char *p, const char *s)
-{
+static bool match_here(const char *p, const char *s) {
     for (;;) {
         const char *end, *from = s;
 
@@ -78,8 +72,7 @@ static bool match_here(const char *p, const char *s)
     }
 }
 
-static bool matches(const char *line)
-{
+static bool matches(const char *line) {
     if (*pattern == '^')
         return match_here(pattern + 1, line);
     do {
@@ -89,8 +82,7 @@ static bool matches(const char *line)
     return false;
 }
 
-static void print_line(const char *name, long number, const char *line)
-{
+static void print_line(const char *name, long number, const char *line) {
     if (many_files)
         out("%s:", name);
     if (numbers)
@@ -99,8 +91,7 @@ static void print_line(const char *name, long number, const char *line)
     out_char('\n');
 }
 
-static int grep(int fd, const char *name)
-{
+static int grep(int fd, const char *name) {
     struct reader r = {.fd = fd};
     long number = 0, count = 0;
     char *line;
@@ -126,8 +117,7 @@ static int grep(int fd, const char *name)
     return r.err ? complain(name, r.err) : 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "cilnqv", "[-cilnqv] pattern [file...]");
     int status;
 

@@ -1,7 +1,9 @@
-/* grind [-s seed] [-c children] [seconds]: children do random system calls for a while, each in a directory of its own and in a common one.
+/* grind [-s seed] [-c children] [seconds]: children do random system calls for a while, each in a
+ * directory of its own and in a common one.
  *
- * Nothing is expected of a single call; the kernel must live, a child must not die of anything but what it did to itself, and the few things that are
- * certain are checked: what was written is read, a pipe gives what went in, fork works in a quiet moment. The seed is printed, the same
+ * Nothing is expected of a single call; the kernel must live, a child must not die of anything but
+ * what it did to itself, and the few things that are certain are checked: what was written is
+ * read, a pipe gives what went in, fork works in a quiet moment. The seed is printed, the same
  * seed makes the same calls. */
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
@@ -13,36 +15,30 @@ static uint64_t state;
 static int64_t deadline;
 static char buf[8192];
 
-static uint64_t next(void)
-{
+static uint64_t next(void) {
     state ^= state << 13;
     state ^= state >> 7;
     state ^= state << 17;
     return state >> 11;
 }
 
-static int below(int n)
-{
-    return (int)(next() % (uint64_t)n);
-}
+static int below(int n) { return (int)(next() % (uint64_t)n); }
 
-static int64_t now(void)
-{
+static int64_t now(void) {
     struct timespec t;
 
     sys_clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec;
 }
 
-static void wrong(const char *what)
-{
+static void wrong(const char *what) {
     warn("%s", what);
     exit(1);
 }
 
-/* A name out of few, so that processes meet: here, in the common directory, in a subdirectory, up and down. */
-static const char *name(void)
-{
+/* A name out of few, so that processes meet: here, in the common directory, in a subdirectory, up
+ * and down. */
+static const char *name(void) {
     static const char *const dirs[] = {"", "", "sub/", "../common/", "../common/sub/", "./sub/../"};
     static char text[4][32];
     static int turn;
@@ -52,85 +48,56 @@ static const char *name(void)
     return t;
 }
 
-static int descriptor(void)
-{
-    return 3 + below(20);
-}
+static int descriptor(void) { return 3 + below(20); }
 
 /* ---- what a child does */
 
-static void do_open(void)
-{
-    static const int flags[] = {O_RDONLY, O_WRONLY, O_RDWR, O_RDWR | O_CREAT, O_RDWR | O_CREAT | O_TRUNC,
-                                O_WRONLY | O_APPEND, O_RDWR | O_CREAT | O_EXCL, O_DIRECTORY, O_PATH};
+static void do_open(void) {
+    static const int flags[] = {O_RDONLY,
+                                O_WRONLY,
+                                O_RDWR,
+                                O_RDWR | O_CREAT,
+                                O_RDWR | O_CREAT | O_TRUNC,
+                                O_WRONLY | O_APPEND,
+                                O_RDWR | O_CREAT | O_EXCL,
+                                O_DIRECTORY,
+                                O_PATH};
 
     sys_openat(AT_FDCWD, name(), flags[below((int)ARRAY_LEN(flags))] | O_NONBLOCK, 0644);
 }
 
-static void do_close(void)
-{
-    sys_close(descriptor());
+static void do_close(void) { sys_close(descriptor()); }
+
+static void do_write(void) { sys_write(descriptor(), buf, (size_t)below(sizeof(buf))); }
+
+static void do_read(void) { sys_read(descriptor(), buf, (size_t)below(sizeof(buf))); }
+
+static void do_seek(void) { sys_lseek(descriptor(), below(100000) - 1000, below(3)); }
+
+static void do_truncate(void) { sys_ftruncate(descriptor(), below(50000)); }
+
+static void do_dup(void) { sys_dup3(descriptor(), descriptor(), below(2) ? O_CLOEXEC : 0); }
+
+static void do_mkdir(void) { sys_mkdirat(AT_FDCWD, below(3) ? name() : "sub", 0755); }
+
+static void do_unlink(void) { sys_unlinkat(AT_FDCWD, name(), below(3) ? 0 : AT_REMOVEDIR); }
+
+static void do_link(void) { sys_linkat(AT_FDCWD, name(), AT_FDCWD, name(), 0); }
+
+static void do_symlink(void) { sys_symlinkat(name(), AT_FDCWD, name()); }
+
+static void do_rename(void) {
+    sys_renameat2(AT_FDCWD, name(), AT_FDCWD, name(),
+                  (unsigned)(below(4) == 0 ? RENAME_EXCHANGE : 0));
 }
 
-static void do_write(void)
-{
-    sys_write(descriptor(), buf, (size_t)below(sizeof(buf)));
-}
-
-static void do_read(void)
-{
-    sys_read(descriptor(), buf, (size_t)below(sizeof(buf)));
-}
-
-static void do_seek(void)
-{
-    sys_lseek(descriptor(), below(100000) - 1000, below(3));
-}
-
-static void do_truncate(void)
-{
-    sys_ftruncate(descriptor(), below(50000));
-}
-
-static void do_dup(void)
-{
-    sys_dup3(descriptor(), descriptor(), below(2) ? O_CLOEXEC : 0);
-}
-
-static void do_mkdir(void)
-{
-    sys_mkdirat(AT_FDCWD, below(3) ? name() : "sub", 0755);
-}
-
-static void do_unlink(void)
-{
-    sys_unlinkat(AT_FDCWD, name(), below(3) ? 0 : AT_REMOVEDIR);
-}
-
-static void do_link(void)
-{
-    sys_linkat(AT_FDCWD, name(), AT_FDCWD, name(), 0);
-}
-
-static void do_symlink(void)
-{
-    sys_symlinkat(name(), AT_FDCWD, name());
-}
-
-static void do_rename(void)
-{
-    sys_renameat2(AT_FDCWD, name(), AT_FDCWD, name(), (unsigned)(below(4) == 0 ? RENAME_EXCHANGE : 0));
-}
-
-static void do_stat(void)
-{
+static void do_stat(void) {
     struct abi_stat st;
 
     sys_newfstatat(AT_FDCWD, name(), &st, below(2) ? AT_SYMLINK_NOFOLLOW : 0);
 }
 
-static void do_list(void)
-{
+static void do_list(void) {
     struct dir *d = (struct dir *)buf;
 
     if (dir_open(d, below(2) ? "." : "../common") < 0)
@@ -140,16 +107,14 @@ static void do_list(void)
     dir_close(d);
 }
 
-static void do_sync(void)
-{
+static void do_sync(void) {
     if (below(4) == 0)
         sys_sync();
     else
         sys_fsync(descriptor());
 }
 
-static void do_pipe(void)
-{
+static void do_pipe(void) {
     int fds[2];
     char out[64], in[64];
     size_t n = (size_t)below(63) + 1;
@@ -157,14 +122,14 @@ static void do_pipe(void)
     if (sys_pipe2(fds, 0) < 0)
         return;
     memset(out, below(256), sizeof(out));
-    if (sys_write(fds[1], out, n) != (long)n || sys_read(fds[0], in, n) != (long)n || memcmp(in, out, (uint)n))
+    if (sys_write(fds[1], out, n) != (long)n || sys_read(fds[0], in, n) != (long)n ||
+        memcmp(in, out, (uint)n))
         wrong("a pipe gave something else");
     sys_close(fds[0]);
     sys_close(fds[1]);
 }
 
-static void do_file(void)
-{
+static void do_file(void) {
     char one[700], two[700];
     int at = below(20000);
     long fd = sys_openat(AT_FDCWD, "private", O_RDWR | O_CREAT, 0644);
@@ -173,15 +138,16 @@ static void do_file(void)
         return;
     memset(one, below(256), sizeof(one));
     if (sys_pwrite64((int)fd, one, sizeof(one), at) == sizeof(one) &&
-        (sys_pread64((int)fd, two, sizeof(two), at) != sizeof(two) || memcmp(one, two, sizeof(one))))
+        (sys_pread64((int)fd, two, sizeof(two), at) != sizeof(two) ||
+         memcmp(one, two, sizeof(one))))
         wrong("a file gave something else than was written");
     sys_close((int)fd);
 }
 
-static void do_map(void)
-{
+static void do_map(void) {
     size_t size = (size_t)(below(64) + 1) * PAGE;
-    char *p = (char *)sys_mmap(0, size, PROT_READ | PROT_WRITE, (below(2) ? MAP_PRIVATE : MAP_SHARED) | MAP_ANONYMOUS, -1, 0);
+    char *p = (char *)sys_mmap(0, size, PROT_READ | PROT_WRITE,
+                               (below(2) ? MAP_PRIVATE : MAP_SHARED) | MAP_ANONYMOUS, -1, 0);
 
     if ((long)p < 0)
         return;
@@ -195,8 +161,7 @@ static void do_map(void)
     sys_munmap(p, size);
 }
 
-static void do_brk(void)
-{
+static void do_brk(void) {
     long old = sys_brk(0);
 
     if (sys_brk((uint64_t)old + 4 * PAGE) == old + 4 * PAGE) {
@@ -205,8 +170,7 @@ static void do_brk(void)
     }
 }
 
-static void do_fork(void)
-{
+static void do_fork(void) {
     int pid = fork(), status;
 
     if (pid == 0) {
@@ -217,8 +181,7 @@ static void do_fork(void)
         wrong("a child ended badly");
 }
 
-static void do_fork_kill(void)
-{
+static void do_fork_kill(void) {
     int pid = fork(), status;
     struct timespec t = {100, 0};
 
@@ -236,8 +199,7 @@ static void do_fork_kill(void)
         wrong("a killed child did not die");
 }
 
-static void do_exec(void)
-{
+static void do_exec(void) {
     char *argv[] = {"echo", "-n", 0};
     int pid = vfork_exec(below(4) ? "/bin/echo" : "/nothing", argv, environ);
 
@@ -245,8 +207,7 @@ static void do_exec(void)
         sys_wait4(pid, 0, 0, 0);
 }
 
-static void do_pipeline(void)
-{
+static void do_pipeline(void) {
     int fds[2], pid, status;
     long total = 0, n;
 
@@ -265,15 +226,13 @@ static void do_pipeline(void)
         wrong("a pipeline lost something");
 }
 
-static void do_sleep(void)
-{
+static void do_sleep(void) {
     struct timespec t = {0, below(2000000)};
 
     sys_nanosleep(&t, 0);
 }
 
-static void do_poll(void)
-{
+static void do_poll(void) {
     struct pollfd p[4];
     struct timespec t = {0, below(1000)};
 
@@ -282,8 +241,7 @@ static void do_poll(void)
     sys_ppoll(p, 4, &t, 0, 8);
 }
 
-static void do_chdir(void)
-{
+static void do_chdir(void) {
     char here[256];
 
     sys_getcwd(here, sizeof(here));
@@ -301,18 +259,64 @@ static const struct {
 
 /* Calls that would end the run, take its memory away, or wait for what never comes. */
 static const char *const harmful[] = {
-    "exit",        "exit_group",      "rt_sigreturn",   "reboot",       "chroot",      "clock_settime", "settimeofday",
-    "kill",        "tkill",           "tgkill",         "rt_sigqueueinfo", "clone",    "clone3",        "rt_sigsuspend",
-    "nanosleep",   "clock_nanosleep", "ppoll",          "pselect6",     "futex",       "mount",         "umount2",
-    "brk",         "munmap",          "mremap",         "mmap",         "mprotect",    "madvise",       "chdir",
-    "fchdir",      "wait4",           "waitid",         "fcntl",        "flock",       "rt_sigtimedwait", "setrlimit",
-    "prlimit64",   "setpriority",     "prctl",          "setitimer",    "sigaltstack", "rt_sigaction",  "rt_sigprocmask",
-    "sethostname", "setsid",          "setpgid",        "syslog",       "sched_setaffinity", "close_range", "close", "dup3",
-    "pipe2", "mknodat", "openat", "sendfile", "fallocate",
+    "exit",
+    "exit_group",
+    "rt_sigreturn",
+    "reboot",
+    "chroot",
+    "clock_settime",
+    "settimeofday",
+    "kill",
+    "tkill",
+    "tgkill",
+    "rt_sigqueueinfo",
+    "clone",
+    "clone3",
+    "rt_sigsuspend",
+    "nanosleep",
+    "clock_nanosleep",
+    "ppoll",
+    "pselect6",
+    "futex",
+    "mount",
+    "umount2",
+    "brk",
+    "munmap",
+    "mremap",
+    "mmap",
+    "mprotect",
+    "madvise",
+    "chdir",
+    "fchdir",
+    "wait4",
+    "waitid",
+    "fcntl",
+    "flock",
+    "rt_sigtimedwait",
+    "setrlimit",
+    "prlimit64",
+    "setpriority",
+    "prctl",
+    "setitimer",
+    "sigaltstack",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "sethostname",
+    "setsid",
+    "setpgid",
+    "syslog",
+    "sched_setaffinity",
+    "close_range",
+    "close",
+    "dup3",
+    "pipe2",
+    "mknodat",
+    "openat",
+    "sendfile",
+    "fallocate",
 };
 
-static bool is_harmful(const char *call)
-{
+static bool is_harmful(const char *call) {
     for (size_t i = 0; i < ARRAY_LEN(harmful); i++) {
         if (strcmp(harmful[i], call) == 0)
             return true;
@@ -321,8 +325,7 @@ static bool is_harmful(const char *call)
 }
 
 /* Any other call, with arguments that are small numbers or addresses, good and bad. */
-static void do_anything(void)
-{
+static void do_anything(void) {
     static const long values[] = {0, 1, -1, 100, 4096, 1L << 31, 1L << 40, -4096, 8};
     int call = below((int)ARRAY_LEN(calls));
     long args[6];
@@ -331,20 +334,21 @@ static void do_anything(void)
         return;
     for (int i = 0; i < 6; i++) {
         int pick = below((int)ARRAY_LEN(values) + 2);
-        args[i] = pick < (int)ARRAY_LEN(values) ? values[pick] : pick % 2 ? (long)buf : (long)name();
+        args[i] = pick < (int)ARRAY_LEN(values) ? values[pick]
+                  : pick % 2                    ? (long)buf
+                                                : (long)name();
     }
     raw_syscall(calls[call].number, args[0], args[1], args[2], args[3], args[4], args[5]);
 }
 
 static void (*const deeds[])(void) = {
-    do_open,   do_open,  do_close, do_write,  do_write,     do_read, do_read,     do_seek,  do_truncate, do_dup,
-    do_mkdir,  do_unlink, do_unlink, do_link, do_symlink,   do_rename, do_stat,   do_list,  do_sync,     do_pipe,
-    do_file,   do_map,   do_brk,   do_fork,   do_fork_kill, do_exec, do_pipeline, do_sleep, do_poll,     do_chdir,
-    do_anything, do_anything,
+    do_open,      do_open, do_close,    do_write,  do_write,  do_read,  do_read,     do_seek,
+    do_truncate,  do_dup,  do_mkdir,    do_unlink, do_unlink, do_link,  do_symlink,  do_rename,
+    do_stat,      do_list, do_sync,     do_pipe,   do_file,   do_map,   do_brk,      do_fork,
+    do_fork_kill, do_exec, do_pipeline, do_sleep,  do_poll,   do_chdir, do_anything, do_anything,
 };
 
-static void grind(int child, uint64_t seed)
-{
+static void grind(int child, uint64_t seed) {
     char dir[32];
 
     struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -365,8 +369,7 @@ static void grind(int child, uint64_t seed)
     exit(0);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "s:c:", "[-s seed] [-c children] [seconds]");
     long seed = 0, children = 3, seconds = 10;
     int status, failed = 0;

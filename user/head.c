@@ -3,8 +3,7 @@
 
 static long lines = 10, bytes = -1;
 
-static int head_bytes(int fd, const char *name)
-{
+static int head_bytes(int fd, const char *name) {
     char buf[4096];
     long n = 0, left = bytes;
 
@@ -15,8 +14,7 @@ static int head_bytes(int fd, const char *name)
     return n < 0 ? complain(name, n) : 0;
 }
 
-static int head(int fd, const char *name)
-{
+static int head(int fd, const char *name) {
     struct reader r = {.fd = fd};
     size_t len;
     char *line;
@@ -32,8 +30,7 @@ static int head(int fd, const char *name)
     return r.err ? complain(name, r.err) : 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     long n;
 
     if (argc > 1 && argv[1][0] == '-' && parse_num(argv[1] + 1, 10, &n)) { /* head -5 */

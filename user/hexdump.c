@@ -1,10 +1,10 @@
-/* hexdump [-n bytes] [file...]: offset, sixteen bytes in hexadecimal, and the characters; equal lines are shown as one star. */
+/* hexdump [-n bytes] [file...]: offset, sixteen bytes in hexadecimal, and the characters; equal
+ * lines are shown as one star. */
 #include "user/lib/tool.h"
 
 static long limit = -1;
 
-static void print_line(uint64_t at, const uchar *b, long n)
-{
+static void print_line(uint64_t at, const uchar *b, long n) {
     out("%08lx ", at);
     for (long i = 0; i < 16; i++) {
         if (i == 8)
@@ -21,8 +21,7 @@ static void print_line(uint64_t at, const uchar *b, long n)
 }
 
 /* Reads until 16 bytes are there, the input ends or the limit is reached. */
-static long read_line(int fd, uchar *b)
-{
+static long read_line(int fd, uchar *b) {
     long have = 0, n;
 
     while (have < 16 && limit) {
@@ -36,8 +35,7 @@ static long read_line(int fd, uchar *b)
     return have;
 }
 
-static int hexdump(int fd, const char *name)
-{
+static int hexdump(int fd, const char *name) {
     uchar b[16], last[16];
     uint64_t at = 0;
     bool starred = false;
@@ -57,8 +55,7 @@ static int hexdump(int fd, const char *name)
     return n < 0 ? complain(name, n) : 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "Cn:", "[-n bytes] [file...]");
 
     (void)argc;

@@ -1,7 +1,9 @@
-/* init: the first program. Opens the console as descriptors 0, 1 and 2, runs a shell on it in a session of its own, another one when that ends, and
- * reaps whatever is left without a parent. Signals that would end it, it leaves to the shell's session by being in another one.
+/* init: the first program. Opens the console as descriptors 0, 1 and 2, runs a shell on it in a
+ * session of its own, another one when that ends, and reaps whatever is left without a parent.
+ * Signals that would end it, it leaves to the shell's session by being in another one.
  *
- * A shell that fails at once is started again after a second, so that a broken disk does not fill the console. */
+ * A shell that fails at once is started again after a second, so that a broken disk does not fill
+ * the console. */
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
 #include "abi/termios.h"
@@ -9,8 +11,7 @@
 
 #define CONSOLE "/dev/console"
 
-static void open_console(int flags)
-{
+static void open_console(int flags) {
     long fd = sys_openat(AT_FDCWD, CONSOLE, O_RDWR | flags, 0);
 
     if (fd < 0) { /* a tree without /dev: make the device */
@@ -27,8 +28,7 @@ static void open_console(int flags)
         sys_close((int)fd);
 }
 
-static void run_shell(void)
-{
+static void run_shell(void) {
     static char *argv[] = {"-sh", 0};
     static char *env[] = {"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root", "TERM=vt100", 0};
     long r;
@@ -44,8 +44,7 @@ static void run_shell(void)
     exit(1);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     (void)argc;
     tool_name(argv[0]);
     open_console(O_NOCTTY);

@@ -1,15 +1,14 @@
-/* kill [-SIGNAL] pid...: sends a signal, TERM if not said otherwise; -l lists the names. A negative number is a process group. */
+/* kill [-SIGNAL] pid...: sends a signal, TERM if not said otherwise; -l lists the names. A
+ * negative number is a process group. */
 #include "user/lib/tool.h"
 
-static int list(void)
-{
+static int list(void) {
     for (int sig = 1; signal_name(sig); sig++)
         out("%d %s\n", sig, signal_name(sig));
     return out_flush();
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int sig = SIGTERM, status = 0;
     char **p = argv + 1;
 

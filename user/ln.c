@@ -1,9 +1,9 @@
-/* ln [-sf] old [new]: makes a hard link, -s a symbolic one; -f removes what is in the way. A directory as new means a name in it. */
+/* ln [-sf] old [new]: makes a hard link, -s a symbolic one; -f removes what is in the way. A
+ * directory as new means a name in it. */
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "sf", "[-sf] old [new]");
     bool symbolic = false, force = false;
     char path[1024];
@@ -26,7 +26,6 @@ int main(int argc, char **argv)
     }
     if (force)
         sys_unlinkat(AT_FDCWD, new, 0);
-    r = symbolic ? sys_symlinkat(old, AT_FDCWD, new)
-                 : sys_linkat(AT_FDCWD, old, AT_FDCWD, new, 0);
+    r = symbolic ? sys_symlinkat(old, AT_FDCWD, new) : sys_linkat(AT_FDCWD, old, AT_FDCWD, new, 0);
     return r < 0 ? complain(new, r) : 0;
 }

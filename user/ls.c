@@ -1,12 +1,12 @@
-/* ls [-aAdil1] [file...]: lists directories, sorted by name. -l type and mode, links, owner, group, size or device numbers, time; -i inode
- * numbers; -a and -A names that begin with a dot; -d directories themselves. */
+/* ls [-aAdil1] [file...]: lists directories, sorted by name. -l type and mode, links, owner,
+ * group, size or device numbers, time; -i inode numbers; -a and -A names that begin with a dot; -d
+ * directories themselves. */
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
 
 static bool all, almost_all, self, inodes, wide;
 
-static void print_mode(uint32_t mode)
-{
+static void print_mode(uint32_t mode) {
     static const char types[] = "?pc?d?b?-?l?s???";
     char text[11] = "----------";
 
@@ -24,14 +24,12 @@ static void print_mode(uint32_t mode)
     out("%s", text);
 }
 
-static void print_long(const struct abi_stat *st)
-{
+static void print_long(const struct abi_stat *st) {
     struct date d = date_of(st->st_mtime);
     char user[32], group[32];
 
     print_mode(st->st_mode);
-    out(" %3u %-8s %-8s ", st->st_nlink,
-        id_name("/etc/passwd", st->st_uid, user, sizeof(user)),
+    out(" %3u %-8s %-8s ", st->st_nlink, id_name("/etc/passwd", st->st_uid, user, sizeof(user)),
         id_name("/etc/group", st->st_gid, group, sizeof(group)));
     if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
         out("%3u, %4u", ABI_MAJOR(st->st_rdev), ABI_MINOR(st->st_rdev));
@@ -40,8 +38,7 @@ static void print_long(const struct abi_stat *st)
     out(" %d-%02d-%02d %02d:%02d ", d.year, d.month, d.day, d.hour, d.minute);
 }
 
-static int print_entry(const char *path, const char *name)
-{
+static int print_entry(const char *path, const char *name) {
     struct abi_stat st;
     char target[1024];
     long r = sys_newfstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
@@ -61,18 +58,13 @@ static int print_entry(const char *path, const char *name)
     return 0;
 }
 
-static bool wanted(const char *name)
-{
+static bool wanted(const char *name) {
     return name[0] != '.' || all || (almost_all && !is_dot(name));
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
+static int by_name(const void *a, const void *b) { return strcmp(a, b); }
 
-static int list_dir(const char *path)
-{
+static int list_dir(const char *path) {
     struct dir d;
     struct abi_dirent *e;
     char **names = 0, full[2048];
@@ -102,8 +94,7 @@ static int list_dir(const char *path)
     return status;
 }
 
-static int list(const char *path, bool heading)
-{
+static int list(const char *path, bool heading) {
     if (self || !is_dir(path))
         return print_entry(path, path);
     if (heading)
@@ -111,8 +102,7 @@ static int list(const char *path, bool heading)
     return list_dir(path);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "aAdil1", "[-aAdil1] [file...]");
     int status = 0;
 

@@ -1,15 +1,12 @@
-/* mkdir [-p] [-m mode] dir...: makes directories; -p also those above, and does not mind if they are there. */
+/* mkdir [-p] [-m mode] dir...: makes directories; -p also those above, and does not mind if they
+ * are there. */
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
 
-static long make(const char *path, uint32_t mode)
-{
-    return sys_mkdirat(AT_FDCWD, path, mode);
-}
+static long make(const char *path, uint32_t mode) { return sys_mkdirat(AT_FDCWD, path, mode); }
 
 /* Makes each prefix that ends before a slash. */
-static long make_parents(const char *path)
-{
+static long make_parents(const char *path) {
     char *copy = xstrdup(path);
     long r = 0;
 
@@ -26,8 +23,7 @@ static long make_parents(const char *path)
     return r;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "pm:", "[-p] [-m mode] dir...");
     bool parents = false;
     long mode = 0777, r;

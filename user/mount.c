@@ -1,5 +1,6 @@
-/* mount [-r] [-t type] [-o options] source dir: mounts; without operands prints what is mounted. Options: ro rw nosuid nodev noexec noatime
- * sync remount bind; others are handed to the file system. */
+/* mount [-r] [-t type] [-o options] source dir: mounts; without operands prints what is mounted.
+ * Options: ro rw nosuid nodev noexec noatime sync remount bind; others are handed to the file
+ * system. */
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
 #include "abi/mount.h"
@@ -8,8 +9,8 @@ static const struct {
     const char *name;
     uint64_t set, clear;
 } options[] = {
-    {"ro", MS_RDONLY, 0},      {"rw", 0, MS_RDONLY},         {"nosuid", MS_NOSUID, 0},
-    {"nodev", MS_NODEV, 0},    {"noexec", MS_NOEXEC, 0},     {"noatime", MS_NOATIME, 0},
+    {"ro", MS_RDONLY, 0},        {"rw", 0, MS_RDONLY},       {"nosuid", MS_NOSUID, 0},
+    {"nodev", MS_NODEV, 0},      {"noexec", MS_NOEXEC, 0},   {"noatime", MS_NOATIME, 0},
     {"sync", MS_SYNCHRONOUS, 0}, {"remount", MS_REMOUNT, 0}, {"bind", MS_BIND, 0},
     {"defaults", 0, 0},
 };
@@ -17,8 +18,7 @@ static const struct {
 static uint64_t flags;
 static char data[256]; /* options for the file system */
 
-static void one_option(const char *name)
-{
+static void one_option(const char *name) {
     size_t used = strlen(data);
 
     for (size_t i = 0; i < ARRAY_LEN(options); i++) {
@@ -30,8 +30,7 @@ static void one_option(const char *name)
     snprintf(data + used, sizeof(data) - used, "%s%s", used ? "," : "", name);
 }
 
-static void parse_options(char *list)
-{
+static void parse_options(char *list) {
     while (list) {
         char *comma = strchr(list, ',');
         if (comma)
@@ -41,8 +40,7 @@ static void parse_options(char *list)
     }
 }
 
-static int show(void)
-{
+static int show(void) {
     bool reading;
     long fd = open_input("/proc/mounts"), r = fd;
 
@@ -51,8 +49,7 @@ static int show(void)
     return r < 0 ? complain("/proc/mounts", r) : 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "rt:o:", "[-r] [-t type] [-o options] source dir");
     const char *type = "ext2";
     long r;

@@ -1,9 +1,9 @@
-/* mv old... new: renames; into new, if that is a directory. Files on another file system are copied by cp, not here. */
+/* mv old... new: renames; into new, if that is a directory. Files on another file system are
+ * copied by cp, not here. */
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "f", "old... new");
     char **last, path[2048];
     int status = 0;

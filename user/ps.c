@@ -1,5 +1,5 @@
-/* ps: every process, from /proc: pid, parent, group, terminal's state, memory in KiB, where it sleeps, its command.
- * Kernel threads, which have no command line, are shown in brackets. */
+/* ps: every process, from /proc: pid, parent, group, terminal's state, memory in KiB, where it
+ * sleeps, its command. Kernel threads, which have no command line, are shown in brackets. */
 #include "user/lib/tool.h"
 
 struct process {
@@ -8,9 +8,9 @@ struct process {
     long rss; /* pages */
 };
 
-/* "12 (sh) S 1 12 ...": the name is between the first and the last parenthesis, and may hold anything. */
-static bool parse_stat(char *text, struct process *p)
-{
+/* "12 (sh) S 1 12 ...": the name is between the first and the last parenthesis, and may hold
+ * anything. */
+static bool parse_stat(char *text, struct process *p) {
     char *open = strchr(text, '('), *close = strrchr(text, ')'), *f;
     int field;
 
@@ -35,8 +35,7 @@ static bool parse_stat(char *text, struct process *p)
     return field > 5;
 }
 
-static void print_process(const char *pid)
-{
+static void print_process(const char *pid) {
     char path[64], text[1024], wchan[32];
     struct process p = {.pid = 0};
     long n;
@@ -60,8 +59,7 @@ static void print_process(const char *pid)
         out("[%s]\n", p.name);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct dir d;
     struct abi_dirent *e;
     long r;

@@ -2,8 +2,7 @@
 #include "user/lib/tool.h"
 #include "abi/reboot.h"
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     long r;
 
     (void)argc;

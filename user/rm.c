@@ -6,8 +6,7 @@ static bool recursive, force;
 
 static int remove_path(const char *path);
 
-static int remove_dir(const char *path)
-{
+static int remove_dir(const char *path) {
     struct dir d;
     struct abi_dirent *e;
     char *full = xmalloc(PATH_MAX);
@@ -32,8 +31,7 @@ static int remove_dir(const char *path)
     return r < 0 ? complain(path, r) : status;
 }
 
-static int remove_path(const char *path)
-{
+static int remove_path(const char *path) {
     long r = sys_unlinkat(AT_FDCWD, path, 0);
 
     if ((r == -EISDIR || r == -EPERM) && recursive)
@@ -43,8 +41,7 @@ static int remove_path(const char *path)
     return 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "rRf", "[-rf] file...");
     int status = 0;
 

@@ -2,8 +2,7 @@
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int status = 0;
 
     tool_name(argv[0]);

@@ -1,8 +1,7 @@
 /* seq [first [step]] last: prints numbers, one a line. */
 #include "user/lib/tool.h"
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     long n[3] = {1, 1, 0}, parsed[3];
 
     tool_name(argv[0]);

@@ -1,8 +1,7 @@
 /* sleep seconds: waits; a fraction is allowed, as in 0.25. */
 #include "user/lib/tool.h"
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct timespec t = {0, 0};
     const char *p;
     int64_t unit = 100000000;

@@ -1,19 +1,18 @@
-/* sort [-nru] [file...]: sorts lines by their bytes, -n by the number they begin with; -r backwards; -u without doubles. */
+/* sort [-nru] [file...]: sorts lines by their bytes, -n by the number they begin with; -r
+ * backwards; -u without doubles. */
 #include "user/lib/tool.h"
 
 static bool numeric, reverse, unique;
 static char **lines;
 static size_t count;
 
-static long leading_number(const char *s)
-{
+static long leading_number(const char *s) {
     while (*s == ' ' || *s == '\t')
         s++;
     return *s == '-' ? -atoi(s + 1) : atoi(s);
 }
 
-static int compare(const void *a, const void *b)
-{
+static int compare(const void *a, const void *b) {
     int r = 0;
 
     if (numeric) {
@@ -25,8 +24,7 @@ static int compare(const void *a, const void *b)
     return reverse ? -r : r;
 }
 
-static int collect(int fd, const char *name)
-{
+static int collect(int fd, const char *name) {
     struct reader r = {.fd = fd};
     char *line;
 
@@ -39,8 +37,7 @@ static int collect(int fd, const char *name)
     return r.err ? complain(name, r.err) : 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "nru", "[-nru] [file...]");
     int status;
 

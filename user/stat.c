@@ -2,30 +2,35 @@
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
 
-static const char *type_name(uint32_t mode)
-{
+static const char *type_name(uint32_t mode) {
     switch (mode & S_IFMT) {
-    case S_IFREG: return "regular file";
-    case S_IFDIR: return "directory";
-    case S_IFLNK: return "symbolic link";
-    case S_IFCHR: return "character device";
-    case S_IFBLK: return "block device";
-    case S_IFIFO: return "fifo";
-    case S_IFSOCK: return "socket";
-    default: return "unknown";
+    case S_IFREG:
+        return "regular file";
+    case S_IFDIR:
+        return "directory";
+    case S_IFLNK:
+        return "symbolic link";
+    case S_IFCHR:
+        return "character device";
+    case S_IFBLK:
+        return "block device";
+    case S_IFIFO:
+        return "fifo";
+    case S_IFSOCK:
+        return "socket";
+    default:
+        return "unknown";
     }
 }
 
-static void print_time(const char *label, int64_t seconds, uint64_t nsec)
-{
+static void print_time(const char *label, int64_t seconds, uint64_t nsec) {
     struct date d = date_of(seconds);
 
     out("%s: %d-%02d-%02d %02d:%02d:%02d.%09lu\n", label, d.year, d.month, d.day, d.hour, d.minute,
         d.second, nsec);
 }
 
-static void print(const char *path, const struct abi_stat *st)
-{
+static void print(const char *path, const struct abi_stat *st) {
     out("  File: %s\n", path);
     out("  Size: %ld  Blocks: %ld  IO Block: %d  %s\n", st->st_size, st->st_blocks, st->st_blksize,
         type_name(st->st_mode));
@@ -39,8 +44,7 @@ static void print(const char *path, const struct abi_stat *st)
     print_time("Change", st->st_ctime, st->st_ctime_nsec);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "L", "[-L] file...");
     int flags = AT_SYMLINK_NOFOLLOW, status = 0;
 

@@ -1,17 +1,16 @@
-/* stressfs [processes [blocks]]: several processes write files at the same time, read them back and compare. */
+/* stressfs [processes [blocks]]: several processes write files at the same time, read them back
+ * and compare. */
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
 
 #define BLOCK 512
 
-static void fill(char *buf, long process, long block)
-{
+static void fill(char *buf, long process, long block) {
     for (int i = 0; i < BLOCK; i++)
         buf[i] = (char)(process * 31 + block * 7 + i);
 }
 
-static int one_process(long process, long blocks)
-{
+static int one_process(long process, long blocks) {
     char name[32], buf[BLOCK], wanted[BLOCK];
     long fd;
 
@@ -38,8 +37,7 @@ static int one_process(long process, long blocks)
     return 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     long processes = 5, blocks = 200;
     int status, failed = 0;
 

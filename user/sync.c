@@ -1,8 +1,7 @@
 /* sync: writes all that is dirty to the disks. */
 #include "user/lib/tool.h"
 
-int main(void)
-{
+int main(void) {
     sys_sync();
     return 0;
 }

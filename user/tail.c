@@ -1,12 +1,11 @@
-/* tail [-n lines] [-c bytes] [file...]: the last lines, ten if not said otherwise; +N begins at line or byte N. The
- * input is kept whole in memory, so it may be a pipe. */
+/* tail [-n lines] [-c bytes] [file...]: the last lines, ten if not said otherwise; +N begins at
+ * line or byte N. The input is kept whole in memory, so it may be a pipe. */
 #include "user/lib/tool.h"
 
 static long wanted = 10;
 static bool by_bytes, from_start;
 
-static char *read_whole(int fd, const char *name, size_t *len)
-{
+static char *read_whole(int fd, const char *name, size_t *len) {
     size_t size = 4096, have = 0;
     char *buf = xmalloc(size);
     long n;
@@ -24,8 +23,7 @@ static char *read_whole(int fd, const char *name, size_t *len)
     return 0;
 }
 
-static size_t start_of_lines(const char *buf, size_t len)
-{
+static size_t start_of_lines(const char *buf, size_t len) {
     size_t at;
     long seen = 0;
 
@@ -41,8 +39,7 @@ static size_t start_of_lines(const char *buf, size_t len)
     return wanted ? at : len;
 }
 
-static size_t start_of_bytes(size_t len)
-{
+static size_t start_of_bytes(size_t len) {
     size_t n = (size_t)wanted;
 
     if (from_start)
@@ -50,8 +47,7 @@ static size_t start_of_bytes(size_t len)
     return n > len ? 0 : len - n;
 }
 
-static int tail(int fd, const char *name)
-{
+static int tail(int fd, const char *name) {
     size_t len, start;
     char *buf = read_whole(fd, name, &len);
 
@@ -63,8 +59,7 @@ static int tail(int fd, const char *name)
     return 0;
 }
 
-static void set_wanted(const char *arg)
-{
+static void set_wanted(const char *arg) {
     from_start = *arg == '+';
     if (!parse_num(arg, 10, &wanted))
         die("%s: not a number", arg);
@@ -72,8 +67,7 @@ static void set_wanted(const char *arg)
         wanted = -wanted;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc > 1 && argv[1][0] == '-' && argv[1][1] >= '0' && argv[1][1] <= '9') { /* tail -5 */
         set_wanted(argv[1] + 1);
         argv[1] = argv[0];

@@ -1,11 +1,11 @@
-/* tee [-a] [file...]: copies standard input to standard output and to each file; -a to the end of it. */
+/* tee [-a] [file...]: copies standard input to standard output and to each file; -a to the end of
+ * it. */
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
 
 #define MAX_FILES 16
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "a", "[-a] [file...]");
     int flags = O_TRUNC, fds[MAX_FILES] = {1}, n = 1, status = 0;
     const char *names[MAX_FILES] = {"standard output"};

@@ -1,9 +1,9 @@
-/* touch [-c] [-d seconds] file...: makes files, or sets their times to now, or to so many seconds after 1970. -c makes none. */
+/* touch [-c] [-d seconds] file...: makes files, or sets their times to now, or to so many seconds
+ * after 1970. -c makes none. */
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "cd:", "[-c] [-d seconds] file...");
     struct timespec times[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
     bool make = true;

@@ -1,7 +1,4 @@
 /* true: success. */
 #include "user/lib/tool.h"
 
-int main(void)
-{
-    return 0;
-}
+int main(void) { return 0; }

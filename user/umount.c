@@ -1,9 +1,9 @@
-/* umount [-l] dir...: takes file systems out of the tree; -l at once, though they be in use until later. */
+/* umount [-l] dir...: takes file systems out of the tree; -l at once, though they be in use until
+ * later. */
 #include "user/lib/tool.h"
 #include "abi/mount.h"
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "l", "[-l] dir...");
     int flags = 0, status = 0;
 

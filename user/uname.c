@@ -2,8 +2,7 @@
 #include "user/lib/tool.h"
 #include "abi/utsname.h"
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "asnrvm", "[-asnrvm]");
     struct new_utsname u;
     const char *blank = "";

@@ -1,10 +1,10 @@
-/* uniq [-cdu] [file]: joins equal lines that follow each other; -c with their number, -d only repeated ones, -u only single ones. */
+/* uniq [-cdu] [file]: joins equal lines that follow each other; -c with their number, -d only
+ * repeated ones, -u only single ones. */
 #include "user/lib/tool.h"
 
 static bool counts, repeated, single;
 
-static void print(const char *line, long n)
-{
+static void print(const char *line, long n) {
     if (!line || (repeated && n < 2) || (single && n > 1))
         return;
     if (counts)
@@ -13,8 +13,7 @@ static void print(const char *line, long n)
     out_char('\n');
 }
 
-static int uniq(int fd, const char *name)
-{
+static int uniq(int fd, const char *name) {
     struct reader r = {.fd = fd};
     char *line, *last = 0;
     long n = 0;
@@ -35,8 +34,7 @@ static int uniq(int fd, const char *name)
     return r.err ? complain(name, r.err) : 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "cdu", "[-cdu] [file]");
 
     (void)argc;

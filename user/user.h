@@ -1,9 +1,10 @@
-/* xv6's user API. A program written for xv6-riscv includes kernel/types.h, kernel/stat.h and this file, and compiles
- * and behaves unchanged: user/lib/xv6.c makes xv6's calls out of Linux's. All calls return -1 on any error.
+/* xv6's user API. A program written for xv6-riscv includes kernel/types.h, kernel/stat.h and this
+ * file, and compiles and behaves unchanged: user/lib/xv6.c makes xv6's calls out of Linux's. All
+ * calls return -1 on any error.
  *
- * Naming this file makes a program an xv6 program: it runs on a stack of one page with a guard page below, right
- * under the heap, and ignores SIGPIPE. Our own tools include user/lib/tool.h instead, which gives the same functions
- * and more, on Linux's stack. */
+ * Naming this file makes a program an xv6 program: it runs on a stack of one page with a guard
+ * page below, right under the heap, and ignores SIGPIPE. Our own tools include user/lib/tool.h
+ * instead, which gives the same functions and more, on Linux's stack. */
 #ifndef XV6_USER_H
 #define XV6_USER_H
 

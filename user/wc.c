@@ -9,8 +9,7 @@ static bool show_lines, show_words, show_bytes;
 static struct counts total;
 static int files;
 
-static void print_counts(const struct counts *c, const char *name)
-{
+static void print_counts(const struct counts *c, const char *name) {
     if (show_lines)
         out("%7ld ", c->lines);
     if (show_words)
@@ -20,8 +19,7 @@ static void print_counts(const struct counts *c, const char *name)
     out("%s\n", name);
 }
 
-static void count(struct counts *c, const char *buf, long n, bool *in_word)
-{
+static void count(struct counts *c, const char *buf, long n, bool *in_word) {
     c->bytes += n;
     for (; n > 0; n--, buf++) {
         bool blank = *buf == ' ' || (*buf >= '\t' && *buf <= '\r');
@@ -31,8 +29,7 @@ static void count(struct counts *c, const char *buf, long n, bool *in_word)
     }
 }
 
-static int wc(int fd, const char *name)
-{
+static int wc(int fd, const char *name) {
     static char buf[8192];
     struct counts c = {0, 0, 0};
     bool in_word = false;
@@ -48,8 +45,7 @@ static int wc(int fd, const char *name)
     return n < 0 ? complain(name, n) : 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "clw", "[-clw] [file...]");
     int status;
 

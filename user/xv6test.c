@@ -1,5 +1,5 @@
-/* xv6test: does a program written to xv6's API find what xv6 has? One check for each oddity that user/lib/xv6.c smooths over. This file includes
- * only xv6's headers. */
+/* xv6test: does a program written to xv6's API find what xv6 has? One check for each oddity that
+ * user/lib/xv6.c smooths over. This file includes only xv6's headers. */
 #include "kernel/param.h"
 #include "kernel/types.h"
 #include "kernel/stat.h"
@@ -15,8 +15,7 @@
 static int failures;
 static char buf[8192];
 
-static void check(int good, const char *what)
-{
+static void check(int good, const char *what) {
     if (!good) {
         printf("xv6test: FAIL %s\n", what);
         failures++;
@@ -24,8 +23,7 @@ static void check(int good, const char *what)
 }
 
 /* Runs f in a child: what wait says of it. */
-static int status_of(void (*f)(void))
-{
+static int status_of(void (*f)(void)) {
     int status = 12345, pid = fork();
 
     if (pid == 0) {
@@ -44,11 +42,11 @@ static void below_stack(void) { (void)*(volatile char *)(r_sp() - USERSTACK * PG
 static void kernel_memory(void) { (void)*(volatile char *)KERNBASE; }
 static void beyond_maxva(void) { *(volatile char *)MAXVA = 1; }
 
-static void statuses(void)
-{
+static void statuses(void) {
     int whole = status_of(exit_747);
 
-    check(whole == 747 || whole == (747 & 0xff), "exit status"); /* the second: a kernel without WWHOLE */
+    check(whole == 747 || whole == (747 & 0xff),
+          "exit status"); /* the second: a kernel without WWHOLE */
     if (whole != 747)
         printf("xv6test: this kernel keeps 8 bits of the exit status\n");
     else
@@ -63,8 +61,7 @@ static void statuses(void)
     check(sizeof(struct stat) == 24 && sizeof(struct dirent) == 16, "sizes of structures");
 }
 
-static void pipes(void)
-{
+static void pipes(void) {
     int fds[2];
 
     check(pipe(fds) == 0 && write(fds[1], "xy", 2) == 2 && read(fds[0], buf, 10) == 2, "pipe");
@@ -75,8 +72,7 @@ static void pipes(void)
     check(read(99, buf, 1) == -1 && close(99) == -1 && dup(99) == -1, "bad descriptors");
 }
 
-static void files(void)
-{
+static void files(void) {
     struct stat st;
     int fd = open("a-name-of-more-than-14", O_CREATE | O_RDWR);
 
@@ -99,14 +95,14 @@ static void files(void)
     check(unlink("a-name-of-more") == 0 && open("a-name-of-more", O_RDONLY) == -1, "unlink");
 }
 
-static void bad_paths(void)
-{
+static void bad_paths(void) {
     char path[MAXPATH + 10];
 
     memset(path, 'x', sizeof(path));
     path[MAXPATH] = 0;
     check(open(path, O_CREATE) == -1 && unlink(path) == -1 && link(path, path) == -1, "long path");
-    check(open(BAD, 0) == -1 && unlink(BAD) == -1 && mkdir(BAD) == -1 && chdir(BAD) == -1, "bad path");
+    check(open(BAD, 0) == -1 && unlink(BAD) == -1 && mkdir(BAD) == -1 && chdir(BAD) == -1,
+          "bad path");
     check(open((char *)KERNBASE, 0) == -1 && open((char *)-1, 0) == -1, "kernel's path");
     char *top = sbrk(PGSIZE - (uint64)sbrk(0) % PGSIZE + PGSIZE);
     top = sbrk(0) - 1;
@@ -114,13 +110,13 @@ static void bad_paths(void)
     check(unlink(top) == -1, "a path that runs off the end of memory");
 }
 
-static void directories(void)
-{
+static void directories(void) {
     struct dirent de;
     int fd, dots = 0, names = 0;
 
     check(mkdir("dir") == 0 && mkdir("dir") == -1, "mkdir");
-    check(open("dir", O_RDWR) == -1 && open("dir", O_CREATE) == -1, "directories open for reading only");
+    check(open("dir", O_RDWR) == -1 && open("dir", O_CREATE) == -1,
+          "directories open for reading only");
     for (int i = 0; i < 30; i++) {
         char name[] = "dir/fXX";
         name[5] = (char)('0' + i / 10);
@@ -147,15 +143,13 @@ static void directories(void)
     check(chdir("dir") == 0 && unlink("../dir") == 0 && chdir("/") == 0, "unlink of the cwd");
 }
 
-static void touch_freed(void)
-{
+static void touch_freed(void) {
     char *p = sbrk(2 * PGSIZE);
     sbrk(-2 * PGSIZE);
     *p = 1;
 }
 
-static void memory(void)
-{
+static void memory(void) {
     char *start = sbrk(0), *p;
 
     check((uint64)start < 100000000 && ((uint64)start & (PGSIZE - 1)) == 0, "the heap starts low");
@@ -191,8 +185,7 @@ static void memory(void)
     }
 }
 
-static void programs(void)
-{
+static void programs(void) {
     static char big[5000];
     char *argv[MAXARG + 2], *none[] = {0}, *echo[] = {"echo", "-n", 0};
     int pid = fork(), status;
@@ -219,8 +212,7 @@ static void programs(void)
     check(exec("/bin/echo", argv) == -1, "exec with too many arguments");
 }
 
-static void forks(void)
-{
+static void forks(void) {
     int n = 0, pid;
 
     while (n < 1000 && (pid = fork()) >= 0) {
@@ -244,20 +236,19 @@ static void forks(void)
     check(n == 0, "all children end");
 }
 
-static void the_rest(void)
-{
+static void the_rest(void) {
     int before = uptime();
 
     sleep(3);
     check(uptime() - before >= 3 && uptime() - before < 50, "sleep and uptime");
-    check(strlen("abc") == 3 && strcmp("a", "b") < 0 && atoi("42x") == 42 && strchr("abc", 'b'), "strings");
+    check(strlen("abc") == 3 && strcmp("a", "b") < 0 && atoi("42x") == 42 && strchr("abc", 'b'),
+          "strings");
     memmove(buf, "0123456789", 10);
     memmove(buf + 2, buf, 8);
     check(memcmp(buf, "0101234567", 10) == 0, "memmove");
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     (void)argc;
     (void)argv;
     statuses();

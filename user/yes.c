@@ -1,8 +1,7 @@
 /* yes [text...]: prints a line again and again, until nobody reads. */
 #include "user/lib/tool.h"
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static char buf[4096];
     size_t line, used;
     long r;

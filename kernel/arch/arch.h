@@ -17,6 +17,7 @@ extern pa_t kernel_root;  // root table that holds the kernel half only; idle ha
 // Copy the kernel half into a new root table.
 void kernel_half(u64 *root);
 
+void trap_entry(void);       // trap.S
 void trap_init_hart(void);   // stvec, sscratch, sie for this hart
 int hart_start(u32 hart, struct thread *idle);  // 0 or negative errno
 
@@ -35,7 +36,8 @@ void backtrace_from(u64 pc, u64 fp);
 void oops(const struct trapframe *tf, const char *why);  // registers, cause, backtrace
 extern int panic_timeout;  // panic=: 0 wait for ever, -1 reset at once, n seconds
 
-// Set by the drivers, called when the machine ends (disks were synced by the caller).
+extern bool machine_stopping;  // a hart panics: the others halt
+// The end of the machine; the caller has written the disks.
 __noreturn void machine_poweroff(void);
 __noreturn void machine_restart(void);
 __noreturn void machine_halt(void);

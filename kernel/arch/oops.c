@@ -2,11 +2,11 @@
  * The kernel's last words: registers, cause, and a backtrace with names.
  *
  * Frames are found by the frame pointer: s0 of a function points just above its saved ra (s0 - 8) and its caller's s0
- * (s0 - 16); the kernel is built with -fno-omit-frame-pointer. Names come from a table that the build links into the
+ * (s0 - 16), and one that calls nothing its caller's s0 at s0 - 8; the kernel is built with -fno-omit-frame-pointer. Names come from a table that the build links into the
  * image: offsets of functions from kernel_start, sorted, and a pool of names (tools/ksyms).
  *
- * panic() prints a line that starts with `panic:`, stops the other harts by never letting this one go on, and then
- * waits, or resets the machine if panic= says so. Any context; the second panic of a machine does nothing more.
+ * panic() interrupts the other harts, which then stop, prints a line that starts with `panic:`, and waits, or resets the
+ * machine if panic= says so. Any context; the second panic of a machine does nothing more.
  */
 #include "arch/arch.h"
 #include "arch/csr.h"
@@ -23,7 +23,7 @@ extern const u32 ksyms_name_offset[] __attribute__((weak));
 extern const char ksyms_names[] __attribute__((weak));
 
 int panic_timeout;
-void (*oops_details)(void);
+bool machine_stopping;
 
 const char *symbol_name(u64 pc, u64 *offset) {
     u64 at = pc - (u64)kernel_start;
@@ -48,23 +48,43 @@ static void print_frame(u64 pc) {
     kprintf("  %016lx %s+0x%lx\n", pc, name, offset);
 }
 
-static bool on_stack(u64 fp, u64 from) {
-    return fp % 8 == 0 && fp > from && fp - from <= KERNEL_STACK_SIZE && fp - 16 >= DIRECT_BASE;
+static bool in_text(u64 pc) { return pc >= (u64)kernel_start && pc < (u64)text_end; }
+
+// Are the two words below fp readable: in the direct map, and not below the frame that we come from?
+static bool plausible(u64 fp, u64 from) {
+    return fp % 8 == 0 && fp >= DIRECT_BASE + 16 && (from == 0 || (fp > from && fp - from <= KERNEL_STACK_SIZE));
+}
+
+// A handler called by trap_from_kernel: its frame begins where the trapframe of what it interrupted is.
+static const struct trapframe *interrupted(u64 ra, u64 fp) {
+    const struct trapframe *tf = (const struct trapframe *)fp;
+    return ra >= (u64)trap_entry && ra < (u64)context_switch && (tf->status & SSTATUS_SPP) ? tf : NULL;
 }
 
 void backtrace_from(u64 pc, u64 fp) {
     print_frame(pc);
-    for (int depth = 0; depth < 32; depth++) {
-        if (fp % 8 != 0 || fp < DIRECT_BASE + 16)
-            break;
+    for (u64 from = 0, depth = 0; depth < 32 && plausible(fp, from); depth++) {
         u64 ra = ((u64 *)fp)[-1], next = ((u64 *)fp)[-2];
-        if (ra == 0)
+        const struct trapframe *tf = interrupted(ra, fp);
+        if (!in_text(ra))
             break;
         print_frame(ra - 4);
-        if (!on_stack(next, fp))
-            break;
+        if (tf)
+            print_frame(tf->pc);
+        from = fp;
         fp = next;
     }
+}
+
+// A function that calls no other saves s0 alone, in the place of ra; then tf->ra is where it was called from.
+static void backtrace_trapframe(const struct trapframe *tf) {
+    u64 above = plausible(tf->s0, 0) ? ((u64 *)tf->s0)[-1] : 0;
+    if (in_text(above) || !in_text(tf->ra)) {
+        backtrace_from(tf->pc, tf->s0);
+        return;
+    }
+    print_frame(tf->pc);
+    backtrace_from(tf->ra - 4, above);
 }
 
 static const char *cause_name(u64 cause) {
@@ -90,9 +110,7 @@ void oops(const struct trapframe *tf, const char *why) {
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
         kprintf("%s%4s %016lx%s", i % 4 ? " " : "  ", names[i], reg[i], i % 4 == 3 ? "\n" : "");
     kprintf("\nbacktrace:\n");
-    backtrace_from(tf->pc, tf->s0);
-    if (oops_details)
-        oops_details();
+    backtrace_trapframe(tf);
 }
 
 static __noreturn void stop_machine(void) {
@@ -109,12 +127,22 @@ static __noreturn void stop_machine(void) {
 
 static u32 panicked;
 
+// The others stop at their next interrupt (trap.c); without this they would go on printing.
+static void stop_other_harts(void) {
+    machine_stopping = true;
+    memory_fence();
+    for_each_hart(h)
+        if (h != hart_id())
+            sbi_send_ipi(hart_hartid[h]);
+}
+
 static __noreturn void panic_at(u64 pc, u64 fp, const char *fmt, va_list args) {
     char line[200];
     irq_disable();
     if (atomic_xchg(&panicked, 1))
         machine_halt();
     console_panicking = true;
+    stop_other_harts();
     vsnprintf(line, sizeof line, fmt, args);
     kprintf("\npanic: %s\nbacktrace:\n", line);
     backtrace_from(pc, fp);
@@ -124,7 +152,7 @@ static __noreturn void panic_at(u64 pc, u64 fp, const char *fmt, va_list args) {
 void panic(const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    panic_at((u64)__builtin_return_address(0), *((u64 *)__builtin_frame_address(0) - 2), fmt, args);
+    panic_at((u64)__builtin_return_address(0) - 4, *((u64 *)__builtin_frame_address(0) - 2), fmt, args);
 }
 
 void assert_fail(const char *expr, const char *file, int line, const char *func) {

@@ -13,7 +13,6 @@
 
 enum {
     EXT_LEGACY_PUTCHAR = 1,
-    EXT_BASE = 0x10,
     EXT_TIME = 0x54494d45,
     EXT_IPI = 0x735049,
     EXT_RFENCE = 0x52464e43,
@@ -31,11 +30,6 @@ struct sbi_result sbi_call(u64 extension, u64 function, u64 a0, u64 a1, u64 a2, 
     register u64 r7 __asm__("a7") = extension;
     __asm__ volatile("ecall" : "+r"(r0), "+r"(r1) : "r"(r2), "r"(r3), "r"(r6), "r"(r7) : "memory");
     return (struct sbi_result){(long)r0, (long)r1};
-}
-
-bool sbi_probe(u64 extension) {
-    struct sbi_result r = sbi_call(EXT_BASE, 3, extension, 0, 0, 0);
-    return r.error == 0 && r.value != 0;
 }
 
 void sbi_console_write(const char *s, size_t n) {

@@ -19,6 +19,5 @@ void sbi_remote_sfence(u64 hartid, u64 start, u64 size, u64 asid);
 int sbi_hart_start(u64 hartid, pa_t entry, u64 opaque);  // 0, -EINVAL, -EALREADY, -EIO
 __noreturn void sbi_shutdown(void);
 __noreturn void sbi_reboot(void);
-bool sbi_probe(u64 extension);
 
 #endif

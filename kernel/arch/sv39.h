@@ -29,7 +29,7 @@
 #define PTE_G (1ul << 5)
 #define PTE_A (1ul << 6)
 #define PTE_D (1ul << 7)
-#define PTE_SOFT0 (1ul << 8)  // free for software; used by mm/vm.c
+#define PTE_SOFT0 (1ul << 8)  // free for software: see mm/internal.h
 #define PTE_SOFT1 (1ul << 9)
 #define PTE_FLAGS 0x3fful
 #define PTE_LEAF (PTE_R | PTE_W | PTE_X)

@@ -13,7 +13,7 @@
 #include "sync/hart.h"
 
 BUILD_ASSERT(offsetof(struct thread, kernel_sp) == THREAD_KERNEL_SP);
-BUILD_ASSERT(offsetof(struct thread, user_tp) == THREAD_USER_TP);
+BUILD_ASSERT(offsetof(struct thread, user_sp) == THREAD_USER_SP);
 BUILD_ASSERT(offsetof(struct thread, perhart) == THREAD_PERHART);
 BUILD_ASSERT(offsetof(struct thread, preempt_count) == THREAD_PREEMPT);
 BUILD_ASSERT(offsetof(struct thread, work) == THREAD_WORK);

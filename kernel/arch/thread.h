@@ -5,7 +5,7 @@
 
 // Offsets for assembly; thread.c asserts that they are true.
 #define THREAD_KERNEL_SP 0
-#define THREAD_USER_TP 8
+#define THREAD_USER_SP 8
 #define THREAD_PERHART 16
 #define THREAD_PREEMPT 24
 #define THREAD_WORK 28
@@ -65,7 +65,7 @@ struct fpu {
 
 struct thread {
     u64 kernel_sp;       // [I] top of the kernel stack, where a trap from user code starts
-    u64 user_tp;         // scratch of the trap code
+    u64 user_sp;         // the user's stack pointer for a moment, in trap.S
     u64 perhart;         // distance from a PERHART variable to this hart's copy; set at each switch
     u32 preempt_count;   // [s] not preemptible while > 0
     u32 work;            // [a] WORK_ bits

@@ -111,11 +111,11 @@ trap_entry:
     csrrw tp, sscratch, tp
     beqz tp, trap_from_kernel
 
-    sd sp, THREAD_USER_TP(tp)
+    sd sp, THREAD_USER_SP(tp)
     ld sp, THREAD_KERNEL_SP(tp)
     addi sp, sp, -TF_SIZE
     save_registers
-    ld t0, THREAD_USER_TP(tp)
+    ld t0, THREAD_USER_SP(tp)
     csrrw t1, sscratch, zero
     csrr t2, sepc
     csrr t3, sstatus

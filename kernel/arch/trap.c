@@ -18,7 +18,6 @@ struct extable_entry {
     u64 insn, fixup;
 };
 extern const struct extable_entry extable_start[], extable_end[];
-void trap_entry(void);
 void trap_user(struct trapframe *tf);
 void trap_kernel(struct trapframe *tf);
 
@@ -35,6 +34,8 @@ static void interrupt(u64 cause) {
         break;
     case IRQ_SOFT:
         csr_clear(sip, SIE_SOFT);
+        if (unlikely(machine_stopping))
+            machine_halt();
         ipi_interrupt();
         break;
     case IRQ_EXTERNAL:

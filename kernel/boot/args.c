@@ -34,23 +34,31 @@ static bool set_root(const char *value) {
 }
 
 static bool set_ro(const char *value) {
+    if (value)
+        return false;
     boot_args.root_rw = false;
-    return value == NULL;
+    return true;
 }
 
 static bool set_rw(const char *value) {
+    if (value)
+        return false;
     boot_args.root_rw = true;
-    return value == NULL;
+    return true;
 }
 
 static bool set_init(const char *value) {
+    if (value == NULL || value[0] != '/')
+        return false;
     boot_args.init = value;
-    return value != NULL && value[0] == '/';
+    return true;
 }
 
 static bool set_quiet(const char *value) {
+    if (value)
+        return false;
     console_quiet = true;
-    return value == NULL;
+    return true;
 }
 
 static bool number(const char *value, u64 *out) { return value && parse_u64(value, out) == 0; }
@@ -96,8 +104,10 @@ static bool set_preempt(const char *value) {
 }
 
 static bool set_debug(const char *value) {
+    if (value == NULL || strcmp(value, "syscall") != 0)
+        return false;
     boot_args.debug_syscalls = true;
-    return value && strcmp(value, "syscall") == 0;
+    return true;
 }
 
 static const struct {

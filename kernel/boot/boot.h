@@ -8,7 +8,7 @@
 void boot_memory(pa_t fdt);
 extern pa_t boot_memory_top;   // end of the last memory region
 
-// Number the harts (the boot hart is 0), at most max; and the time base. Prints one line if a node is missing.
+// Number the harts (the boot hart is 0), at most max; and the time base. Panics with one line that names what is missing.
 void boot_harts(u64 boot_hartid, u32 max);
 
 struct boot_args {

@@ -155,6 +155,10 @@ void tty_hangup(struct tty *t) {
 
 // ---- ioctl
 
+// pid 1 has the console from the start, so that a shell run as init has job control. It lends it: the first
+// session that asks gets it, by opening it or by TIOCSCTTY. => family_lock held
+static bool is_lent(const struct tty *t) { return t->session && t->session->nr == 1; }
+
 // TIOCSCTTY. Root may take the terminal from another session with arg 1.
 static long set_controlling(struct tty *t, u64 arg) {
     struct process *p = current->process;
@@ -163,7 +167,7 @@ static long set_controlling(struct tty *t, u64 arg) {
     spin_lock(&family_lock);
     if (t->session == p->session)
         r = is_leader(p) ? 0 : -EPERM;
-    else if (!is_leader(p) || p->session->tty || (t->session && !(arg == 1 && capable())))
+    else if (!is_leader(p) || p->session->tty || (t->session && !is_lent(t) && !(arg == 1 && capable())))
         r = -EPERM;
     else {
         struct pid *group = detach_locked(t);

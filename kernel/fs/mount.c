@@ -28,13 +28,6 @@ struct fs_context init_fs = {
     .ref = {1}, .lock = SPINLOCK_INIT(RANK_FS, "fs"), .umask = 022,
 };
 
-void vfs_init(void) {
-    dentry_init();
-    inode_init();
-    file_init();
-    ext_init();
-}
-
 // ---- types ----
 
 void fs_register(struct fs_type *t) {
@@ -134,7 +127,8 @@ void vfs_sync(void) {
     pagecache_sync_all();
 }
 
-void vfs_write_inodes(void) {
+// For the flush thread: attributes into the disk's buffers.
+static void vfs_write_inodes(void) {
     struct super *sb;
     mutex_lock(&mount_mutex);
     list_for_each(sb, &supers, link)
@@ -155,7 +149,8 @@ void vfs_shutdown(void) {
     mutex_unlock(&mount_mutex);
 }
 
-size_t vfs_shrink(size_t want) {
+// Free up to `want` unused dentries and inodes: how many. Does no I/O.
+static size_t vfs_shrink(size_t want) {
     size_t freed = dentry_shrink(want);
     return freed + inode_shrink(want);
 }
@@ -534,3 +529,12 @@ static int set_path(struct path *slot, const struct path *p) {
 
 int fs_chdir(const struct path *p) { return set_path(&current->fs->cwd, p); }
 int fs_chroot(const struct path *p) { return capable() ? set_path(&current->fs->root, p) : -EPERM; }
+
+void vfs_init(void) {
+    dentry_init();
+    inode_init();
+    file_init();
+    ext_init();
+    flush_first = vfs_write_inodes;
+    cache_shrink = vfs_shrink;
+}

@@ -216,8 +216,6 @@ int vfs_mount_root(const char *device, bool read_only);  // "/dev/vda": tries ea
 void vfs_sync(void);                                     // sync(2)
 int vfs_sync_super(struct super *sb);                    // syncfs(2): 0 or errno
 void vfs_shutdown(void);                                 // poweroff: sync, then everything read-only and marked clean
-void vfs_write_inodes(void);                             // for the flush thread: attributes into the disk's buffers
-size_t vfs_shrink(size_t want);                          // free up to `want` unused dentries and inodes; how many. Does no I/O
 int vfs_statfs(const struct path *p, struct statfs *st);
 void vfs_show_mounts(struct printer *p);                 // /proc/mounts
 void vfs_show_mountinfo(struct printer *p);

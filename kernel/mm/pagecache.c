@@ -673,10 +673,14 @@ static void flush_sleep(u64 deadline) {
     waitq_finish(&flush_wait, &w);
 }
 
+void (*flush_first)(void);
+
 void flush_thread(void *unused) {
     (void)unused;
     flusher = current;
     for (;;) {
+        if (flush_first)
+            flush_first();
         u64 now = clock_ns();
         bool all = atomic_xchg(&flush_now, 0);
         u64 due = flush_older(all ? now : now > DIRTY_AGE ? now - DIRTY_AGE : 0);

@@ -95,6 +95,8 @@ void pagecache_sync_all(void);
 // Body of the kernel thread that writes pages which have been dirty for 5 s, or sooner when there
 // are many; it sleeps without a timer while nothing is dirty.
 void flush_thread(void *unused);
+extern void (*flush_first)(void);              // set by fs: put changed attributes of inodes into pages. => may sleep
+extern size_t (*cache_shrink)(size_t want);    // set by fs: free up to `want` objects that nobody uses, without I/O
 // Have the flush thread write now; wait until memory has fewer dirty pages, at most 100 ms.
 void pagecache_throttle(void);
 bool pagecache_too_dirty(void);   // more than a quarter of memory is dirty

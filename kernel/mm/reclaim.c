@@ -114,6 +114,8 @@ static size_t shrink(struct lru *l, size_t want) {
     return freed;
 }
 
+size_t (*cache_shrink)(size_t want);
+
 static size_t reclaim(size_t want) {
     size_t freed = 0;
 
@@ -121,8 +123,10 @@ static size_t reclaim(size_t want) {
         for (u32 i = 0; i < LRU_LISTS && freed < want; i++)
             freed += shrink(&lru[atomic_add_relaxed(&next_list, 1) % LRU_LISTS], want - freed);
     vm_count_n(reclaimed, freed);
-    if (freed < want)
+    if (freed < want && cache_shrink) {
+        cache_shrink(want - freed);
         freed += slab_reclaim();
+    }
     if (freed == 0 && pagecache_dirty() > 0) {
         pagecache_throttle();
         for (u32 i = 0; i < LRU_LISTS && freed < want; i++)

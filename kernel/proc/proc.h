@@ -136,7 +136,7 @@ struct task {
     struct fs_context *fs;
     struct cred *cred;        // others read it through cred_of()
     char name[TASK_NAME];
-    u32 flags;                // TF_ bits
+    u32 flags;                // TASK_ bits, below
     u32 *clear_child_tid;     // user address
     void *robust_list;        // user address
     u64 utime, stime;         // ns
@@ -145,7 +145,6 @@ struct task {
     int exit_code;            // wait status
     u32 personality;
     u64 timer_slack;          // ns
-    struct waitq *vfork_done; // parent waits here for our exec or exit
     // [siglock]
     u64 blocked;              // signal mask; [s] to write, siglock held
     u64 real_blocked;         // the mask outside sigtimedwait(), which unblocks what it waits for; else 0
@@ -168,8 +167,7 @@ struct task {
 #define TASK_FORKED_NOEXEC 4u
 #define TASK_IDLE 8u
 #define TASK_OOM_VICTIM 16u
-#define TASK_PAUSED_FORK 32u
-#define TASK_VFORKED 64u     // vfork_done has not been signalled
+#define TASK_VFORKED 64u     // the parent waits in vfork() until we exec or exit
 #define TASK_NO_NEW_PRIVS 128u // exec honours no set-uid bits
 
 #define current ((struct task *)current_thread)

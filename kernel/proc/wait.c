@@ -30,12 +30,17 @@ void waiter_init(struct waiter *w) {
     list_init(&w->link);
 }
 
-void waitq_add(struct waitq *q, struct waiter *w) {
-    u64 flags = irqlock_acquire(&q->lock);
+// Exclusive waiters stand behind the others, in order of arrival.
+static void add_locked(struct waitq *q, struct waiter *w) {
     if (w->exclusive)
         list_add_tail(&w->link, &q->waiters);
     else
         list_add(&w->link, &q->waiters);
+}
+
+void waitq_add(struct waitq *q, struct waiter *w) {
+    u64 flags = irqlock_acquire(&q->lock);
+    add_locked(q, w);
     irqlock_release(&q->lock, flags);
 }
 
@@ -48,7 +53,7 @@ void waitq_remove(struct waitq *q, struct waiter *w) {
 void waitq_prepare(struct waitq *q, struct waiter *w, u32 state, const char *wmesg) {
     u64 flags = irqlock_acquire(&q->lock);
     if (list_empty(&w->link))
-        list_add(&w->link, &q->waiters);
+        add_locked(q, w);
     current->wmesg = wmesg;
     current->wchan = q;
     store_relaxed(&current->state, state);
@@ -59,6 +64,7 @@ void waitq_prepare(struct waitq *q, struct waiter *w, u32 state, const char *wme
 void waitq_finish(struct waitq *q, struct waiter *w) {
     store_relaxed(&current->state, (u32)TASK_RUNNING);
     current->wmesg = NULL;
+    current->wchan = NULL;
     waitq_remove(q, w);
 }
 

@@ -1,6 +1,6 @@
 // The order of all spinning locks: a lock may be taken only while every held lock has a lower rank
 // (equal ranks: by rising address). CHECK=locks asserts it; the enum is the documentation.
-// Mutexes and rwlocks (sync/block.h) have ranks of their own, all below any spinning lock.
+// The first part orders mutexes and rwlocks (sync/block.h): documentation, not checked at run time.
 #ifndef SYNC_RANK_H
 #define SYNC_RANK_H
 
@@ -26,7 +26,6 @@ enum lock_rank {
     RANK_INODE_HASH,     // fs: inode table, lists of super blocks
     RANK_DENTRY,         // fs: name-cache buckets
     RANK_DENTRY_LRU,
-    RANK_INODE_STATE,    // fs: fields that stat reads
     RANK_SIGNAL,         // proc: dispositions and pending signals of a process
     RANK_SIGHAND,        // proc: table of dispositions, shared by CLONE_SIGHAND (interrupt-safe)
     RANK_FUTEX,          // ipc: buckets
@@ -37,12 +36,11 @@ enum lock_rank {
     RANK_LRU,            // mm: reclaim lists
     RANK_DEVICE,         // drivers (interrupt-safe)
     RANK_WAITQ,          // wait queues (interrupt-safe)
-    RANK_RUNQ,           // run queues, lower hart first (interrupt-safe)
+    RANK_RUNQ,           // run queues; never two at once (interrupt-safe)
     RANK_TIMER,          // per-hart timers; not held while a handler runs (interrupt-safe)
     RANK_ASID,           // mm: next address-space number (interrupt-safe)
     RANK_SLAB,           // slab caches (interrupt-safe)
     RANK_BUDDY,          // page allocator (interrupt-safe)
-    RANK_CONSOLE,        // console output (interrupt-safe)
 };
 
 #endif

@@ -27,7 +27,7 @@ void softwork_queue(struct softwork *w) {
         list_init(&q->works);
     list_add_tail(&w->link, &q->works);
     if (q->thread)
-        task_wake(q->thread, TASK_UNINTERRUPTIBLE);
+        task_wake(q->thread, TASK_INTERRUPTIBLE);
     irq_restore(flags);
 }
 
@@ -49,7 +49,7 @@ void softwork_thread(void *hart) {
     irq_restore(flags);
     for (;;) {
         current->wmesg = "softwork";
-        store_release(&current->state, (u32)TASK_UNINTERRUPTIBLE);
+        store_release(&current->state, (u32)TASK_INTERRUPTIBLE);
         memory_fence();
         struct softwork *w = next_work(q);
         if (w == NULL) {

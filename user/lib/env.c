@@ -6,8 +6,7 @@
 
 static bool environ_is_ours;
 
-static char **env_find(const char *name, size_t len)
-{
+static char **env_find(const char *name, size_t len) {
     for (char **e = environ; e && *e; e++) {
         if (strncmp(*e, name, len) == 0 && (*e)[len] == '=')
             return e;
@@ -15,15 +14,13 @@ static char **env_find(const char *name, size_t len)
     return 0;
 }
 
-char *getenv(const char *name)
-{
+char *getenv(const char *name) {
     char **e = env_find(name, strlen(name));
 
     return e ? *e + strlen(name) + 1 : 0;
 }
 
-static size_t env_count(void)
-{
+static size_t env_count(void) {
     size_t n = 0;
 
     while (environ && environ[n])
@@ -31,8 +28,7 @@ static size_t env_count(void)
     return n;
 }
 
-static void env_append(char *entry)
-{
+static void env_append(char *entry) {
     size_t n = env_count(), size = (n + 2) * sizeof(char *);
     char **new = environ_is_ours ? xrealloc(environ, size) : xmalloc(size);
 
@@ -44,8 +40,7 @@ static void env_append(char *entry)
     environ_is_ours = true;
 }
 
-void setenv(const char *name, const char *value)
-{
+void setenv(const char *name, const char *value) {
     size_t size = (size_t)strlen(name) + strlen(value) + 2;
     char *entry = xmalloc(size), **old = env_find(name, strlen(name));
 
@@ -56,8 +51,7 @@ void setenv(const char *name, const char *value)
         env_append(entry);
 }
 
-void unsetenv(const char *name)
-{
+void unsetenv(const char *name) {
     char **e = env_find(name, strlen(name));
 
     for (; e && *e; e++)
@@ -67,8 +61,7 @@ void unsetenv(const char *name)
 /* ---- running programs */
 
 /* A file without a header that the kernel knows is a script for our shell. */
-static long exec_file(const char *path, char **argv)
-{
+static long exec_file(const char *path, char **argv) {
     long r = sys_execve(path, argv, environ);
     size_t n = 0;
 
@@ -83,8 +76,7 @@ static long exec_file(const char *path, char **argv)
     return sys_execve("/bin/sh", new, environ);
 }
 
-long exec_path(char **argv)
-{
+long exec_path(char **argv) {
     const char *p = getenv("PATH");
     long r, result = -ENOENT;
     char dir[512], path[1024];
@@ -111,18 +103,16 @@ long exec_path(char **argv)
 /* ---- signals */
 
 static const char *const signal_names[] = {
-    0,      "HUP",  "INT",  "QUIT", "ILL",    "TRAP", "ABRT",  "BUS",    "FPE",  "KILL", "USR1",
-    "SEGV", "USR2", "PIPE", "ALRM", "TERM",   "STKFLT", "CHLD", "CONT",  "STOP", "TSTP", "TTIN",
-    "TTOU", "URG",  "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",     "PWR",  "SYS",
+    0,      "HUP",  "INT",  "QUIT", "ILL",    "TRAP",   "ABRT",  "BUS",  "FPE",  "KILL", "USR1",
+    "SEGV", "USR2", "PIPE", "ALRM", "TERM",   "STKFLT", "CHLD",  "CONT", "STOP", "TSTP", "TTIN",
+    "TTOU", "URG",  "XCPU", "XFSZ", "VTALRM", "PROF",   "WINCH", "IO",   "PWR",  "SYS",
 };
 
-const char *signal_name(int sig)
-{
+const char *signal_name(int sig) {
     return sig > 0 && sig < (int)ARRAY_LEN(signal_names) ? signal_names[sig] : 0;
 }
 
-int signal_number(const char *name)
-{
+int signal_number(const char *name) {
     long n;
 
     if (parse_num(name, 10, &n))
@@ -139,8 +129,7 @@ int signal_number(const char *name)
 /* ---- users and groups */
 
 /* "root:x:0:..." is user or group 0. */
-static bool names_id(char *line, uint32_t id)
-{
+static bool names_id(char *line, uint32_t id) {
     char *name_end = strchr(line, ':');
     char *field = name_end ? strchr(name_end + 1, ':') : 0;
 
@@ -150,8 +139,7 @@ static bool names_id(char *line, uint32_t id)
     return true;
 }
 
-const char *id_name(const char *file, uint32_t id, char *buf, size_t size)
-{
+const char *id_name(const char *file, uint32_t id, char *buf, size_t size) {
     long fd = sys_openat(AT_FDCWD, file, O_RDONLY | O_CLOEXEC, 0);
     struct reader r = {.fd = (int)fd};
     char *line;

@@ -2,8 +2,7 @@
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
 
-long write_all(int fd, const void *buf, size_t n)
-{
+long write_all(int fd, const void *buf, size_t n) {
     const char *p = buf;
 
     while (n) {
@@ -18,8 +17,7 @@ long write_all(int fd, const void *buf, size_t n)
     return 0;
 }
 
-long copy_fd(int in, int out, bool *reading)
-{
+long copy_fd(int in, int out, bool *reading) {
     static char buf[65536];
     long n, r;
 
@@ -43,15 +41,13 @@ static char out_buf[4096];
 static size_t out_used;
 static long out_err;
 
-static void out_push(void)
-{
+static void out_push(void) {
     if (!out_err)
         out_err = write_all(1, out_buf, out_used);
     out_used = 0;
 }
 
-void out_write(const void *buf, size_t n)
-{
+void out_write(const void *buf, size_t n) {
     const char *p = buf;
 
     while (n) {
@@ -65,13 +61,9 @@ void out_write(const void *buf, size_t n)
     }
 }
 
-void out_char(char c)
-{
-    out_write(&c, 1);
-}
+void out_char(char c) { out_write(&c, 1); }
 
-int out_flush(void)
-{
+int out_flush(void) {
     long err;
 
     out_push();
@@ -83,8 +75,7 @@ int out_flush(void)
 /* ---- lines */
 
 /* Makes room behind what the buffer holds, and reads; false at the end or on an error. */
-static bool fill(struct reader *r)
-{
+static bool fill(struct reader *r) {
     long n;
 
     if (r->start) {
@@ -107,8 +98,7 @@ static bool fill(struct reader *r)
     return true;
 }
 
-char *line_next(struct reader *r, size_t *len)
-{
+char *line_next(struct reader *r, size_t *len) {
     size_t searched = 0, n;
     char *line, *end = 0;
 
@@ -134,23 +124,20 @@ char *line_next(struct reader *r, size_t *len)
     return line;
 }
 
-void reader_done(struct reader *r)
-{
+void reader_done(struct reader *r) {
     free(r->buf);
     r->buf = 0;
 }
 
 /* ---- files */
 
-long open_input(const char *path)
-{
+long open_input(const char *path) {
     if (strcmp(path, "-") == 0)
         return 0;
     return sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 }
 
-long read_file(const char *path, char *buf, size_t size)
-{
+long read_file(const char *path, char *buf, size_t size) {
     long n = 0, total = 0, fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 
     if (fd < 0)
@@ -163,8 +150,7 @@ long read_file(const char *path, char *buf, size_t size)
     return n < 0 ? n : total;
 }
 
-int each_input(char **paths, int (*f)(int fd, const char *name))
-{
+int each_input(char **paths, int (*f)(int fd, const char *name)) {
     static char *stdin_only[] = {"-", 0};
     int status = 0;
 

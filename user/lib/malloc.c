@@ -1,9 +1,10 @@
-/* malloc and free, malloc(3): a list of free blocks sorted by address, first fit from where the last search ended, neighbours joined when a block
- * comes back.
+/* malloc and free, malloc(3): a list of free blocks sorted by address, first fit from where the
+ * last search ended, neighbours joined when a block comes back.
  *
- * A block is a header of 16 bytes and the bytes that the caller has; sizes are counted in headers, so everything is 16-aligned. More
- * memory comes from sbrk, 64 KiB or more at a time, and is never given back. The break may have been moved by the program in between: a new piece that does not follow the
- * last simply becomes a block of its own. */
+ * A block is a header of 16 bytes and the bytes that the caller has; sizes are counted in headers,
+ * so everything is 16-aligned. More memory comes from sbrk, 64 KiB or more at a time, and is never
+ * given back. The break may have been moved by the program in between: a new piece that does not
+ * follow the last simply becomes a block of its own. */
 #include "user/lib/tool.h"
 
 struct block {
@@ -17,15 +18,13 @@ struct block {
 static struct block base = {.next = &base};
 static struct block *rover = &base; /* a free block, the search starts after it */
 
-static bool in_gap_after(const struct block *p, const struct block *b)
-{
+static bool in_gap_after(const struct block *p, const struct block *b) {
     if (p->next > p)
         return b > p && b < p->next;
     return b > p || b < p->next; /* p is the highest: the gap is both ends */
 }
 
-static void insert(struct block *b)
-{
+static void insert(struct block *b) {
     struct block *p = rover;
 
     while (!in_gap_after(p, b))
@@ -43,8 +42,7 @@ static void insert(struct block *b)
     rover = p;
 }
 
-static bool grow(uint64_t units)
-{
+static bool grow(uint64_t units) {
     struct block *b;
 
     if (units < GROW_UNITS)
@@ -58,8 +56,7 @@ static bool grow(uint64_t units)
     return true;
 }
 
-static void *take(struct block *before, struct block *b, uint64_t units)
-{
+static void *take(struct block *before, struct block *b, uint64_t units) {
     if (b->units == units) {
         before->next = b->next;
     } else {
@@ -71,8 +68,7 @@ static void *take(struct block *before, struct block *b, uint64_t units)
     return b + 1;
 }
 
-void *malloc(uint n)
-{
+void *malloc(uint n) {
     uint64_t units = ((uint64_t)n + UNIT - 1) / UNIT + 1;
     struct block *before = rover, *b;
 
@@ -91,14 +87,12 @@ void *malloc(uint n)
     }
 }
 
-void free(void *p)
-{
+void free(void *p) {
     if (p)
         insert((struct block *)p - 1);
 }
 
-void *realloc(void *p, size_t n)
-{
+void *realloc(void *p, size_t n) {
     size_t had = p ? (((struct block *)p - 1)->units - 1) * UNIT : 0;
     void *q;
 

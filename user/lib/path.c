@@ -2,28 +2,24 @@
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
 
-bool path_join(char *buf, size_t size, const char *dir, const char *name)
-{
+bool path_join(char *buf, size_t size, const char *dir, const char *name) {
     size_t n = strlen(dir);
     const char *slash = n && dir[n - 1] == '/' ? "" : "/";
 
     return (size_t)snprintf(buf, size, "%s%s%s", dir, slash, name) < size;
 }
 
-const char *path_base(const char *path)
-{
+const char *path_base(const char *path) {
     const char *slash = strrchr(path, '/');
 
     return slash && slash[1] ? slash + 1 : path;
 }
 
-bool is_dot(const char *name)
-{
+bool is_dot(const char *name) {
     return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
-bool is_dir(const char *path)
-{
+bool is_dir(const char *path) {
     struct abi_stat st;
 
     return sys_newfstatat(AT_FDCWD, path, &st, 0) == 0 && S_ISDIR(st.st_mode);
@@ -31,8 +27,7 @@ bool is_dir(const char *path)
 
 /* ---- directories */
 
-long dir_open(struct dir *d, const char *path)
-{
+long dir_open(struct dir *d, const char *path) {
     long fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 
     d->fd = (int)fd;
@@ -40,8 +35,7 @@ long dir_open(struct dir *d, const char *path)
     return fd < 0 ? fd : 0;
 }
 
-struct abi_dirent *dir_next(struct dir *d)
-{
+struct abi_dirent *dir_next(struct dir *d) {
     struct abi_dirent *e;
 
     if (d->pos >= d->have) {
@@ -55,16 +49,12 @@ struct abi_dirent *dir_next(struct dir *d)
     return e;
 }
 
-void dir_close(struct dir *d)
-{
-    sys_close(d->fd);
-}
+void dir_close(struct dir *d) { sys_close(d->fd); }
 
 /* ---- patterns */
 
 /* Matches c with the set after '['; *end is then behind its ']', or null if it has none. */
-static bool in_set(const char *p, char c, const char **end)
-{
+static bool in_set(const char *p, char c, const char **end) {
     bool negated = *p == '!' || *p == '^', found = false;
     const char *first;
 
@@ -81,9 +71,9 @@ static bool in_set(const char *p, char c, const char **end)
     return found != negated;
 }
 
-/* After a star: goes back to the last one and lets it take one more character, so the time is not exponential. */
-static bool match_here(const char *p, const char *s)
-{
+/* After a star: goes back to the last one and lets it take one more character, so the time is not
+ * exponential. */
+static bool match_here(const char *p, const char *s) {
     const char *star = 0, *retry = 0, *end;
 
     for (;;) {
@@ -119,8 +109,7 @@ static bool match_here(const char *p, const char *s)
     }
 }
 
-bool glob_match(const char *pattern, const char *s)
-{
+bool glob_match(const char *pattern, const char *s) {
     if (*s == '.' && *pattern != '.' && !(*pattern == '\\' && pattern[1] == '.'))
         return false;
     return match_here(pattern, s);

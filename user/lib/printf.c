@@ -1,8 +1,9 @@
-/* printf for a file descriptor, a buffer or a tool's output buffer: %d %i %u %x %X %o %c %s %p %%, with flags - 0 +, width, precision and
- * l, ll, z. As in xv6, %p is 0x and 16 digits; an unknown conversion is printed as it stands.
+/* printf for a file descriptor, a buffer or a tool's output buffer: %d %i %u %x %X %o %c %s %p %%,
+ * with flags - 0 +, width, precision and l, ll, z. As in xv6, %p is 0x and 16 digits; an unknown
+ * conversion is printed as it stands.
  *
- * Text is collected in a small buffer on the stack (an xv6 program has one page of it) and written when that is full and at the end, so a
- * short line is one write. */
+ * Text is collected in a small buffer on the stack (an xv6 program has one page of it) and written
+ * when that is full and at the end, so a short line is one write. */
 #include <stdarg.h>
 #include "user/lib/tool.h"
 
@@ -20,8 +21,7 @@ struct spec {
     int longs;
 };
 
-static void emit(struct sink *s, char c)
-{
+static void emit(struct sink *s, char c) {
     if (s->used == s->size)
         s->flush(s);
     if (s->used < s->size)
@@ -29,14 +29,12 @@ static void emit(struct sink *s, char c)
     s->total++;
 }
 
-static void pad(struct sink *s, int n, char c)
-{
+static void pad(struct sink *s, int n, char c) {
     while (n-- > 0)
         emit(s, c);
 }
 
-static void emit_string(struct sink *s, const struct spec *sp, const char *text)
-{
+static void emit_string(struct sink *s, const struct spec *sp, const char *text) {
     int len = 0;
 
     if (!text)
@@ -52,8 +50,7 @@ static void emit_string(struct sink *s, const struct spec *sp, const char *text)
 }
 
 static void emit_number(struct sink *s, const struct spec *sp, uint64_t n, int base, char sign,
-                        const char *digits)
-{
+                        const char *digits) {
     char buf[24];
     int len = 0, zeros, width;
 
@@ -76,16 +73,14 @@ static void emit_number(struct sink *s, const struct spec *sp, uint64_t n, int b
         pad(s, width - zeros, ' ');
 }
 
-static void emit_pointer(struct sink *s, uint64_t p)
-{
+static void emit_pointer(struct sink *s, uint64_t p) {
     emit(s, '0');
     emit(s, 'x');
     for (int shift = 60; shift >= 0; shift -= 4)
         emit(s, "0123456789abcdef"[(p >> shift) & 15]);
 }
 
-static int parse_number(const char **f, va_list *ap)
-{
+static int parse_number(const char **f, va_list *ap) {
     int n = 0;
 
     if (**f == '*') {
@@ -97,8 +92,7 @@ static int parse_number(const char **f, va_list *ap)
     return n;
 }
 
-static const char *parse_spec(const char *f, struct spec *sp, va_list *ap)
-{
+static const char *parse_spec(const char *f, struct spec *sp, va_list *ap) {
     *sp = (struct spec){.precision = -1};
     for (;; f++) {
         if (*f == '-')
@@ -124,16 +118,14 @@ static const char *parse_spec(const char *f, struct spec *sp, va_list *ap)
     return f;
 }
 
-static void emit_signed(struct sink *s, const struct spec *sp, int64_t n)
-{
+static void emit_signed(struct sink *s, const struct spec *sp, int64_t n) {
     if (n < 0)
         emit_number(s, sp, -(uint64_t)n, 10, '-', "0123456789");
     else
         emit_number(s, sp, (uint64_t)n, 10, sp->plus ? '+' : 0, "0123456789");
 }
 
-static void emit_unsigned(struct sink *s, const struct spec *sp, uint64_t n, char conversion)
-{
+static void emit_unsigned(struct sink *s, const struct spec *sp, uint64_t n, char conversion) {
     if (conversion == 'x')
         emit_number(s, sp, n, 16, 0, "0123456789abcdef");
     else if (conversion == 'X')
@@ -142,8 +134,7 @@ static void emit_unsigned(struct sink *s, const struct spec *sp, uint64_t n, cha
         emit_number(s, sp, n, conversion == 'o' ? 8 : 10, 0, "0123456789");
 }
 
-static void convert(struct sink *s, const struct spec *sp, char c, va_list *ap)
-{
+static void convert(struct sink *s, const struct spec *sp, char c, va_list *ap) {
     char one[2] = {0, 0};
 
     switch (c) {
@@ -176,8 +167,7 @@ static void convert(struct sink *s, const struct spec *sp, char c, va_list *ap)
     }
 }
 
-static void format(struct sink *s, const char *f, va_list *ap)
-{
+static void format(struct sink *s, const char *f, va_list *ap) {
     struct spec sp;
 
     for (; *f; f++) {
@@ -192,14 +182,12 @@ static void format(struct sink *s, const char *f, va_list *ap)
     }
 }
 
-static void flush_fd(struct sink *s)
-{
+static void flush_fd(struct sink *s) {
     write_all(s->fd, s->buf, s->used);
     s->used = 0;
 }
 
-void vfprintf(int fd, const char *fmt, va_list ap)
-{
+void vfprintf(int fd, const char *fmt, va_list ap) {
     char buf[256];
     struct sink s = {.flush = flush_fd, .fd = fd, .buf = buf, .size = sizeof(buf)};
     va_list copy;
@@ -211,8 +199,7 @@ void vfprintf(int fd, const char *fmt, va_list ap)
         flush_fd(&s);
 }
 
-void fprintf(int fd, const char *fmt, ...)
-{
+void fprintf(int fd, const char *fmt, ...) {
     va_list ap;
 
     va_start(ap, fmt);
@@ -220,8 +207,7 @@ void fprintf(int fd, const char *fmt, ...)
     va_end(ap);
 }
 
-void printf(const char *fmt, ...)
-{
+void printf(const char *fmt, ...) {
     va_list ap;
 
     va_start(ap, fmt);
@@ -229,13 +215,9 @@ void printf(const char *fmt, ...)
     va_end(ap);
 }
 
-static void flush_nowhere(struct sink *s)
-{
-    (void)s;
-}
+static void flush_nowhere(struct sink *s) { (void)s; }
 
-int snprintf(char *buf, size_t size, const char *fmt, ...)
-{
+int snprintf(char *buf, size_t size, const char *fmt, ...) {
     struct sink s = {.flush = flush_nowhere, .buf = buf, .size = size ? size - 1 : 0};
     va_list ap;
 
@@ -247,14 +229,12 @@ int snprintf(char *buf, size_t size, const char *fmt, ...)
     return (int)s.total;
 }
 
-static void flush_out(struct sink *s)
-{
+static void flush_out(struct sink *s) {
     out_write(s->buf, s->used);
     s->used = 0;
 }
 
-void out(const char *fmt, ...)
-{
+void out(const char *fmt, ...) {
     char buf[128];
     struct sink s = {.flush = flush_out, .buf = buf, .size = sizeof(buf)};
     va_list ap;

@@ -1,5 +1,5 @@
-/* The first instructions of a program. sp points to argc, argv[], envp[] and the auxiliary vector, as Linux lays
- * them out. */
+/* The first instructions of a program. sp points to argc, argv[], envp[] and the auxiliary vector,
+ * as Linux lays them out. */
     .section .text.start, "ax"
     .globl _start
 _start:
@@ -13,7 +13,8 @@ _start:
     call start_c
     unimp
 
-/* void call_on_stack(void (*f)(void *), void *arg, void *top): f(arg) on another stack; never comes back. */
+/* void call_on_stack(void (*f)(void *), void *arg, void *top): f(arg) on another stack; never
+ * comes back. */
     .section .text.call_on_stack, "ax"
     .globl call_on_stack
 call_on_stack:
@@ -23,8 +24,8 @@ call_on_stack:
     li ra, 0
     jr t0
 
-/* long clone_call(u64 flags, void *stack_top, int *ptid, void *tls, int *ctid, int (*f)(void *), void *arg):
- * clone(2) whose child runs f(arg) on its own stack and exits, alone, with the result. */
+/* long clone_call(u64 flags, void *stack_top, int *ptid, void *tls, int *ctid, int (*f)(void *),
+ * void *arg): clone(2) whose child runs f(arg) on its own stack and exits with the result. */
     .section .text.clone_call, "ax"
     .globl clone_call
 clone_call:
@@ -44,8 +45,8 @@ clone_call:
     ecall
     unimp
 
-/* int vfork_exec(const char *path, char **argv, char **envp): a child that shares our memory until it execs; the
- * pid, or a negative errno. The child that cannot exec exits with 127. */
+/* int vfork_exec(const char *path, char **argv, char **envp): a child that shares our memory until
+ * it execs; the pid, or a negative errno. The child that cannot exec exits with 127. */
     .section .text.vfork_exec, "ax"
     .globl vfork_exec
 vfork_exec:

@@ -1,8 +1,10 @@
 /* From the kernel's stack to main.
  *
- * Linux gives a program one stack: argc, argv pointers, 0, environment pointers, 0, auxiliary vector, and above them the strings.
- * Our own tools run on it. A program that names user/user.h has xv6_stack linked in (see stack.c) and gets what xv6 gives: a stack of
- * one page below the heap, the page under it unmapped in effect, and no SIGPIPE. The arguments stay where Linux put them. */
+ * Linux gives a program one stack: argc, argv pointers, 0, environment pointers, 0, auxiliary
+ * vector, and above them the strings. Our own tools run on it. A program that names user/user.h
+ * has xv6_stack linked in (see stack.c) and gets what xv6 gives: a stack of one page below the
+ * heap, the page under it unmapped in effect, and no SIGPIPE. The arguments stay where Linux put
+ * them. */
 #define XV39_TOOL
 #include "user/user.h"
 #include "user/lib/sys.h"
@@ -18,13 +20,9 @@ extern char xv6_stack[] __attribute__((weak));
 char **environ;
 static const Elf64_auxv_t *auxv;
 
-bool is_xv6_program(void)
-{
-    return xv6_stack != 0;
-}
+bool is_xv6_program(void) { return xv6_stack != 0; }
 
-uint64_t auxval(uint64_t type)
-{
+uint64_t auxval(uint64_t type) {
     for (const Elf64_auxv_t *a = auxv; a && a->a_type != AT_NULL; a++) {
         if (a->a_type == type)
             return a->a_val;
@@ -32,14 +30,12 @@ uint64_t auxval(uint64_t type)
     return 0;
 }
 
-static void run_main(void *arg)
-{
+static void run_main(void *arg) {
     uint64_t *argc = arg;
     exit(main((int)*argc, (char **)(argc + 1)));
 }
 
-static void run_as_xv6(void *arg)
-{
+static void run_as_xv6(void *arg) {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
     sys_rt_sigaction(SIGPIPE, &ignore, 0, sizeof(ignore.sa_mask));
@@ -47,8 +43,7 @@ static void run_as_xv6(void *arg)
     call_on_stack(run_main, arg, xv6_stack + 2 * PAGE);
 }
 
-void start_c(uint64_t *stack)
-{
+void start_c(uint64_t *stack) {
     char **env = (char **)(stack + 1) + *stack + 1;
 
     environ = env;

@@ -1,39 +1,34 @@
-/* Strings and memory, string(3). The xv6 functions have xv6's types; the compiler calls memcpy and memset by itself
- * for sizes far below 2^31, for which those types are as good as size_t. */
+/* Strings and memory, string(3). The xv6 functions have xv6's types; the compiler calls memcpy and
+ * memset by itself for sizes far below 2^31, for which those types are as good as size_t. */
 #include "user/lib/tool.h"
 
-uint strlen(const char *s)
-{
+uint strlen(const char *s) {
     const char *p = s;
     while (*p)
         p++;
     return (uint)(p - s);
 }
 
-char *strcpy(char *to, const char *from)
-{
+char *strcpy(char *to, const char *from) {
     char *start = to;
     while ((*to++ = *from++))
         ;
     return start;
 }
 
-int strcmp(const char *a, const char *b)
-{
+int strcmp(const char *a, const char *b) {
     while (*a && *a == *b)
         a++, b++;
     return (uchar)*a - (uchar)*b;
 }
 
-int strncmp(const char *a, const char *b, size_t n)
-{
+int strncmp(const char *a, const char *b, size_t n) {
     while (n && *a && *a == *b)
         a++, b++, n--;
     return n ? (uchar)*a - (uchar)*b : 0;
 }
 
-char *strchr(const char *s, char c)
-{
+char *strchr(const char *s, char c) {
     for (; *s; s++) {
         if (*s == c)
             return (char *)s;
@@ -41,8 +36,7 @@ char *strchr(const char *s, char c)
     return 0;
 }
 
-char *strrchr(const char *s, char c)
-{
+char *strrchr(const char *s, char c) {
     const char *last = 0;
     for (; *s; s++) {
         if (*s == c)
@@ -51,8 +45,7 @@ char *strrchr(const char *s, char c)
     return (char *)last;
 }
 
-char *strstr(const char *s, const char *part)
-{
+char *strstr(const char *s, const char *part) {
     size_t n = strlen(part);
     for (; *s || !n; s++) {
         if (strncmp(s, part, n) == 0)
@@ -61,8 +54,7 @@ char *strstr(const char *s, const char *part)
     return 0;
 }
 
-void *memset(void *to, int c, uint n)
-{
+void *memset(void *to, int c, uint n) {
     uchar *p = to;
     for (; n && ((uint64_t)p & 7); n--)
         *p++ = (uchar)c;
@@ -73,8 +65,7 @@ void *memset(void *to, int c, uint n)
     return to;
 }
 
-static void copy_up(uchar *to, const uchar *from, uint n)
-{
+static void copy_up(uchar *to, const uchar *from, uint n) {
     if ((((uint64_t)to | (uint64_t)from) & 7) == 0) {
         for (; n >= 8; n -= 8, to += 8, from += 8)
             *(uint64_t *)to = *(const uint64_t *)from;
@@ -83,14 +74,12 @@ static void copy_up(uchar *to, const uchar *from, uint n)
         *to++ = *from++;
 }
 
-void *memcpy(void *to, const void *from, uint n)
-{
+void *memcpy(void *to, const void *from, uint n) {
     copy_up(to, from, n);
     return to;
 }
 
-void *memmove(void *to, const void *from, int n)
-{
+void *memmove(void *to, const void *from, int n) {
     uchar *t = to;
     const uchar *f = from;
 
@@ -104,8 +93,7 @@ void *memmove(void *to, const void *from, int n)
     return to;
 }
 
-int memcmp(const void *a, const void *b, uint n)
-{
+int memcmp(const void *a, const void *b, uint n) {
     const uchar *x = a, *y = b;
     for (; n; n--, x++, y++) {
         if (*x != *y)
@@ -114,8 +102,7 @@ int memcmp(const void *a, const void *b, uint n)
     return 0;
 }
 
-void *memchr(const void *s, int c, size_t n)
-{
+void *memchr(const void *s, int c, size_t n) {
     for (const uchar *p = s; n; n--, p++) {
         if (*p == (uchar)c)
             return (void *)p;
@@ -123,8 +110,7 @@ void *memchr(const void *s, int c, size_t n)
     return 0;
 }
 
-int atoi(const char *s)
-{
+int atoi(const char *s) {
     int n = 0;
     while (*s >= '0' && *s <= '9')
         n = n * 10 + *s++ - '0';

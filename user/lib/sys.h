@@ -1,6 +1,6 @@
-/* The raw system calls: sys_NAME for each line of abi/syscalls.def, returning what the kernel returns: a value, or a
- * negative errno. See the manual page of each in section 2. The stubs are made from the list (stubs.S); their types
- * are declared here by hand. */
+/* The raw system calls: sys_NAME for each line of abi/syscalls.def, returning what the kernel
+ * returns: a value, or a negative errno. See the manual page of each in section 2. The stubs are
+ * made from the list (stubs.S); their types are declared here by hand. */
 #ifndef USER_LIB_SYS_H
 #define USER_LIB_SYS_H
 

@@ -1,4 +1,5 @@
-/* The calendar, UTC, proleptic Gregorian. Years are taken to begin in March, so that the leap day is the last. */
+/* The calendar, UTC, proleptic Gregorian. Years are taken to begin in March, so that the leap day
+ * is the last. */
 #include "user/lib/tool.h"
 
 const char *const month_names[12] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -9,13 +10,9 @@ const char *const day_names[7] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat
 #define ERA_DAYS 146097L       /* of 400 years */
 #define EPOCH_FROM_ERA 719468L /* days from 0000-03-01 to 1970-01-01 */
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
+static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
-struct date date_of(int64_t seconds)
-{
+struct date date_of(int64_t seconds) {
     int64_t day = floor_div(seconds, DAY), left = seconds - day * DAY;
     int64_t era = floor_div(day + EPOCH_FROM_ERA, ERA_DAYS);
     int64_t in_era = day + EPOCH_FROM_ERA - era * ERA_DAYS;
@@ -35,8 +32,7 @@ struct date date_of(int64_t seconds)
     return d;
 }
 
-int64_t date_seconds(const struct date *d)
-{
+int64_t date_seconds(const struct date *d) {
     int64_t year = d->year - (d->month <= 2);
     int64_t era = floor_div(year, 400), in_era = year - era * 400;
     int64_t march = d->month > 2 ? d->month - 3 : d->month + 9;

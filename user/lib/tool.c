@@ -51,8 +51,7 @@ static const char *const error_texts[] = {
     [EUCLEAN] = "Structure needs cleaning",
 };
 
-const char *errstr(long err)
-{
+const char *errstr(long err) {
     static char unknown[32];
 
     if (err < 0)
@@ -65,20 +64,15 @@ const char *errstr(long err)
 
 /* ---- messages */
 
-void tool_name(const char *argv0)
-{
-    name = argv0 ? path_base(argv0) : "?";
-}
+void tool_name(const char *argv0) { name = argv0 ? path_base(argv0) : "?"; }
 
-static void message(const char *fmt, va_list ap)
-{
+static void message(const char *fmt, va_list ap) {
     fprintf(2, "%s: ", name);
     vfprintf(2, fmt, ap);
     fprintf(2, "\n");
 }
 
-void warn(const char *fmt, ...)
-{
+void warn(const char *fmt, ...) {
     va_list ap;
 
     va_start(ap, fmt);
@@ -86,8 +80,7 @@ void warn(const char *fmt, ...)
     va_end(ap);
 }
 
-void die(const char *fmt, ...)
-{
+void die(const char *fmt, ...) {
     va_list ap;
 
     va_start(ap, fmt);
@@ -96,29 +89,25 @@ void die(const char *fmt, ...)
     exit(1);
 }
 
-int complain(const char *what, long err)
-{
+int complain(const char *what, long err) {
     warn("%s: %s", what, errstr(err));
     return 1;
 }
 
 /* ---- options */
 
-struct opts opts_start(char **argv, const char *letters, const char *usage)
-{
+struct opts opts_start(char **argv, const char *letters, const char *usage) {
     tool_name(argv[0]);
     return (struct opts){.argv = argv[0] ? argv + 1 : argv, .letters = letters, .usage = usage};
 }
 
-static void usage_exit(const struct opts *o)
-{
+static void usage_exit(const struct opts *o) {
     fprintf(2, "usage: %s %s\n", name, o->usage);
     exit(2);
 }
 
 /* Moves to the next argument that has option letters; false if there is none. */
-static bool next_cluster(struct opts *o)
-{
+static bool next_cluster(struct opts *o) {
     char *arg = o->argv[0];
 
     if (!arg || arg[0] != '-' || !arg[1])
@@ -130,8 +119,7 @@ static bool next_cluster(struct opts *o)
     return true;
 }
 
-int opt_next(struct opts *o)
-{
+int opt_next(struct opts *o) {
     const char *known;
     char c;
 
@@ -154,8 +142,7 @@ int opt_next(struct opts *o)
 
 /* ---- numbers */
 
-static int digit_value(char c)
-{
+static int digit_value(char c) {
     if (c >= '0' && c <= '9')
         return c - '0';
     if (c >= 'a' && c <= 'f')
@@ -165,8 +152,7 @@ static int digit_value(char c)
     return 99;
 }
 
-bool parse_num(const char *s, int base, long *value)
-{
+bool parse_num(const char *s, int base, long *value) {
     bool minus = *s == '-';
     long n = 0;
 
@@ -189,29 +175,21 @@ bool parse_num(const char *s, int base, long *value)
 
 /* ---- memory */
 
-void *xmalloc(size_t n)
-{
-    return xrealloc(0, n);
-}
+void *xmalloc(size_t n) { return xrealloc(0, n); }
 
-void *xrealloc(void *p, size_t n)
-{
+void *xrealloc(void *p, size_t n) {
     p = n < 0x7fff0000 ? realloc(p, n ? n : 1) : 0;
     if (!p)
         die("out of memory");
     return p;
 }
 
-char *xstrdup(const char *s)
-{
-    return strcpy(xmalloc((size_t)strlen(s) + 1), s);
-}
+char *xstrdup(const char *s) { return strcpy(xmalloc((size_t)strlen(s) + 1), s); }
 
 /* ---- sorting */
 
 static void merge(void **a, size_t na, void **b, size_t nb, void **to,
-                  int (*cmp)(const void *, const void *))
-{
+                  int (*cmp)(const void *, const void *)) {
     while (na && nb) {
         if (cmp(*a, *b) <= 0) {
             *to++ = *a++;
@@ -227,9 +205,7 @@ static void merge(void **a, size_t na, void **b, size_t nb, void **to,
         *to++ = *b++;
 }
 
-static void sort_into(void **list, void **spare, size_t n,
-                      int (*cmp)(const void *, const void *))
-{
+static void sort_into(void **list, void **spare, size_t n, int (*cmp)(const void *, const void *)) {
     size_t half = n / 2;
 
     if (n < 2)
@@ -240,8 +216,7 @@ static void sort_into(void **list, void **spare, size_t n,
     memcpy(list, spare, (uint)(n * sizeof(*list)));
 }
 
-void sort_pointers(void **list, size_t n, int (*cmp)(const void *, const void *))
-{
+void sort_pointers(void **list, size_t n, int (*cmp)(const void *, const void *)) {
     void **spare = xmalloc(n * sizeof(*spare));
 
     sort_into(list, spare, n, cmp);

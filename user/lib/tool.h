@@ -1,5 +1,6 @@
 /* What our own tools share: xv6's functions, Linux's calls (sys.h), and a small library over both.
- * A program that includes this file instead of user/user.h runs on Linux's stack and keeps SIGPIPE. */
+ * A program that includes this file instead of user/user.h runs on Linux's stack and keeps
+ * SIGPIPE. */
 #ifndef USER_LIB_TOOL_H
 #define USER_LIB_TOOL_H
 
@@ -33,7 +34,8 @@ void *xmalloc(size_t n);
 void *xrealloc(void *p, size_t n);
 char *xstrdup(const char *s);
 
-/* Reads a number (decimal, 0x, or octal if base is 8) that fills the whole string; false if it does not. */
+/* Reads a number (decimal, 0x, or octal if base is 8) that fills the whole string; false if it
+ * does not. */
 bool parse_num(const char *s, int base, long *value);
 
 /* ---- messages (tool.c) */
@@ -51,7 +53,8 @@ void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 /* Prints "NAME: what: text of the error" and returns 1, an exit status. */
 int complain(const char *what, long err);
 
-/* ---- options (tool.c): for (int c; (c = opt_next(&o)) != 0;) switch (c) ...; o.arg is an option's argument */
+/* ---- options (tool.c): for (int c; (c = opt_next(&o)) != 0;) switch (c) ...; o.arg is an
+ * option's argument */
 struct opts {
     char **argv;         /* what is left: after the last option, the operands */
     const char *letters; /* as getopt(3)'s: a colon after a letter that takes an argument */
@@ -75,13 +78,14 @@ struct dir {
     long have, pos; /* bytes in buf, and the next entry's place */
     char buf[2048] __attribute__((aligned(8)));
 };
-long dir_open(struct dir *d, const char *path);  /* 0 or -errno */
-struct abi_dirent *dir_next(struct dir *d);      /* null at the end; "." and ".." included */
+long dir_open(struct dir *d, const char *path); /* 0 or -errno */
+struct abi_dirent *dir_next(struct dir *d);     /* null at the end; "." and ".." included */
 void dir_close(struct dir *d);
-bool is_dot(const char *name);                   /* "." or ".." */
-bool is_dir(const char *path);                   /* follows links */
+bool is_dot(const char *name); /* "." or ".." */
+bool is_dir(const char *path); /* follows links */
 
-/* Does the string match the pattern with * ? [a-z] [!x] and backslash, fnmatch(3)? A leading dot must be matched by a dot. */
+/* Does the string match the pattern with * ? [a-z] [!x] and backslash, fnmatch(3)? A leading dot
+ * must be matched by a dot. */
 bool glob_match(const char *pattern, const char *s);
 
 /* ---- input and output (io.c) */
@@ -98,8 +102,9 @@ void out(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void out_char(char c);
 int out_flush(void);
 
-/* Lines from a descriptor. line_next gives a line with its end mark put in place of the newline, valid until the next
- * call; null at the end, or on an error, which is then in r->err. len may be null. */
+/* Lines from a descriptor. line_next gives a line with its end mark put in place of the newline,
+ * valid until the next call; null at the end, or on an error, which is then in r->err. len may be
+ * null. */
 struct reader {
     int fd;
     long err;            /* -errno of the read that failed */
@@ -116,7 +121,8 @@ long open_input(const char *path);
 /* A small file, whole, as a string in buf (of /proc, mostly): its length or -errno. */
 long read_file(const char *path, char *buf, size_t size);
 
-/* Calls f for each operand, or for "-" if there is none, with an open descriptor; returns the exit status. */
+/* Calls f for each operand, or for "-" if there is none, with an open descriptor; returns the exit
+ * status. */
 int each_input(char **paths, int (*f)(int fd, const char *name));
 
 /* ---- environment (env.c) */
@@ -129,7 +135,8 @@ long exec_path(char **argv);
 
 /* ---- signals, users, time (env.c, time.c) */
 
-/* The number of "TERM", "SIGTERM" or "15"; -1 if there is none. The name of a number, without SIG, or null. */
+/* The number of "TERM", "SIGTERM" or "15"; -1 if there is none. The name of a number, without SIG,
+ * or null. */
 int signal_number(const char *name);
 const char *signal_name(int sig);
 

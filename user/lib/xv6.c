@@ -1,15 +1,19 @@
 /* xv6's system calls, made out of Linux's.
  *
- * xv6 has no errno: every failure is -1. It also checks less of what a program says and more of what it points to, so most functions
- * here are a Linux call plus the difference. The differences worth knowing:
+ * xv6 has no errno: every failure is -1. It also checks less of what a program says and more of
+ * what it points to, so most functions here are a Linux call plus the difference. The differences
+ * worth knowing:
  *
- * - exit status is a whole int. exit passes it on whole, and wait asks for it with WWHOLE; without that option it would get 8 bits. A
- *   killed child is -1.
- * - a bad pointer is -1, never a fault, also where this library reads the memory itself. So a path is first shown to the kernel (faccessat), which
- *   answers EFAULT, and other words to futex, which reads one, or getcpu, which writes one.
+ * - exit status is a whole int. exit passes it on whole, and wait asks for it with WWHOLE; without
+ *   that option it would get 8 bits. A killed child is -1.
+ * - a bad pointer is -1, never a fault, also where this library reads the memory itself. So a path
+ *   is first shown to the kernel (faccessat), which answers EFAULT, and other words to futex,
+ *   which reads one, or getcpu, which writes one.
  * - a name in a path means its first 14 characters; a path has less than 128.
- * - read() on a directory yields struct dirent, write() beyond the end of a file fails, unlink() removes empty directories.
- * - sbrk() takes its pages at once and fails when there are none; sbrklazy() takes them when touched. */
+ * - read() on a directory yields struct dirent, write() beyond the end of a file fails, unlink()
+ *   removes empty directories.
+ * - sbrk() takes its pages at once and fails when there are none; sbrklazy() takes them when
+ *   touched. */
 #include "user/lib/tool.h"
 #include "kernel/fs.h"
 #include "kernel/param.h"
@@ -30,39 +34,33 @@
 #define SEEK_SET 0
 #define SEEK_CUR 1
 
-#define TICK_MS 100          /* of sleep and uptime */
+#define TICK_MS 100           /* of sleep and uptime */
 #define SPARE_RAM (2UL << 20) /* bytes that sbrk leaves to others */
 
-static int minus_one(long r)
-{
-    return r < 0 ? -1 : (int)r;
-}
+static int minus_one(long r) { return r < 0 ? -1 : (int)r; }
 
 /* ---- pointers that may be bad */
 
-static bool readable_word(const void *p)
-{
+static bool readable_word(const void *p) {
     static const struct timespec now;
     long r = sys_futex((uint32_t *)p, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 0x5a5aa5a5, &now, 0, 0);
 
     return r != -EFAULT && r != -EINVAL;
 }
 
-static bool readable_string(const char *s)
-{
+static bool readable_string(const char *s) {
     long r = sys_faccessat(AT_FDCWD, s, 0);
 
     return r != -EFAULT && r != -ENAMETOOLONG;
 }
 
-static bool writable(void *p, size_t n)
-{
+static bool writable(void *p, size_t n) {
     return sys_getcpu(p, 0, 0) == 0 && sys_getcpu((unsigned *)((char *)p + n - 4), 0, 0) == 0;
 }
 
-/* The path with each name cut to DIRSIZ characters, in buf of MAXPATH bytes; null if there is no such path. */
-static const char *short_path(const char *path, char *buf)
-{
+/* The path with each name cut to DIRSIZ characters, in buf of MAXPATH bytes; null if there is no
+ * such path. */
+static const char *short_path(const char *path, char *buf) {
     int n = 0, in_name = 0;
 
     if (!readable_string(path))
@@ -80,10 +78,9 @@ static const char *short_path(const char *path, char *buf)
 
 /* ---- processes */
 
-/* xv6 has 64 processes, and programs rely on fork to fail in time. Here it fails when there are that many more than
- * when this program, or the one it was forked from, first called it. */
-static bool too_many_processes(void)
-{
+/* xv6 has 64 processes, and programs rely on fork to fail in time. Here it fails when there are
+ * that many more than when this program, or the one it was forked from, first called it. */
+static bool too_many_processes(void) {
     static unsigned at_start;
     struct sysinfo info;
 
@@ -94,20 +91,15 @@ static bool too_many_processes(void)
     return info.procs >= at_start + NPROC;
 }
 
-int fork(void)
-{
+int fork(void) {
     if (is_xv6_program() && too_many_processes())
         return -1;
     return minus_one(sys_clone(SIGCHLD, 0, 0, 0, 0));
 }
 
-int exit(int status)
-{
-    sys_exit_group(status);
-}
+int exit(int status) { sys_exit_group(status); }
 
-int wait(int *status)
-{
+int wait(int *status) {
     struct siginfo info = {.si_pid = 0};
     long r;
 
@@ -125,19 +117,13 @@ int wait(int *status)
     return info.si_pid;
 }
 
-int kill(int pid)
-{
-    return pid <= 0 ? -1 : minus_one(sys_kill(pid, SIGKILL));
-}
+int kill(int pid) { return pid <= 0 ? -1 : minus_one(sys_kill(pid, SIGKILL)); }
 
-int getpid(void)
-{
-    return (int)sys_getpid();
-}
+int getpid(void) { return (int)sys_getpid(); }
 
-/* Do the arguments fit the page that xv6 gives them: strings, each rounded up to 16 bytes, and pointers? */
-static bool args_fit(char **argv)
-{
+/* Do the arguments fit the page that xv6 gives them: strings, each rounded up to 16 bytes, and
+ * pointers? */
+static bool args_fit(char **argv) {
     uint64_t used = 0;
     int n = 0;
 
@@ -154,8 +140,7 @@ static bool args_fit(char **argv)
     return used <= PAGE;
 }
 
-int exec(const char *path, char **argv)
-{
+int exec(const char *path, char **argv) {
     char *no_env[] = {0}, buf[MAXPATH];
 
     if (!args_fit(argv) || !(path = short_path(path, buf)))
@@ -168,10 +153,9 @@ int exec(const char *path, char **argv)
 
 static int64_t heap_start, heap_end;
 
-/* Gives the new part of the heap its pages; false if memory is out. Asking first keeps the kernel from killing someone to
- * find memory. */
-static bool populate(int64_t from, int64_t to)
-{
+/* Gives the new part of the heap its pages; false if memory is out. Asking first keeps the kernel
+ * from killing someone to find memory. */
+static bool populate(int64_t from, int64_t to) {
     struct sysinfo info;
     int64_t page = (from + PAGE - 1) & -PAGE, size = ((to + PAGE - 1) & -PAGE) - page;
 
@@ -183,9 +167,9 @@ static bool populate(int64_t from, int64_t to)
     return sys_madvise((void *)page, (size_t)size, MADV_POPULATE_WRITE) != -ENOMEM;
 }
 
-/* Shrinking below the start changes nothing, and neither does a number that is negative only because it is too large. */
-char *sys_sbrk(int n, int how)
-{
+/* Shrinking below the start changes nothing, and neither does a number that is negative only
+ * because it is too large. */
+char *sys_sbrk(int n, int how) {
     int64_t old, new;
 
     if (!heap_start)
@@ -194,7 +178,7 @@ char *sys_sbrk(int n, int how)
     new = old + n;
     if (new < heap_start || n == 0)
         return (char *)old;
-    if (sys_brk((uint64_t)new) != new)
+    if (sys_brk((uint64_t) new) != new)
         return SBRK_ERROR;
     if (n > 0 && how == SBRK_EAGER && is_xv6_program() && !populate(old, new)) {
         sys_brk((uint64_t)old);
@@ -204,20 +188,13 @@ char *sys_sbrk(int n, int how)
     return (char *)old;
 }
 
-char *sbrk(int n)
-{
-    return sys_sbrk(n, SBRK_EAGER);
-}
+char *sbrk(int n) { return sys_sbrk(n, SBRK_EAGER); }
 
-char *sbrklazy(int n)
-{
-    return sys_sbrk(n, SBRK_LAZY);
-}
+char *sbrklazy(int n) { return sys_sbrk(n, SBRK_LAZY); }
 
 /* ---- time */
 
-int sleep(int ticks)
-{
+int sleep(int ticks) {
     int64_t ms = (int64_t)ticks * TICK_MS;
     struct timespec left = {ms / 1000, ms % 1000 * 1000000};
 
@@ -228,13 +205,9 @@ int sleep(int ticks)
     return 0;
 }
 
-int pause(int ticks)
-{
-    return sleep(ticks);
-}
+int pause(int ticks) { return sleep(ticks); }
 
-int uptime(void)
-{
+int uptime(void) {
     struct timespec now;
 
     sys_clock_gettime(CLOCK_MONOTONIC, &now);
@@ -243,25 +216,15 @@ int uptime(void)
 
 /* ---- descriptors */
 
-int pipe(int fds[2])
-{
-    return minus_one(sys_pipe2(fds, 0));
-}
+int pipe(int fds[2]) { return minus_one(sys_pipe2(fds, 0)); }
 
-int close(int fd)
-{
-    return minus_one(sys_close(fd));
-}
+int close(int fd) { return minus_one(sys_close(fd)); }
 
-int dup(int fd)
-{
-    return minus_one(sys_dup(fd));
-}
+int dup(int fd) { return minus_one(sys_dup(fd)); }
 
-/* Takes entries from the directory one getdents64 buffer at a time, and moves the directory's offset back to the
- * first entry that the caller had no room for. */
-static int read_dir(int fd, struct dirent *to, int room)
-{
+/* Takes entries from the directory one getdents64 buffer at a time, and moves the directory's
+ * offset back to the first entry that the caller had no room for. */
+static int read_dir(int fd, struct dirent *to, int room) {
     char buf[512] __attribute__((aligned(8)));
     long n = sys_getdents64(fd, buf, sizeof(buf));
     int given = 0;
@@ -282,8 +245,7 @@ static int read_dir(int fd, struct dirent *to, int room)
     return given * (int)sizeof(*to);
 }
 
-int read(int fd, void *buf, int n)
-{
+int read(int fd, void *buf, int n) {
     long r;
 
     if (n < 0)
@@ -297,8 +259,7 @@ int read(int fd, void *buf, int n)
 }
 
 /* A regular file refuses to be written beyond its end, and a short write to it is a failure. */
-int write(int fd, const void *buf, int n)
-{
+int write(int fd, const void *buf, int n) {
     long at, r;
     struct abi_stat st;
 
@@ -313,8 +274,7 @@ int write(int fd, const void *buf, int n)
     return r == n ? n : -1;
 }
 
-int fstat(int fd, struct stat *st)
-{
+int fstat(int fd, struct stat *st) {
     struct abi_stat s;
 
     if (sys_fstat(fd, &s) < 0 || !writable(st, sizeof(*st)))
@@ -329,8 +289,7 @@ int fstat(int fd, struct stat *st)
 
 /* ---- names */
 
-int open(const char *path, int flags)
-{
+int open(const char *path, int flags) {
     char buf[MAXPATH];
     int linux_flags = flags & XV6_O_ACCESS;
 
@@ -344,8 +303,7 @@ int open(const char *path, int flags)
 }
 
 /* xv6's console is device 1; Linux's is 5, minor 1. */
-int mknod(const char *path, short major, short minor)
-{
+int mknod(const char *path, short major, short minor) {
     char buf[MAXPATH];
     uint64_t dev = major == 1 ? ABI_MAKEDEV(5, 1) : ABI_MAKEDEV((ushort)major, (ushort)minor);
 
@@ -354,8 +312,7 @@ int mknod(const char *path, short major, short minor)
     return minus_one(sys_mknodat(AT_FDCWD, path, S_IFCHR | 0666, dev));
 }
 
-int unlink(const char *path)
-{
+int unlink(const char *path) {
     char buf[MAXPATH];
     long r;
 
@@ -367,8 +324,7 @@ int unlink(const char *path)
     return minus_one(r);
 }
 
-int link(const char *old, const char *new)
-{
+int link(const char *old, const char *new) {
     char from[MAXPATH], to[MAXPATH];
 
     if (!(old = short_path(old, from)) || !(new = short_path(new, to)))
@@ -376,8 +332,7 @@ int link(const char *old, const char *new)
     return minus_one(sys_linkat(AT_FDCWD, old, AT_FDCWD, new, 0));
 }
 
-int mkdir(const char *path)
-{
+int mkdir(const char *path) {
     char buf[MAXPATH];
 
     if (!(path = short_path(path, buf)))
@@ -385,8 +340,7 @@ int mkdir(const char *path)
     return minus_one(sys_mkdirat(AT_FDCWD, path, 0777));
 }
 
-int chdir(const char *path)
-{
+int chdir(const char *path) {
     char buf[MAXPATH];
 
     if (!(path = short_path(path, buf)))
@@ -396,8 +350,7 @@ int chdir(const char *path)
 
 /* ---- library functions that call the above */
 
-int stat(const char *path, struct stat *st)
-{
+int stat(const char *path, struct stat *st) {
     int r, fd = open(path, 0);
 
     if (fd < 0)
@@ -407,8 +360,7 @@ int stat(const char *path, struct stat *st)
     return r;
 }
 
-char *gets(char *buf, int max)
-{
+char *gets(char *buf, int max) {
     int n = 0;
     char c;
 

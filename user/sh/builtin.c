@@ -2,14 +2,12 @@
 #include "user/sh/sh.h"
 #include "abi/fcntl.h"
 
-static int problem(const char *name, const char *what, long err)
-{
+static int problem(const char *name, const char *what, long err) {
     fprintf(2, "sh: %s: %s: %s\n", name, what, errstr(err));
     return 1;
 }
 
-static int cd(char **argv)
-{
+static int cd(char **argv) {
     const char *dir = argv[1] ? argv[1] : var_get("HOME");
     char here[1024];
     long r = sys_chdir(dir ? dir : "/");
@@ -21,8 +19,7 @@ static int cd(char **argv)
     return 0;
 }
 
-static int pwd(char **argv)
-{
+static int pwd(char **argv) {
     char here[PATH_MAX];
     long r = sys_getcwd(here, sizeof(here));
 
@@ -33,13 +30,9 @@ static int pwd(char **argv)
     return 0;
 }
 
-static int do_exit(char **argv)
-{
-    exit(argv[1] ? atoi(argv[1]) : last_status);
-}
+static int do_exit(char **argv) { exit(argv[1] ? atoi(argv[1]) : last_status); }
 
-static int export(char **argv)
-{
+static int export(char **argv) {
     if (!argv[1])
         vars_print(true);
     for (char **p = argv + 1; *p; p++) {
@@ -56,15 +49,13 @@ static int export(char **argv)
     return 0;
 }
 
-static int unset(char **argv)
-{
+static int unset(char **argv) {
     for (char **p = argv + 1; *p; p++)
         var_unset(*p);
     return 0;
 }
 
-static void set_params(char **argv)
-{
+static void set_params(char **argv) {
     int n = 0;
 
     while (argv[n])
@@ -77,8 +68,7 @@ static void set_params(char **argv)
 }
 
 /* set: variables; -e -x +e +x: options; -- words: the arguments */
-static int set(char **argv)
-{
+static int set(char **argv) {
     if (!argv[1])
         vars_print(false);
     for (char **p = argv + 1; *p; p++) {
@@ -97,8 +87,7 @@ static int set(char **argv)
     return 0;
 }
 
-static int shift(char **argv)
-{
+static int shift(char **argv) {
     int n = argv[1] ? atoi(argv[1]) : 1;
 
     if (n > param_count)
@@ -108,8 +97,7 @@ static int shift(char **argv)
     return 0;
 }
 
-static int do_kill(char **argv)
-{
+static int do_kill(char **argv) {
     int sig = SIGTERM, status = 0, job;
     char **p = argv + 1;
 
@@ -132,20 +120,17 @@ static int do_kill(char **argv)
     return status;
 }
 
-static int succeed(char **argv)
-{
+static int succeed(char **argv) {
     (void)argv;
     return 0;
 }
 
-static int fail(char **argv)
-{
+static int fail(char **argv) {
     (void)argv;
     return 1;
 }
 
-static int echo(char **argv)
-{
+static int echo(char **argv) {
     bool newline = !(argv[1] && strcmp(argv[1], "-n") == 0);
 
     for (char **p = argv + (newline ? 1 : 2); *p; p++)
@@ -156,8 +141,7 @@ static int echo(char **argv)
 }
 
 /* One line into the names: words to the first ones, what is left to the last. */
-static void split_into(char *line, char **names)
-{
+static void split_into(char *line, char **names) {
     for (; *names; names++) {
         char *word;
         while (*line == ' ' || *line == '\t')
@@ -177,8 +161,7 @@ static void split_into(char *line, char **names)
     }
 }
 
-static int do_read(char **argv)
-{
+static int do_read(char **argv) {
     static char *reply[] = {"REPLY", 0};
     char **names = argv + 1, *line = xmalloc(1), c;
     bool raw = *names && strcmp(*names, "-r") == 0;
@@ -201,8 +184,7 @@ static int do_read(char **argv)
     return r == 1 ? 0 : 1;
 }
 
-static int do_umask(char **argv)
-{
+static int do_umask(char **argv) {
     long mask;
 
     if (!argv[1]) {
@@ -217,8 +199,7 @@ static int do_umask(char **argv)
     return 0;
 }
 
-static int leave_loops(char **argv)
-{
+static int leave_loops(char **argv) {
     int n = argv[1] ? atoi(argv[1]) : 1;
 
     if (strcmp(argv[0], "break") == 0)
@@ -228,8 +209,7 @@ static int leave_loops(char **argv)
     return 0;
 }
 
-static int eval(char **argv)
-{
+static int eval(char **argv) {
     size_t n = 1;
     char *text;
     int status;
@@ -246,8 +226,7 @@ static int eval(char **argv)
     return status;
 }
 
-static int source(char **argv)
-{
+static int source(char **argv) {
     struct input in = {.text = ""};
     long fd = argv[1] ? sys_openat(AT_FDCWD, argv[1], O_RDONLY | O_CLOEXEC, 0) : -EINVAL;
     int status;
@@ -262,8 +241,7 @@ static int source(char **argv)
 
 /* ---- test */
 
-static bool file_test(char op, const char *path)
-{
+static bool file_test(char op, const char *path) {
     struct abi_stat st;
     long fd;
 
@@ -274,20 +252,27 @@ static bool file_test(char op, const char *path)
     if (sys_newfstatat(AT_FDCWD, path, &st, op == 'L' || op == 'h' ? AT_SYMLINK_NOFOLLOW : 0) < 0)
         return false;
     switch (op) {
-    case 'f': return S_ISREG(st.st_mode);
-    case 'd': return S_ISDIR(st.st_mode);
-    case 's': return st.st_size > 0;
+    case 'f':
+        return S_ISREG(st.st_mode);
+    case 'd':
+        return S_ISDIR(st.st_mode);
+    case 's':
+        return st.st_size > 0;
     case 'h':
-    case 'L': return S_ISLNK(st.st_mode);
-    case 'p': return S_ISFIFO(st.st_mode);
-    case 'c': return S_ISCHR(st.st_mode);
-    case 'b': return S_ISBLK(st.st_mode);
-    default: return true; /* -e */
+    case 'L':
+        return S_ISLNK(st.st_mode);
+    case 'p':
+        return S_ISFIFO(st.st_mode);
+    case 'c':
+        return S_ISCHR(st.st_mode);
+    case 'b':
+        return S_ISBLK(st.st_mode);
+    default:
+        return true; /* -e */
     }
 }
 
-static int unary(const char *op, const char *arg)
-{
+static int unary(const char *op, const char *arg) {
     if (op[0] != '-' || !op[1] || op[2] || !strchr("efdsrwxhLpcbtnz", op[1]))
         return 2;
     if (op[1] == 'n' || op[1] == 'z')
@@ -295,8 +280,7 @@ static int unary(const char *op, const char *arg)
     return !file_test(op[1], arg);
 }
 
-static int binary(const char *a, const char *op, const char *b)
-{
+static int binary(const char *a, const char *op, const char *b) {
     static const char *const ops[] = {"-eq", "-ne", "-lt", "-le", "-gt", "-ge"};
     long x, y;
 
@@ -311,14 +295,13 @@ static int binary(const char *a, const char *op, const char *b)
             fprintf(2, "sh: test: %s %s %s: not numbers\n", a, op, b);
             return 2;
         }
-        bool results[] = {x == y, x != y, x < y, x <= y, x > y, x >= y};
+        bool results[] = {x == y, x != y, x<y, x <= y, x> y, x >= y};
         return !results[i];
     }
     return 2;
 }
 
-static int evaluate(char **argv, int n)
-{
+static int evaluate(char **argv, int n) {
     int r;
 
     if (n == 0)
@@ -342,8 +325,7 @@ static int evaluate(char **argv, int n)
     return n == 2 ? unary(argv[0], argv[1]) : 2;
 }
 
-int builtin_test(char **argv)
-{
+int builtin_test(char **argv) {
     int n = 0, r;
     bool bracket = strcmp(argv[0], "[") == 0;
 
@@ -363,16 +345,33 @@ static const struct {
     const char *name;
     builtin_fn f;
 } builtins[] = {
-    {".", source},         {":", succeed},      {"[", builtin_test},   {"bg", builtin_bg},
-    {"break", leave_loops}, {"cd", cd},         {"continue", leave_loops}, {"echo", echo},
-    {"eval", eval},        {"exit", do_exit},   {"export", export},    {"false", fail},
-    {"fg", builtin_fg},    {"jobs", builtin_jobs}, {"kill", do_kill},  {"pwd", pwd},
-    {"read", do_read},     {"set", set},        {"shift", shift},      {"test", builtin_test},
-    {"true", succeed},     {"umask", do_umask}, {"unset", unset},      {"wait", builtin_wait},
+    {".", source},
+    {":", succeed},
+    {"[", builtin_test},
+    {"bg", builtin_bg},
+    {"break", leave_loops},
+    {"cd", cd},
+    {"continue", leave_loops},
+    {"echo", echo},
+    {"eval", eval},
+    {"exit", do_exit},
+    {"export", export},
+    {"false", fail},
+    {"fg", builtin_fg},
+    {"jobs", builtin_jobs},
+    {"kill", do_kill},
+    {"pwd", pwd},
+    {"read", do_read},
+    {"set", set},
+    {"shift", shift},
+    {"test", builtin_test},
+    {"true", succeed},
+    {"umask", do_umask},
+    {"unset", unset},
+    {"wait", builtin_wait},
 };
 
-builtin_fn builtin_find(const char *name)
-{
+builtin_fn builtin_find(const char *name) {
     for (size_t i = 0; i < ARRAY_LEN(builtins); i++) {
         if (strcmp(builtins[i].name, name) == 0)
             return builtins[i].f;

@@ -1,9 +1,10 @@
 /* Expansion: from a word as it is written to the words that a command gets.
  *
- * One pass over the word builds fields. In a field that is being built every character that came quoted has a backslash in front, so that the
- * field is at the same time a pattern: if it has a star, a question mark or a bracket that is not behind a backslash, it is matched against file names,
- * and if nothing matches, or it has none, the backslashes go. Unquoted expansions are split at blanks; quoted ones are not, but "$@" makes a
- * field of each argument.
+ * One pass over the word builds fields. In a field that is being built every character that came
+ * quoted has a backslash in front, so that the field is at the same time a pattern: if it has a
+ * star, a question mark or a bracket that is not behind a backslash, it is matched against file
+ * names, and if nothing matches, or it has none, the backslashes go. Unquoted expansions are split
+ * at blanks; quoted ones are not, but "$@" makes a field of each argument.
  *
  * A failure prints a message and sets expand_failed. */
 #include "user/sh/sh.h"
@@ -25,8 +26,7 @@ struct fields {
 
 bool expand_failed;
 
-static void add(struct text *t, char c)
-{
+static void add(struct text *t, char c) {
     if (t->len + 2 > t->size) {
         t->size = t->size ? t->size * 2 : 32;
         t->s = xrealloc(t->s, t->size);
@@ -35,30 +35,26 @@ static void add(struct text *t, char c)
     t->s[t->len] = 0;
 }
 
-static void add_quoted(struct fields *f, char c)
-{
+static void add_quoted(struct fields *f, char c) {
     add(&f->now, '\\');
     add(&f->now, c);
     f->open = true;
 }
 
-static void push(struct fields *f, char *s)
-{
+static void push(struct fields *f, char *s) {
     if ((f->count & (f->count + 1)) == 0)
         f->list = xrealloc(f->list, (size_t)(f->count + 1) * 2 * sizeof(char *));
     f->list[f->count++] = s;
     f->list[f->count] = 0;
 }
 
-static void *fail(const char *what)
-{
+static void *fail(const char *what) {
     fprintf(2, "sh: %s\n", what);
     expand_failed = true;
     return 0;
 }
 
-static char *strip_backslashes(char *s)
-{
+static char *strip_backslashes(char *s) {
     char *to = s;
 
     for (const char *p = s; *p; p++) {
@@ -72,8 +68,7 @@ static char *strip_backslashes(char *s)
 
 /* ---- names of files */
 
-static bool is_pattern(const char *s)
-{
+static bool is_pattern(const char *s) {
     for (; *s; s++) {
         if (*s == '\\' && s[1])
             s++;
@@ -83,21 +78,17 @@ static bool is_pattern(const char *s)
     return false;
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
+static int by_text(const void *a, const void *b) { return strcmp(a, b); }
 
-static bool exists(const char *path)
-{
+static bool exists(const char *path) {
     struct abi_stat st;
 
     return sys_newfstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Matches what is left of a pattern below a directory; "done" is the path so far, with its last slash. */
-static void glob(struct fields *f, const char *done, const char *pattern)
-{
+/* Matches what is left of a pattern below a directory; "done" is the path so far, with its last
+ * slash. */
+static void glob(struct fields *f, const char *done, const char *pattern) {
     size_t n = 0, size = (size_t)strlen(done) + 300;
     struct dir *d;
     struct abi_dirent *e;
@@ -136,8 +127,7 @@ static void glob(struct fields *f, const char *done, const char *pattern)
 }
 
 /* The field is complete: it becomes a word, or the names that it matches. */
-static void end_field(struct fields *f)
-{
+static void end_field(struct fields *f) {
     int before = f->count;
 
     if (!f->open && !f->now.len)
@@ -156,8 +146,7 @@ static void end_field(struct fields *f)
 }
 
 /* What an expansion gave: quoted it is text, unquoted it is split and may be a pattern. */
-static void add_value(struct fields *f, const char *s, bool quoted)
-{
+static void add_value(struct fields *f, const char *s, bool quoted) {
     for (; s && *s; s++) {
         if (quoted || *s == '\\')
             add_quoted(f, *s);
@@ -170,8 +159,7 @@ static void add_value(struct fields *f, const char *s, bool quoted)
 
 /* ---- command substitution */
 
-static char *command_output(const char *text)
-{
+static char *command_output(const char *text) {
     struct text t = {0, 0, 0};
     int fds[2], status;
     char buf[512];
@@ -203,8 +191,7 @@ static char *command_output(const char *text)
     return t.s;
 }
 
-static char *copy_range(const char *from, const char *to)
-{
+static char *copy_range(const char *from, const char *to) {
     char *s = xmalloc((size_t)(to - from) + 1);
 
     memcpy(s, from, (uint)(to - from));
@@ -213,8 +200,7 @@ static char *copy_range(const char *from, const char *to)
 }
 
 /* Inside backquotes a backslash stands for itself, but before \ ` $ it goes. */
-static char *unescape_backquotes(char *s)
-{
+static char *unescape_backquotes(char *s) {
     char *to = s;
 
     for (const char *p = s; *p; p++) {
@@ -230,8 +216,7 @@ static char *unescape_backquotes(char *s)
 
 static void expand_into(struct fields *f, const char *s, bool in_quotes);
 
-static const char *number_text(long n)
-{
+static const char *number_text(long n) {
     static char buf[24];
 
     snprintf(buf, sizeof(buf), "%ld", n);
@@ -239,24 +224,28 @@ static const char *number_text(long n)
 }
 
 /* The value of a variable, an argument or a special parameter; null if it is not set. */
-static const char *param_get(const char *name)
-{
+static const char *param_get(const char *name) {
     if (*name >= '0' && *name <= '9') {
         int n = atoi(name);
         return n == 0 ? shell_name : n <= param_count ? params[n - 1] : 0;
     }
     switch (*name) {
-    case '?': return number_text(last_status);
-    case '$': return number_text(shell_pid);
-    case '!': return last_background ? number_text(last_background) : 0;
-    case '#': return number_text(param_count);
-    case '-': return errexit ? "e" : "";
-    default: return var_get(name);
+    case '?':
+        return number_text(last_status);
+    case '$':
+        return number_text(shell_pid);
+    case '!':
+        return last_background ? number_text(last_background) : 0;
+    case '#':
+        return number_text(param_count);
+    case '-':
+        return errexit ? "e" : "";
+    default:
+        return var_get(name);
     }
 }
 
-static void add_params(struct fields *f, bool each, bool quoted)
-{
+static void add_params(struct fields *f, bool each, bool quoted) {
     for (int i = 0; i < param_count; i++) {
         if (i > 0 && (each || !quoted))
             end_field(f);
@@ -267,9 +256,9 @@ static void add_params(struct fields *f, bool each, bool quoted)
     }
 }
 
-/* ${name%pattern}: the value without the shortest end (or start, #) that matches; the longest with %% and ##. */
-static void add_trimmed(struct fields *f, const char *value, const char *op, bool quoted)
-{
+/* ${name%pattern}: the value without the shortest end (or start, #) that matches; the longest with
+ * %% and ##. */
+static void add_trimmed(struct fields *f, const char *value, const char *op, bool quoted) {
     bool longest = op[1] == op[0], front = *op == '#';
     char *pattern = expand_pattern(op + 1 + longest), *copy = xstrdup(value ? value : "");
     int len = (int)strlen(copy), best = -1;
@@ -290,8 +279,7 @@ static void add_trimmed(struct fields *f, const char *value, const char *op, boo
     free(pattern);
 }
 
-static void add_operator(struct fields *f, char *name, const char *op, bool quoted)
-{
+static void add_operator(struct fields *f, char *name, const char *op, bool quoted) {
     const char *value = param_get(name);
     bool colon = *op == ':', set = value && !(colon && !*value);
     char *word;
@@ -317,8 +305,7 @@ static void add_operator(struct fields *f, char *name, const char *op, bool quot
 }
 
 /* ${...}, the braces taken off. */
-static void add_braced(struct fields *f, char *s, bool quoted)
-{
+static void add_braced(struct fields *f, char *s, bool quoted) {
     char *name, *op = s;
 
     if (*s == '#' && s[1]) {
@@ -343,8 +330,7 @@ static void add_braced(struct fields *f, char *s, bool quoted)
 }
 
 /* $(...), $((...)), ${...} or `...` from s to end. */
-static void add_bracketed(struct fields *f, const char *s, const char *end, bool quoted)
-{
+static void add_bracketed(struct fields *f, const char *s, const char *end, bool quoted) {
     char *inner = *s == '`' ? copy_range(s + 1, end - 1) : copy_range(s + 2, end - 1), *value;
     size_t n = strlen(inner);
     long number;
@@ -364,8 +350,7 @@ static void add_bracketed(struct fields *f, const char *s, const char *end, bool
 }
 
 /* An expansion at s; the character after it. A dollar sign that begins none is itself. */
-static const char *add_expansion(struct fields *f, const char *s, bool quoted)
-{
+static const char *add_expansion(struct fields *f, const char *s, bool quoted) {
     const char *end = s + 1;
     char *name;
 
@@ -399,8 +384,7 @@ static const char *add_expansion(struct fields *f, const char *s, bool quoted)
 
 /* ---- words */
 
-static const char *add_double_quoted(struct fields *f, const char *s, bool to_end)
-{
+static const char *add_double_quoted(struct fields *f, const char *s, bool to_end) {
     while (*s && (to_end || *s != '"') && !expand_failed) {
         if (*s == '$' || *s == '`') {
             s = add_expansion(f, s, true);
@@ -417,13 +401,11 @@ static const char *add_double_quoted(struct fields *f, const char *s, bool to_en
 }
 
 /* "$@" without arguments makes no field, "" does. */
-static bool is_lone_params(const char *s)
-{
+static bool is_lone_params(const char *s) {
     return strncmp(s, "\"$@\"", 4) == 0 || strncmp(s, "\"${@}\"", 6) == 0;
 }
 
-static void expand_into(struct fields *f, const char *s, bool in_quotes)
-{
+static void expand_into(struct fields *f, const char *s, bool in_quotes) {
     if (in_quotes) {
         add_double_quoted(f, s, true);
         return;
@@ -447,8 +429,7 @@ static void expand_into(struct fields *f, const char *s, bool in_quotes)
     }
 }
 
-char **expand_words(const struct words *w, int first, int *count)
-{
+char **expand_words(const struct words *w, int first, int *count) {
     struct fields f = {.split = true};
 
     push(&f, 0);
@@ -463,15 +444,13 @@ char **expand_words(const struct words *w, int first, int *count)
     return f.list;
 }
 
-void free_words(char **list)
-{
+void free_words(char **list) {
     for (char **p = list; p && *p; p++)
         free(*p);
     free(list);
 }
 
-static char *one(const char *s, bool keep, bool in_quotes)
-{
+static char *one(const char *s, bool keep, bool in_quotes) {
     struct fields f = {.keep = keep};
     char *result;
 
@@ -484,20 +463,11 @@ static char *one(const char *s, bool keep, bool in_quotes)
     return result;
 }
 
-char *expand_one(const char *word)
-{
-    return one(word, false, false);
-}
+char *expand_one(const char *word) { return one(word, false, false); }
 
-char *expand_pattern(const char *word)
-{
-    return one(word, true, false);
-}
+char *expand_pattern(const char *word) { return one(word, true, false); }
 
-char *expand_here(const char *text)
-{
-    return one(text, false, true);
-}
+char *expand_here(const char *text) { return one(text, false, true); }
 
 /* ---- $((...)): precedence climbing over C's integer operators */
 
@@ -505,23 +475,22 @@ static const struct {
     const char *sign;
     int level;
 } operators[] = {
-    {"||", 1}, {"&&", 2}, {"==", 6}, {"!=", 6}, {"<=", 7}, {">=", 7}, {"<<", 8}, {">>", 8}, {"|", 3},
-    {"^", 4},  {"&", 5},  {"<", 7},  {">", 7},  {"+", 9},  {"-", 9},  {"*", 10}, {"/", 10}, {"%", 10},
+    {"||", 1}, {"&&", 2}, {"==", 6}, {"!=", 6}, {"<=", 7}, {">=", 7},
+    {"<<", 8}, {">>", 8}, {"|", 3},  {"^", 4},  {"&", 5},  {"<", 7},
+    {">", 7},  {"+", 9},  {"-", 9},  {"*", 10}, {"/", 10}, {"%", 10},
 };
 
 static const char *at;
 static bool bad_sum;
 
-static void skip_spaces(void)
-{
+static void skip_spaces(void) {
     while (*at == ' ' || *at == '\t' || *at == '\n')
         at++;
 }
 
 static long sum(int level);
 
-static long operand(void)
-{
+static long operand(void) {
     long n = 0;
 
     skip_spaces();
@@ -555,21 +524,30 @@ static long operand(void)
     return n;
 }
 
-static long apply(const char *sign, long a, long b)
-{
+static long apply(const char *sign, long a, long b) {
     uint64_t x = (uint64_t)a, y = (uint64_t)b;
 
     switch (sign[0]) {
-    case '+': return (long)(x + y);
-    case '-': return (long)(x - y);
-    case '*': return (long)(x * y);
-    case '^': return (long)(x ^ y);
-    case '=': return a == b;
-    case '!': return a != b;
-    case '|': return sign[1] ? a || b : (long)(x | y);
-    case '&': return sign[1] ? a && b : (long)(x & y);
-    case '<': return sign[1] == '<' ? (long)(x << (y & 63)) : sign[1] ? a <= b : a < b;
-    case '>': return sign[1] == '>' ? a >> (y & 63) : sign[1] ? a >= b : a > b;
+    case '+':
+        return (long)(x + y);
+    case '-':
+        return (long)(x - y);
+    case '*':
+        return (long)(x * y);
+    case '^':
+        return (long)(x ^ y);
+    case '=':
+        return a == b;
+    case '!':
+        return a != b;
+    case '|':
+        return sign[1] ? a || b : (long)(x | y);
+    case '&':
+        return sign[1] ? a && b : (long)(x & y);
+    case '<':
+        return sign[1] == '<' ? (long)(x << (y & 63)) : sign[1] ? a <= b : a < b;
+    case '>':
+        return sign[1] == '>' ? a >> (y & 63) : sign[1] ? a >= b : a > b;
     }
     if (b == 0 || (b == -1 && a == (long)(1UL << 63))) {
         bad_sum |= b == 0;
@@ -578,8 +556,7 @@ static long apply(const char *sign, long a, long b)
     return sign[0] == '/' ? a / b : a % b;
 }
 
-static long sum(int level)
-{
+static long sum(int level) {
     long n = operand();
 
     for (;;) {
@@ -596,8 +573,7 @@ static long sum(int level)
     }
 }
 
-bool arithmetic(const char *text, long *value)
-{
+bool arithmetic(const char *text, long *value) {
     char *expanded = expand_here(text);
 
     at = expanded;

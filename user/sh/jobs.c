@@ -1,8 +1,10 @@
 /* Jobs: the processes of one pipeline, followed until they end.
  *
- * In an interactive shell each job is a process group, and the terminal belongs to the group in the foreground: the shell hands it over before it
- * waits and takes it back after, so that ^C and ^Z reach the job and not the shell. A script makes no groups, it only waits. All children are waited for in one
- * place (reap), which finds the job by pid; so a job may end while another is waited for. */
+ * In an interactive shell each job is a process group, and the terminal belongs to the group in
+ * the foreground: the shell hands it over before it waits and takes it back after, so that ^C and
+ * ^Z reach the job and not the shell. A script makes no groups, it only waits. All children are
+ * waited for in one place (reap), which finds the job by pid; so a job may end while another is
+ * waited for. */
 #include "user/sh/sh.h"
 #include "abi/fcntl.h"
 #include "abi/termios.h"
@@ -30,31 +32,26 @@ static int shell_pgid;
 static struct termios shell_modes;
 bool jobs_in_child;
 
-static bool controls_jobs(void)
-{
-    return interactive && !jobs_in_child;
-}
+static bool controls_jobs(void) { return interactive && !jobs_in_child; }
 
 /* ---- signals */
 
 static const int shell_ignores[] = {SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU};
 
-static void set_action(int sig, void (*handler)(int))
-{
+static void set_action(int sig, void (*handler)(int)) {
     struct sigaction act = {.sa_handler = handler};
 
     sys_rt_sigaction(sig, &act, 0, sizeof(act.sa_mask));
 }
 
-static void on_interrupt(int sig)
-{
+static void on_interrupt(int sig) {
     (void)sig;
     interrupted = 1;
 }
 
-/* The terminal must be ours before the shell may ask it for lines: one started in the background stops itself until it is brought forward. */
-static void take_terminal(void)
-{
+/* The terminal must be ours before the shell may ask it for lines: one started in the background
+ * stops itself until it is brought forward. */
+static void take_terminal(void) {
     int owner = 0;
 
     while (sys_ioctl(0, TIOCGPGRP, &owner) == 0 && owner != sys_getpgid(0))
@@ -68,14 +65,12 @@ static void take_terminal(void)
     sys_ioctl(0, TCGETS, &shell_modes);
 }
 
-void jobs_start(void)
-{
+void jobs_start(void) {
     if (interactive)
         take_terminal();
 }
 
-void child_signals(void)
-{
+void child_signals(void) {
     if (!interactive)
         return;
     for (size_t i = 0; i < ARRAY_LEN(shell_ignores); i++)
@@ -93,23 +88,20 @@ struct text_buf {
     size_t len;
 };
 
-static void tell(struct text_buf *b, const char *s)
-{
+static void tell(struct text_buf *b, const char *s) {
     for (; *s && b->len + 1 < sizeof(b->s); s++)
         b->s[b->len++] = *s;
     b->s[b->len] = 0;
 }
 
-static void tell_two(struct node *n, const char *between, struct text_buf *b)
-{
+static void tell_two(struct node *n, const char *between, struct text_buf *b) {
     tell_text(n->left, b);
     tell(b, between);
     tell_text(n->right, b);
 }
 
 /* A job is shown as the text of its commands, compound ones as (...). */
-static void tell_text(struct node *n, struct text_buf *b)
-{
+static void tell_text(struct node *n, struct text_buf *b) {
     switch (n->kind) {
     case SIMPLE:
         for (int i = 0; i < n->words.count; i++) {
@@ -117,16 +109,24 @@ static void tell_text(struct node *n, struct text_buf *b)
             tell(b, n->words.list[i]);
         }
         break;
-    case PIPELINE: tell_two(n, " | ", b); break;
-    case AND: tell_two(n, " && ", b); break;
-    case OR: tell_two(n, " || ", b); break;
-    case SEQUENCE: tell_two(n, "; ", b); break;
-    default: tell(b, "(...)");
+    case PIPELINE:
+        tell_two(n, " | ", b);
+        break;
+    case AND:
+        tell_two(n, " && ", b);
+        break;
+    case OR:
+        tell_two(n, " || ", b);
+        break;
+    case SEQUENCE:
+        tell_two(n, "; ", b);
+        break;
+    default:
+        tell(b, "(...)");
     }
 }
 
-struct job *job_new(struct node *n)
-{
+struct job *job_new(struct node *n) {
     struct job *j = xmalloc(sizeof(*j)), **p;
     struct text_buf text = {.len = 0};
 
@@ -141,8 +141,7 @@ struct job *job_new(struct node *n)
     return j;
 }
 
-static void job_free(struct job *j)
-{
+static void job_free(struct job *j) {
     struct job **p = &jobs;
 
     while (*p != j)
@@ -153,8 +152,7 @@ static void job_free(struct job *j)
     free(j);
 }
 
-static enum state job_state(const struct job *j)
-{
+static enum state job_state(const struct job *j) {
     enum state s = DONE;
 
     for (int i = 0; i < j->count; i++) {
@@ -164,8 +162,7 @@ static enum state job_state(const struct job *j)
     return s;
 }
 
-static int job_status(const struct job *j)
-{
+static int job_status(const struct job *j) {
     int w = j->count ? j->procs[j->count - 1].status : 0;
 
     if (WIFSTOPPED(w))
@@ -173,8 +170,7 @@ static int job_status(const struct job *j)
     return WIFEXITED(w) ? WEXITSTATUS(w) : 128 + WTERMSIG(w);
 }
 
-static void join_group(int pid, struct job *j, bool background)
-{
+static void join_group(int pid, struct job *j, bool background) {
     if (!j->pgid)
         j->pgid = pid ? pid : (int)sys_getpid();
     sys_setpgid(pid, j->pgid);
@@ -183,8 +179,7 @@ static void join_group(int pid, struct job *j, bool background)
 }
 
 /* Both sides put the child into its group: whoever comes first. */
-int job_fork(struct job *j, bool background)
-{
+int job_fork(struct job *j, bool background) {
     int pid = fork();
 
     if (pid < 0) {
@@ -209,8 +204,7 @@ int job_fork(struct job *j, bool background)
 
 /* ---- waiting */
 
-static void note(int pid, int status)
-{
+static void note(int pid, int status) {
     for (struct job *j = jobs; j; j = j->next) {
         for (int i = 0; i < j->count; i++) {
             struct process *p = &j->procs[i];
@@ -224,8 +218,7 @@ static void note(int pid, int status)
 }
 
 /* One change of one child; what wait4 said. */
-static long reap(int options)
-{
+static long reap(int options) {
     int status;
     long pid = sys_wait4(-1, &status, options | WUNTRACED, 0);
 
@@ -235,15 +228,23 @@ static long reap(int options)
 }
 
 static const char *const death_texts[] = {
-    [SIGABRT] = "Aborted",        [SIGBUS] = "Bus error", [SIGFPE] = "Floating point exception",
-    [SIGILL] = "Illegal instruction", [SIGKILL] = "Killed", [SIGSEGV] = "Segmentation fault",
-    [SIGTERM] = "Terminated",     [SIGSYS] = "Bad system call", [SIGTRAP] = "Trace trap",
-    [SIGHUP] = "Hangup",          [SIGQUIT] = "Quit",     [SIGALRM] = "Alarm clock",
+    [SIGABRT] = "Aborted",
+    [SIGBUS] = "Bus error",
+    [SIGFPE] = "Floating point exception",
+    [SIGILL] = "Illegal instruction",
+    [SIGKILL] = "Killed",
+    [SIGSEGV] = "Segmentation fault",
+    [SIGTERM] = "Terminated",
+    [SIGSYS] = "Bad system call",
+    [SIGTRAP] = "Trace trap",
+    [SIGHUP] = "Hangup",
+    [SIGQUIT] = "Quit",
+    [SIGALRM] = "Alarm clock",
 };
 
-/* A signal that killed a job in the foreground is worth a line, but ^C and a broken pipe speak for themselves. */
-static void tell_death(int status)
-{
+/* A signal that killed a job in the foreground is worth a line, but ^C and a broken pipe speak for
+ * themselves. */
+static void tell_death(int status) {
     int sig = WTERMSIG(status);
 
     if (!WIFSIGNALED(status) || sig == SIGPIPE)
@@ -256,20 +257,19 @@ static void tell_death(int status)
         fprintf(2, "Signal %d\n", sig);
 }
 
-static void show(const struct job *j)
-{
+static void show(const struct job *j) {
     static const char *const names[] = {"Running", "Stopped", "Done"};
 
     fprintf(2, "[%d] %s\t%s\n", j->number, names[job_state(j)], j->text);
 }
 
-int job_wait(struct job *j)
-{
+int job_wait(struct job *j) {
     int status;
 
     while (job_state(j) == RUNNING) {
         long pid = reap(0);
-        if (pid == -ECHILD) { /* someone else took them, a wait builtin in a trap of a child for one */
+        if (pid ==
+            -ECHILD) { /* someone else took them, a wait builtin in a trap of a child for one */
             for (int i = 0; i < j->count; i++)
                 j->procs[i].state = DONE;
         }
@@ -294,16 +294,14 @@ int job_wait(struct job *j)
     return status;
 }
 
-void job_background(struct job *j)
-{
+void job_background(struct job *j) {
     j->background = true;
     last_background = j->count ? j->procs[j->count - 1].pid : 0;
     if (controls_jobs())
         fprintf(2, "[%d] %d\n", j->number, last_background);
 }
 
-void jobs_report(void)
-{
+void jobs_report(void) {
     struct job *next;
 
     while (reap(WNOHANG) > 0)
@@ -323,8 +321,7 @@ void jobs_report(void)
 /* ---- builtins */
 
 /* "%2", "2" or nothing, which means the last one. */
-static struct job *find_job(const char *spec, bool any)
-{
+static struct job *find_job(const char *spec, bool any) {
     struct job *found = 0;
     int number = spec ? atoi(spec + (*spec == '%')) : 0;
 
@@ -335,15 +332,13 @@ static struct job *find_job(const char *spec, bool any)
     return found;
 }
 
-int job_pgid(const char *spec)
-{
+int job_pgid(const char *spec) {
     struct job *j = find_job(spec, false);
 
     return j && j->count ? (j->pgid ? j->pgid : j->procs[0].pid) : -1;
 }
 
-int builtin_jobs(char **argv)
-{
+int builtin_jobs(char **argv) {
     (void)argv;
     while (reap(WNOHANG) > 0)
         ;
@@ -352,8 +347,7 @@ int builtin_jobs(char **argv)
     return 0;
 }
 
-static int resume(char **argv, bool foreground)
-{
+static int resume(char **argv, bool foreground) {
     struct job *j = find_job(argv[1], false);
 
     if (!controls_jobs() || !j) {
@@ -372,18 +366,11 @@ static int resume(char **argv, bool foreground)
     return foreground ? job_wait(j) : 0;
 }
 
-int builtin_fg(char **argv)
-{
-    return resume(argv, true);
-}
+int builtin_fg(char **argv) { return resume(argv, true); }
 
-int builtin_bg(char **argv)
-{
-    return resume(argv, false);
-}
+int builtin_bg(char **argv) { return resume(argv, false); }
 
-static struct job *job_of_pid(int pid)
-{
+static struct job *job_of_pid(int pid) {
     for (struct job *j = jobs; j; j = j->next) {
         for (int i = 0; i < j->count; i++) {
             if (j->procs[i].pid == pid)
@@ -393,8 +380,7 @@ static struct job *job_of_pid(int pid)
     return 0;
 }
 
-static int wait_one(const char *spec)
-{
+static int wait_one(const char *spec) {
     struct job *j = *spec == '%' ? find_job(spec, true) : job_of_pid(atoi(spec));
     int status;
 
@@ -410,8 +396,7 @@ static int wait_one(const char *spec)
     return status;
 }
 
-static bool any_running(void)
-{
+static bool any_running(void) {
     for (struct job *j = jobs; j; j = j->next) {
         if (job_state(j) == RUNNING)
             return true;
@@ -419,8 +404,7 @@ static bool any_running(void)
     return false;
 }
 
-int builtin_wait(char **argv)
-{
+int builtin_wait(char **argv) {
     int status = 0;
 
     if (argv[1]) {

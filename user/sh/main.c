@@ -1,27 +1,25 @@
 /* sh [-eix] [-c text [name [argument...]]] [script [argument...]]: the shell.
  *
- * parse.c makes a tree of each line, expand.c expands words, run.c walks the tree, jobs.c follows processes and the terminal, builtin.c has the commands that run
- * in the shell, vars.c the variables. The language is POSIX's without functions, aliases, traps and tildes. */
+ * parse.c makes a tree of each line, expand.c expands words, run.c walks the tree, jobs.c follows
+ * processes and the terminal, builtin.c has the commands that run in the shell, vars.c the
+ * variables. The language is POSIX's without functions, aliases, traps and tildes. */
 #include "user/sh/sh.h"
 #include "abi/fcntl.h"
 #include "abi/termios.h"
 
-static bool is_terminal(int fd)
-{
+static bool is_terminal(int fd) {
     struct termios t;
 
     return sys_ioctl(fd, TCGETS, &t) == 0;
 }
 
-static void set_arguments(char **argv)
-{
+static void set_arguments(char **argv) {
     params = argv;
     while (params[param_count])
         param_count++;
 }
 
-static int run_script(char **argv)
-{
+static int run_script(char **argv) {
     long fd = sys_openat(AT_FDCWD, argv[0], O_RDONLY, 0), high;
     struct input in = {.text = ""};
 
@@ -37,8 +35,7 @@ static int run_script(char **argv)
     return run_input(&in);
 }
 
-static int run_command_text(const char *text, char **argv)
-{
+static int run_command_text(const char *text, char **argv) {
     if (argv[0]) {
         shell_name = argv[0];
         set_arguments(argv + 1);
@@ -48,8 +45,7 @@ static int run_command_text(const char *text, char **argv)
     return run_text(text);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct opts o = opts_start(argv, "c:eixs", "[-eix] [-c text] [script [argument...]]");
     const char *text = 0;
     struct input in = {.text = ""};

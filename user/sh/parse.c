@@ -1,10 +1,12 @@
 /* Reading and parsing.
  *
- * Text comes in lines, from a string, a script or the terminal; a command that is not finished asks for more. The lexer cuts out words as they
- * are written (quotes, $(...) and all; expand.c looks into them when they are used) and operators. The parser is one function for each rule of the
- * grammar, lowest binding first: list, and-or, pipeline, command.
+ * Text comes in lines, from a string, a script or the terminal; a command that is not finished
+ * asks for more. The lexer cuts out words as they are written (quotes, $(...) and all; expand.c
+ * looks into them when they are used) and operators. The parser is one function for each rule of
+ * the grammar, lowest binding first: list, and-or, pipeline, command.
  *
- * On a syntax error the parser says so once, returns null all the way up, and what is left of the line is dropped. */
+ * On a syntax error the parser says so once, returns null all the way up, and what is left of the
+ * line is dropped. */
 #include "user/sh/sh.h"
 #include "abi/fcntl.h"
 
@@ -16,8 +18,7 @@ struct chunk {
 
 static struct arena *arena;
 
-static void *take(size_t n)
-{
+static void *take(size_t n) {
     struct chunk *c = xmalloc(sizeof(*c) + n);
 
     c->next = arena->chunks;
@@ -26,8 +27,7 @@ static void *take(size_t n)
     return c + 1;
 }
 
-void arena_free(struct arena *a)
-{
+void arena_free(struct arena *a) {
     while (a->chunks) {
         struct chunk *c = a->chunks;
         a->chunks = c->next;
@@ -61,8 +61,7 @@ static int redir_fd;
 static struct redir *pending; /* here documents whose text follows the line */
 
 /* A line from descriptor 0 is read byte by byte: what follows it belongs to the commands. */
-static bool read_stdin_line(void)
-{
+static bool read_stdin_line(void) {
     size_t n = 0;
     char c;
     long r;
@@ -85,8 +84,7 @@ static bool read_stdin_line(void)
     return true;
 }
 
-static bool read_script_line(void)
-{
+static bool read_script_line(void) {
     size_t len;
     char *line = line_next(&input->reader, &len);
 
@@ -99,8 +97,7 @@ static bool read_script_line(void)
     return true;
 }
 
-static bool more_input(void)
-{
+static bool more_input(void) {
     if (input->fd < 0 || input->ended || stopped)
         return false;
     if (input->prompt)
@@ -112,8 +109,7 @@ static bool more_input(void)
     return false;
 }
 
-static int peek(void)
-{
+static int peek(void) {
     if (!*input->text && !more_input()) {
         hit_end = true;
         return 0;
@@ -121,8 +117,7 @@ static int peek(void)
     return (uchar)*input->text;
 }
 
-static int next(void)
-{
+static int next(void) {
     int c = peek();
 
     if (c)
@@ -130,8 +125,7 @@ static int next(void)
     return c;
 }
 
-static void *syntax_error(const char *what)
-{
+static void *syntax_error(const char *what) {
     if (!failed && !stopped)
         fprintf(2, "sh: syntax error: %s\n", what);
     failed = true;
@@ -146,8 +140,7 @@ struct text {
     size_t len, size;
 };
 
-static void add(struct text *t, int c)
-{
+static void add(struct text *t, int c) {
     if (t->len + 2 > t->size) {
         t->size = t->size ? t->size * 2 : 32;
         t->s = xrealloc(t->s, t->size);
@@ -158,9 +151,9 @@ static void add(struct text *t, int c)
 
 static void read_until(struct text *t, int end);
 
-/* After a dollar sign: the rest of ${...}, $(...) or $((...)), which may hold quotes and more of them. */
-static void read_dollar(struct text *t)
-{
+/* After a dollar sign: the rest of ${...}, $(...) or $((...)), which may hold quotes and more of
+ * them. */
+static void read_dollar(struct text *t) {
     int c = peek();
 
     if (c == '{' || c == '(') {
@@ -170,8 +163,7 @@ static void read_dollar(struct text *t)
 }
 
 /* Copies up to and with the end character, quotes and nested expansions as wholes. */
-static void read_until(struct text *t, int end)
-{
+static void read_until(struct text *t, int end) {
     int c;
 
     while ((c = next()) != 0) {
@@ -195,8 +187,7 @@ static void read_until(struct text *t, int end)
     syntax_error("end of input in a quoted part");
 }
 
-const char *expansion_end(const char *s)
-{
+const char *expansion_end(const char *s) {
     struct input in = {.fd = -1, .text = s + 1}, *outer = input;
     struct text t = {0, 0, 0};
     bool was_failed = failed, bad;
@@ -214,13 +205,9 @@ const char *expansion_end(const char *s)
     return bad ? 0 : in.text;
 }
 
-static bool ends_word(int c)
-{
-    return !c || strchr(" \t\n;&|<>()", (char)c);
-}
+static bool ends_word(int c) { return !c || strchr(" \t\n;&|<>()", (char)c); }
 
-static void read_word(void)
-{
+static void read_word(void) {
     struct text t = {0, 0, 0};
     int c;
 
@@ -247,8 +234,7 @@ static void read_word(void)
 
 /* ---- here documents */
 
-static char *unquoted(const char *s)
-{
+static char *unquoted(const char *s) {
     char *copy = take((size_t)strlen(s) + 1), *to = copy;
 
     for (; *s; s++) {
@@ -259,8 +245,7 @@ static char *unquoted(const char *s)
     return copy;
 }
 
-static void read_here_text(struct redir *r)
-{
+static void read_here_text(struct redir *r) {
     char *end = unquoted(r->word);
     struct text t = {0, 0, 0};
     size_t line = 0;
@@ -288,8 +273,7 @@ static void read_here_text(struct redir *r)
     free(t.s);
 }
 
-static void read_here_texts(void)
-{
+static void read_here_texts(void) {
     while (pending) {
         struct redir *r = pending;
         pending = r->next_here;
@@ -299,8 +283,7 @@ static void read_here_texts(void)
 
 /* ---- tokens */
 
-static void skip_blanks(void)
-{
+static void skip_blanks(void) {
     int c;
 
     while ((c = peek()) == ' ' || c == '\t' || c == '#' || (c == '\\' && input->text[1] == '\n')) {
@@ -312,8 +295,7 @@ static void skip_blanks(void)
     }
 }
 
-static void read_redir(int first)
-{
+static void read_redir(int first) {
     struct text t = {0, 0, 0};
 
     add(&t, first);
@@ -326,33 +308,41 @@ static void read_redir(int first)
     token = T_REDIR;
 }
 
-static enum token either(int c, enum token two, enum token one)
-{
+static enum token either(int c, enum token two, enum token one) {
     if (peek() != c)
         return one;
     next();
     return two;
 }
 
-static void read_operator(int c)
-{
+static void read_operator(int c) {
     next();
     switch (c) {
     case '\n':
         token = T_NEWLINE;
         read_here_texts();
         break;
-    case ';': token = either(';', T_DSEMI, T_SEMI); break;
-    case '&': token = either('&', T_AND, T_AMP); break;
-    case '|': token = either('|', T_OR, T_PIPE); break;
-    case '(': token = T_OPEN; break;
-    case ')': token = T_CLOSE; break;
-    default: read_redir(c);
+    case ';':
+        token = either(';', T_DSEMI, T_SEMI);
+        break;
+    case '&':
+        token = either('&', T_AND, T_AMP);
+        break;
+    case '|':
+        token = either('|', T_OR, T_PIPE);
+        break;
+    case '(':
+        token = T_OPEN;
+        break;
+    case ')':
+        token = T_CLOSE;
+        break;
+    default:
+        read_redir(c);
     }
 }
 
-static void advance(void)
-{
+static void advance(void) {
     int c;
 
     if (failed)
@@ -372,13 +362,9 @@ static void advance(void)
     }
 }
 
-static bool at_word(const char *s)
-{
-    return token == T_WORD && strcmp(word, s) == 0;
-}
+static bool at_word(const char *s) { return token == T_WORD && strcmp(word, s) == 0; }
 
-static bool expect_word(const char *s)
-{
+static bool expect_word(const char *s) {
     if (!at_word(s)) {
         syntax_error(hit_end ? "end of input" : s);
         return false;
@@ -387,8 +373,7 @@ static bool expect_word(const char *s)
     return true;
 }
 
-static void skip_newlines(void)
-{
+static void skip_newlines(void) {
     while (token == T_NEWLINE)
         advance();
 }
@@ -398,8 +383,7 @@ static void skip_newlines(void)
 static struct node *parse_list(void);
 static struct node *parse_and_or(void);
 
-static struct node *node(enum kind kind, struct node *left, struct node *right)
-{
+static struct node *node(enum kind kind, struct node *left, struct node *right) {
     struct node *n = take(sizeof(*n));
 
     n->kind = kind;
@@ -408,8 +392,7 @@ static struct node *node(enum kind kind, struct node *left, struct node *right)
     return n;
 }
 
-static void add_word(struct words *w, char *s)
-{
+static void add_word(struct words *w, char *s) {
     if ((w->count & (w->count - 1)) == 0) {
         char **bigger = take((size_t)(w->count ? w->count * 2 : 1) * sizeof(char *));
         if (w->count)
@@ -419,8 +402,7 @@ static void add_word(struct words *w, char *s)
     w->list[w->count++] = s;
 }
 
-static bool parse_redir(struct redir ***tail)
-{
+static bool parse_redir(struct redir ***tail) {
     struct redir *r = take(sizeof(*r));
     char first = word[0], second = word[1];
 
@@ -452,8 +434,7 @@ static bool parse_redir(struct redir ***tail)
     return true;
 }
 
-static struct node *parse_simple(void)
-{
+static struct node *parse_simple(void) {
     struct node *n = node(SIMPLE, 0, 0);
     struct redir **tail = &n->redirs;
 
@@ -469,8 +450,7 @@ static struct node *parse_simple(void)
     return failed ? 0 : n;
 }
 
-static struct node *parse_if(void)
-{
+static struct node *parse_if(void) {
     struct node *n = node(IF, 0, 0);
 
     advance(); /* if or elif */
@@ -493,8 +473,7 @@ static struct node *parse_if(void)
     return expect_word("fi") ? n : 0;
 }
 
-static struct node *parse_do(void)
-{
+static struct node *parse_do(void) {
     struct node *body;
 
     skip_newlines();
@@ -504,8 +483,7 @@ static struct node *parse_do(void)
     return body && expect_word("done") ? body : 0;
 }
 
-static struct node *parse_while(enum kind kind)
-{
+static struct node *parse_while(enum kind kind) {
     struct node *n = node(kind, 0, 0);
 
     advance();
@@ -514,8 +492,7 @@ static struct node *parse_while(enum kind kind)
     return n->right ? n : 0;
 }
 
-static struct node *parse_for(void)
-{
+static struct node *parse_for(void) {
     struct node *n = node(FOR, 0, 0);
 
     advance();
@@ -538,8 +515,7 @@ static struct node *parse_for(void)
     return n->left ? n : 0;
 }
 
-static struct node *parse_arm(void)
-{
+static struct node *parse_arm(void) {
     struct node *n = node(ARM, 0, 0);
 
     if (token == T_OPEN)
@@ -565,8 +541,7 @@ static struct node *parse_arm(void)
     return failed ? 0 : n;
 }
 
-static struct node *parse_case(void)
-{
+static struct node *parse_case(void) {
     struct node *n = node(CASE, 0, 0), **tail = &n->left;
 
     advance();
@@ -589,8 +564,7 @@ static struct node *parse_case(void)
     return n;
 }
 
-static struct node *parse_group(enum kind kind)
-{
+static struct node *parse_group(enum kind kind) {
     struct node *n = node(kind, 0, 0);
 
     advance();
@@ -605,8 +579,7 @@ static struct node *parse_group(enum kind kind)
     return n;
 }
 
-static bool is_reserved_end(void)
-{
+static bool is_reserved_end(void) {
     static const char *const ends[] = {"then", "else", "elif", "fi", "do", "done", "esac", "}"};
 
     for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
@@ -616,8 +589,7 @@ static bool is_reserved_end(void)
     return false;
 }
 
-static struct node *parse_compound(void)
-{
+static struct node *parse_compound(void) {
     if (token == T_OPEN)
         return parse_group(SUBSHELL);
     if (at_word("{"))
@@ -633,8 +605,7 @@ static struct node *parse_compound(void)
     return at_word("case") ? parse_case() : 0;
 }
 
-static struct node *parse_one(void)
-{
+static struct node *parse_one(void) {
     bool compound = token == T_OPEN || at_word("{") || at_word("if") || at_word("while") ||
                     at_word("until") || at_word("for") || at_word("case");
     struct node *n;
@@ -654,8 +625,7 @@ static struct node *parse_one(void)
     return n;
 }
 
-static struct node *parse_pipeline(void)
-{
+static struct node *parse_pipeline(void) {
     bool negated = at_word("!");
     struct node *n, *right;
 
@@ -671,8 +641,7 @@ static struct node *parse_pipeline(void)
     return n && negated ? node(NOT, n, 0) : n;
 }
 
-static struct node *parse_and_or(void)
-{
+static struct node *parse_and_or(void) {
     struct node *n = parse_pipeline(), *right;
 
     while (n && (token == T_AND || token == T_OR)) {
@@ -686,8 +655,7 @@ static struct node *parse_and_or(void)
 }
 
 /* Commands up to a word or sign that ends them; newlines are separators. */
-static struct node *parse_list(void)
-{
+static struct node *parse_list(void) {
     struct node *all = 0, *n;
 
     skip_newlines();
@@ -708,8 +676,7 @@ static struct node *parse_list(void)
 }
 
 /* One line's worth: like parse_list, but a newline ends it. */
-static struct node *parse_line(void)
-{
+static struct node *parse_line(void) {
     struct node *all = 0, *n;
 
     for (;;) {
@@ -730,8 +697,7 @@ static struct node *parse_line(void)
     return all;
 }
 
-enum parsed parse_command(struct input *in, struct arena *a, struct node **tree)
-{
+enum parsed parse_command(struct input *in, struct arena *a, struct node **tree) {
     input = in;
     arena = a;
     failed = hit_end = stopped = continued = false;

@@ -1,9 +1,11 @@
 /* Walking the tree.
  *
- * run() gives the exit status of a tree. Builtins, and compound commands, run in the shell itself; redirections on them are undone after. Everything else runs
- * in children: a simple command that is a program, each side of a pipeline, a subshell, a background list.
+ * run() gives the exit status of a tree. Builtins, and compound commands, run in the shell itself;
+ * redirections on them are undone after. Everything else runs in children: a simple command that
+ * is a program, each side of a pipeline, a subshell, a background list.
  *
- * break and continue set a count that every list and loop on the way up looks at; ^C sets "interrupted" in the same way. */
+ * break and continue set a count that every list and loop on the way up looks at; ^C sets
+ * "interrupted" in the same way. */
 #include "user/sh/sh.h"
 #include "abi/fcntl.h"
 #include "abi/wait.h"
@@ -14,22 +16,16 @@ volatile int interrupted;
 
 static int loop_depth, tested; /* tested: inside a condition, where errexit does not count */
 
-static bool leaving(void)
-{
-    return breaking || continuing || interrupted;
-}
+static bool leaving(void) { return breaking || continuing || interrupted; }
 
 /* ---- redirections */
 
 #define SAVED_FROM 10 /* descriptors at and above it are the shell's own */
 
-static struct saved {
-    int fd, copy; /* copy -1: fd was closed */
-} saved[32];
+static struct saved { int fd, copy; /* copy -1: fd was closed */ } saved[32];
 static int saved_count;
 
-static void save_fd(int fd)
-{
+static void save_fd(int fd) {
     long copy = sys_fcntl(fd, F_DUPFD_CLOEXEC, SAVED_FROM);
 
     if (saved_count < (int)ARRAY_LEN(saved))
@@ -38,8 +34,7 @@ static void save_fd(int fd)
         sys_close((int)copy);
 }
 
-static void restore_fds(int mark)
-{
+static void restore_fds(int mark) {
     while (saved_count > mark) {
         struct saved *s = &saved[--saved_count];
         if (s->copy < 0) {
@@ -52,8 +47,7 @@ static void restore_fds(int mark)
 }
 
 /* A pipe that holds the text; a child writes it if it might not fit. */
-static long here_pipe(const char *text)
-{
+static long here_pipe(const char *text) {
     int fds[2];
     long r = sys_pipe2(fds, O_CLOEXEC);
 
@@ -70,8 +64,7 @@ static long here_pipe(const char *text)
     return fds[0];
 }
 
-static long open_redir(const struct redir *r, const char *word)
-{
+static long open_redir(const struct redir *r, const char *word) {
     static const int flags[] = {
         [IN] = O_RDONLY,
         [OUT] = O_WRONLY | O_CREAT | O_TRUNC,
@@ -85,8 +78,7 @@ static long open_redir(const struct redir *r, const char *word)
 }
 
 /* 2>&1, <&-: the word is a descriptor or a minus sign. */
-static long duplicate(const struct redir *r, const char *word)
-{
+static long duplicate(const struct redir *r, const char *word) {
     long fd;
 
     if (strcmp(word, "-") == 0) {
@@ -98,8 +90,7 @@ static long duplicate(const struct redir *r, const char *word)
     return fd == r->fd ? sys_fcntl(r->fd, F_SETFD, 0) : sys_dup3((int)fd, r->fd, 0);
 }
 
-static long redirect_one(const struct redir *r, const char *word)
-{
+static long redirect_one(const struct redir *r, const char *word) {
     long fd, err;
 
     if (r->kind == DUP)
@@ -114,8 +105,7 @@ static long redirect_one(const struct redir *r, const char *word)
     return err;
 }
 
-static bool redirect(const struct redir *r, bool save)
-{
+static bool redirect(const struct redir *r, bool save) {
     for (; r; r = r->next) {
         char *word = r->kind == HERE_QUOTED ? xstrdup(r->word)
                      : r->kind == HERE      ? expand_here(r->word)
@@ -139,8 +129,7 @@ static bool redirect(const struct redir *r, bool save)
 
 /* ---- simple commands */
 
-static int assignments(const struct words *w)
-{
+static int assignments(const struct words *w) {
     int n = 0;
 
     while (n < w->count && assignment_name(w->list[n]))
@@ -148,8 +137,7 @@ static int assignments(const struct words *w)
     return n;
 }
 
-static void assign(const struct words *w, int n, bool export)
-{
+static void assign(const struct words *w, int n, bool export) {
     for (int i = 0; i < n; i++) {
         size_t len = assignment_name(w->list[i]);
         char *name = xstrdup(w->list[i]), *value = expand_one(w->list[i] + len + 1);
@@ -162,8 +150,7 @@ static void assign(const struct words *w, int n, bool export)
     }
 }
 
-static void exec_program(char **argv)
-{
+static void exec_program(char **argv) {
     long r;
 
     environ = vars_environ();
@@ -173,8 +160,7 @@ static void exec_program(char **argv)
     exit(r == -ENOENT ? 127 : 126);
 }
 
-static void show_trace(char **argv)
-{
+static void show_trace(char **argv) {
     if (!trace)
         return;
     fprintf(2, "+");
@@ -184,8 +170,7 @@ static void show_trace(char **argv)
 }
 
 /* "exec" alone keeps its redirections; with a program it becomes it. */
-static int run_exec(struct node *n, char **argv)
-{
+static int run_exec(struct node *n, char **argv) {
     if (!redirect(n->redirs, false))
         return 1;
     if (argv[1]) {
@@ -195,8 +180,7 @@ static int run_exec(struct node *n, char **argv)
     return 0;
 }
 
-static int run_builtin(struct node *n, builtin_fn f, char **argv)
-{
+static int run_builtin(struct node *n, builtin_fn f, char **argv) {
     int mark = saved_count, status = 1;
 
     if (redirect(n->redirs, true)) {
@@ -207,8 +191,7 @@ static int run_builtin(struct node *n, builtin_fn f, char **argv)
     return status;
 }
 
-static int run_program(struct node *n, char **argv, int assigned)
-{
+static int run_program(struct node *n, char **argv, int assigned) {
     struct job *j = job_new(n);
     int pid = job_fork(j, false);
 
@@ -224,8 +207,7 @@ static int run_program(struct node *n, char **argv, int assigned)
 /* In a child that is there for this command alone, the program takes its place. */
 static bool alone;
 
-static int run_simple(struct node *n)
-{
+static int run_simple(struct node *n) {
     int assigned = assignments(&n->words), count, status;
     bool replace = alone;
     builtin_fn f;
@@ -262,15 +244,13 @@ static int run_simple(struct node *n)
 
 /* ---- children */
 
-void run_child(struct node *n)
-{
+void run_child(struct node *n) {
     alone = n->kind == SIMPLE;
     loop_depth = 0;
     exit(run(n));
 }
 
-static void pipe_end(int *fd, int to)
-{
+static void pipe_end(int *fd, int to) {
     if (*fd < 0)
         return;
     sys_dup3(*fd, to, 0);
@@ -279,8 +259,7 @@ static void pipe_end(int *fd, int to)
 }
 
 /* Starts one side of a pipeline; *in is the descriptor it reads from, and then the next one's. */
-static bool start_stage(struct job *j, struct node *n, int *in, bool last, bool background)
-{
+static bool start_stage(struct job *j, struct node *n, int *in, bool last, bool background) {
     int fds[2] = {-1, -1}, pid;
 
     if (!last && sys_pipe2(fds, O_CLOEXEC) < 0) {
@@ -303,16 +282,14 @@ static bool start_stage(struct job *j, struct node *n, int *in, bool last, bool 
     return pid > 0;
 }
 
-static bool start_pipeline(struct job *j, struct node *n, int *in, bool last, bool background)
-{
+static bool start_pipeline(struct job *j, struct node *n, int *in, bool last, bool background) {
     if (n->kind != PIPELINE)
         return start_stage(j, n, in, last, background);
     return start_pipeline(j, n->left, in, false, background) &&
            start_stage(j, n->right, in, last, background);
 }
 
-static int run_pipeline(struct node *n)
-{
+static int run_pipeline(struct node *n) {
     struct job *j = job_new(n);
     int in = -1;
     bool started = start_pipeline(j, n, &in, true, false);
@@ -324,8 +301,7 @@ static int run_pipeline(struct node *n)
     return started ? status : 1;
 }
 
-static int run_subshell(struct node *n)
-{
+static int run_subshell(struct node *n) {
     struct job *j = job_new(n);
     int pid = job_fork(j, false);
 
@@ -337,8 +313,7 @@ static int run_subshell(struct node *n)
     return pid < 0 ? (job_wait(j), 1) : job_wait(j);
 }
 
-static int run_background(struct node *n)
-{
+static int run_background(struct node *n) {
     struct job *j = job_new(n->left);
     int in = -1;
 
@@ -351,8 +326,7 @@ static int run_background(struct node *n)
 
 /* ---- lists, loops, choices */
 
-static int run_test(struct node *n)
-{
+static int run_test(struct node *n) {
     int status;
 
     tested++;
@@ -362,8 +336,7 @@ static int run_test(struct node *n)
 }
 
 /* After one turn of a loop: is it over? */
-static bool loop_over(void)
-{
+static bool loop_over(void) {
     if (breaking) {
         breaking--;
         return true;
@@ -373,8 +346,7 @@ static bool loop_over(void)
     return interrupted;
 }
 
-static int run_while(struct node *n, bool wanted)
-{
+static int run_while(struct node *n, bool wanted) {
     int status = 0;
 
     loop_depth++;
@@ -388,8 +360,7 @@ static int run_while(struct node *n, bool wanted)
     return status;
 }
 
-static int run_for(struct node *n)
-{
+static int run_for(struct node *n) {
     int count, status = 0;
     char **words = 0, **list = params;
 
@@ -409,8 +380,7 @@ static int run_for(struct node *n)
     return status;
 }
 
-static bool arm_matches(const struct node *arm, const char *word)
-{
+static bool arm_matches(const struct node *arm, const char *word) {
     for (int i = 0; i < arm->words.count; i++) {
         char *pattern = expand_pattern(arm->words.list[i]);
         bool found = glob_match(pattern, word) || (*word == '.' && strcmp(pattern, "*") == 0);
@@ -421,8 +391,7 @@ static bool arm_matches(const struct node *arm, const char *word)
     return false;
 }
 
-static int run_case(struct node *n)
-{
+static int run_case(struct node *n) {
     char *word = expand_one(n->words.list[0]);
     int status = 0;
 
@@ -436,8 +405,7 @@ static int run_case(struct node *n)
     return status;
 }
 
-static int run_if(struct node *n)
-{
+static int run_if(struct node *n) {
     if (run_test(n->left) == 0)
         return leaving() ? 0 : run(n->right);
     if (!n->other || leaving())
@@ -445,22 +413,32 @@ static int run_if(struct node *n)
     return run(n->other);
 }
 
-static int run_kind(struct node *n)
-{
+static int run_kind(struct node *n) {
     int status;
 
     switch (n->kind) {
-    case SIMPLE: return run_simple(n);
-    case PIPELINE: return run_pipeline(n);
-    case SUBSHELL: return run_subshell(n);
-    case BACKGROUND: return run_background(n);
-    case GROUP: return run(n->left);
-    case NOT: return !run_test(n->left);
-    case IF: return run_if(n);
-    case WHILE: return run_while(n, true);
-    case UNTIL: return run_while(n, false);
-    case FOR: return run_for(n);
-    case CASE: return run_case(n);
+    case SIMPLE:
+        return run_simple(n);
+    case PIPELINE:
+        return run_pipeline(n);
+    case SUBSHELL:
+        return run_subshell(n);
+    case BACKGROUND:
+        return run_background(n);
+    case GROUP:
+        return run(n->left);
+    case NOT:
+        return !run_test(n->left);
+    case IF:
+        return run_if(n);
+    case WHILE:
+        return run_while(n, true);
+    case UNTIL:
+        return run_while(n, false);
+    case FOR:
+        return run_for(n);
+    case CASE:
+        return run_case(n);
     case AND:
         status = run_test(n->left);
         return status == 0 && !leaving() ? run(n->right) : status;
@@ -470,13 +448,13 @@ static int run_kind(struct node *n)
     case SEQUENCE:
         status = run(n->left);
         return leaving() ? status : run(n->right);
-    case ARM: break;
+    case ARM:
+        break;
     }
     return 1;
 }
 
-int run(struct node *n)
-{
+int run(struct node *n) {
     bool compound = n->kind >= GROUP;
     int mark = saved_count, status = 1;
 
@@ -495,8 +473,7 @@ int run(struct node *n)
 
 /* ---- whole inputs */
 
-int run_input(struct input *in)
-{
+int run_input(struct input *in) {
     for (;;) {
         struct arena arena = {0};
         struct node *tree;
@@ -528,8 +505,7 @@ int run_input(struct input *in)
     return last_status;
 }
 
-int run_text(const char *text)
-{
+int run_text(const char *text) {
     struct input in = {.fd = -1, .text = text};
 
     return run_input(&in);

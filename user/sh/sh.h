@@ -1,4 +1,4 @@
-/* The shell's own header: the tree that parse.c makes and run.c walks, variables, expansion, jobs. */
+/* The shell's own header: the tree that parse.c makes and run.c walks, variables, jobs. */
 #ifndef USER_SH_H
 #define USER_SH_H
 
@@ -30,7 +30,7 @@ struct redir {
     struct redir *next;
     enum redir_kind kind;
     int fd;
-    char *word; /* file name, descriptor or "-"; of a here document its text */
+    char *word;              /* file name, descriptor or "-"; of a here document its text */
     struct redir *next_here; /* while parsing: here documents whose text follows the line */
     bool strip_tabs;
 };
@@ -72,7 +72,8 @@ enum parsed { PARSED, PARSED_NOTHING, PARSE_ERROR, PARSE_END, PARSE_INTERRUPTED 
 /* Reads one complete command (to the end of a line). PARSED puts its tree in *tree. */
 enum parsed parse_command(struct input *in, struct arena *a, struct node **tree);
 
-/* The end of the $(...), ${...}, $((...)) or `...` that begins at s: the character after it, or null. */
+/* The end of the $(...), ${...}, $((...)) or `...` that begins at s: the character after it, or
+ * null. */
 const char *expansion_end(const char *s);
 
 /* ---- vars.c */
@@ -119,14 +120,14 @@ struct job;
 void jobs_start(void);
 struct job *job_new(struct node *n);
 int job_fork(struct job *j, bool background); /* 0 in the child */
-int job_wait(struct job *j);           /* in the foreground; its status */
+int job_wait(struct job *j);                  /* in the foreground; its status */
 void job_background(struct job *j);
 void jobs_report(void); /* tells of jobs that ended or stopped */
 void child_signals(void);
 int builtin_jobs(char **argv), builtin_fg(char **argv), builtin_bg(char **argv);
 int builtin_wait(char **argv);
 int job_pgid(const char *spec); /* of %N, or -1 */
-extern bool jobs_in_child; /* this is a forked part of the shell: it controls no jobs */
+extern bool jobs_in_child;      /* this is a forked part of the shell: it controls no jobs */
 
 /* ---- builtin.c */
 typedef int (*builtin_fn)(char **argv);

@@ -14,8 +14,7 @@ int param_count;
 const char *shell_name = "sh";
 int last_status, last_background, shell_pid;
 
-bool is_name(const char *s, size_t n)
-{
+bool is_name(const char *s, size_t n) {
     for (size_t i = 0; i < n; i++) {
         bool letter = s[i] == '_' || (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z');
         if (!letter && (i == 0 || s[i] < '0' || s[i] > '9'))
@@ -24,16 +23,14 @@ bool is_name(const char *s, size_t n)
     return n > 0;
 }
 
-size_t assignment_name(const char *word)
-{
+size_t assignment_name(const char *word) {
     const char *eq = strchr(word, '=');
     size_t n = eq ? (size_t)(eq - word) : 0;
 
     return is_name(word, n) ? n : 0;
 }
 
-static struct var *find(const char *name)
-{
+static struct var *find(const char *name) {
     for (struct var *v = vars; v; v = v->next) {
         if (strcmp(v->name, name) == 0)
             return v;
@@ -41,8 +38,7 @@ static struct var *find(const char *name)
     return 0;
 }
 
-static struct var *find_or_make(const char *name)
-{
+static struct var *find_or_make(const char *name) {
     struct var *v = find(name);
 
     if (!v) {
@@ -53,15 +49,13 @@ static struct var *find_or_make(const char *name)
     return v;
 }
 
-const char *var_get(const char *name)
-{
+const char *var_get(const char *name) {
     struct var *v = find(name);
 
     return v ? v->value : 0;
 }
 
-void var_set(const char *name, const char *value)
-{
+void var_set(const char *name, const char *value) {
     struct var *v = find_or_make(name);
     char *copy = xstrdup(value);
 
@@ -69,13 +63,9 @@ void var_set(const char *name, const char *value)
     v->value = copy;
 }
 
-void var_export(const char *name)
-{
-    find_or_make(name)->exported = true;
-}
+void var_export(const char *name) { find_or_make(name)->exported = true; }
 
-void var_unset(const char *name)
-{
+void var_unset(const char *name) {
     for (struct var **p = &vars; *p; p = &(*p)->next) {
         struct var *v = *p;
         if (strcmp(v->name, name) != 0)
@@ -88,8 +78,7 @@ void var_unset(const char *name)
     }
 }
 
-void vars_import(char **env)
-{
+void vars_import(char **env) {
     for (; *env; env++) {
         size_t n = assignment_name(*env);
         if (!n)
@@ -102,8 +91,7 @@ void vars_import(char **env)
     }
 }
 
-char **vars_environ(void)
-{
+char **vars_environ(void) {
     size_t n = 0, size;
     char **env;
 
@@ -122,8 +110,7 @@ char **vars_environ(void)
     return env;
 }
 
-void vars_print(bool exported_only)
-{
+void vars_print(bool exported_only) {
     for (struct var *v = vars; v; v = v->next) {
         if (v->value && (v->exported || !exported_only))
             out("%s%s='%s'\n", exported_only ? "export " : "", v->name, v->value);

@@ -1,7 +1,10 @@
-/* The system-call surface as a whole: numbers, descriptors and pointers that are no good, in every place of every call of the list.
+/* The system-call surface as a whole: numbers, descriptors and pointers that are no good, in every
+ * place of every call of the list.
  *
- * abi/syscalls.def names the kind of each argument. For a call every argument first gets a value of its kind that does no harm; then one pointer after the other is
- * replaced by bad ones. Whatever the call does, it must come back with an error, and with EFAULT where nothing else can be wrong. */
+ * abi/syscalls.def names the kind of each argument. For a call every argument first gets a value
+ * of its kind that does no harm; then one pointer after the other is replaced by bad ones.
+ * Whatever the call does, it must come back with an error, and with EFAULT where nothing else can
+ * be wrong. */
 #include "user/usertests/ut.h"
 #include "abi/futex.h"
 #include "abi/poll.h"
@@ -19,16 +22,47 @@ static const struct call calls[] = {
 };
 
 /* Calls that do not come back, or that change more than a test may. */
-static const char *const left_out[] = {"exit",   "exit_group", "rt_sigreturn", "reboot", "clone",       "clone3", "sync",
-                                       "chroot", "rseq",       "sethostname",  "kill",   "set_tid_address", "syslog", "settimeofday",
-                                       "clock_settime"};
+static const char *const left_out[] = {"exit",   "exit_group",   "rt_sigreturn", "reboot",
+                                       "clone",  "clone3",       "sync",         "chroot",
+                                       "rseq",   "sethostname",  "kill",         "set_tid_address",
+                                       "syslog", "settimeofday", "clock_settime"};
 
 /* Calls that may find something else wrong first, or that need not look at the pointer. */
-static const char *const any_error[] = {"wait4",    "waitid",   "execve",    "mount",       "umount2",     "getdents64", "rt_sigqueueinfo", "fcntl",
-                                        "ioctl",    "futex",    "linkat",    "renameat2",   "symlinkat",   "getgroups",  "setgroups", "sendfile",
-                                        "clone3",   "pselect6", "set_robust_list", "riscv_hwprobe", "sched_getaffinity", "sched_setaffinity",
-                                        "rt_sigtimedwait", "mincore", "getcpu", "prlimit64", "setrlimit", "setitimer", "unlinkat", "mknodat", "mkdirat",
-                                        "nanosleep", "clock_nanosleep", "readlinkat", "sigaltstack"};
+static const char *const any_error[] = {"wait4",
+                                        "waitid",
+                                        "execve",
+                                        "mount",
+                                        "umount2",
+                                        "getdents64",
+                                        "rt_sigqueueinfo",
+                                        "fcntl",
+                                        "ioctl",
+                                        "futex",
+                                        "linkat",
+                                        "renameat2",
+                                        "symlinkat",
+                                        "getgroups",
+                                        "setgroups",
+                                        "sendfile",
+                                        "clone3",
+                                        "pselect6",
+                                        "set_robust_list",
+                                        "riscv_hwprobe",
+                                        "sched_getaffinity",
+                                        "sched_setaffinity",
+                                        "rt_sigtimedwait",
+                                        "mincore",
+                                        "getcpu",
+                                        "prlimit64",
+                                        "setrlimit",
+                                        "setitimer",
+                                        "unlinkat",
+                                        "mknodat",
+                                        "mkdirat",
+                                        "nanosleep",
+                                        "clock_nanosleep",
+                                        "readlinkat",
+                                        "sigaltstack"};
 
 /* Values that certain calls want in an "op" or "size" argument. */
 static const struct {
@@ -36,20 +70,39 @@ static const struct {
     int arg;
     long value;
 } wanted[] = {
-    {"rt_sigaction", 0, SIGUSR1},  {"rt_sigaction", 3, 8},    {"rt_sigprocmask", 0, SIG_SETMASK}, {"rt_sigprocmask", 3, 8},
-    {"rt_sigpending", 1, 8},       {"rt_sigsuspend", 1, 8},   {"rt_sigtimedwait", 3, 8},          {"ppoll", 1, 1},
-    {"ppoll", 4, 8},               {"getrlimit", 0, RLIMIT_NOFILE}, {"getrusage", 0, 0},          {"pselect6", 0, 64},
-    {"newfstatat", 3, 0},          {"statx", 3, 0x7ff},       {"prlimit64", 1, RLIMIT_NOFILE},    {"waitid", 3, WEXITED | WNOHANG},
-    {"wait4", 2, WNOHANG},         {"mincore", 1, PAGE},      {"utimensat", 3, 0},                {"readv", 2, 1},
-    {"writev", 2, 1},              {"preadv", 2, 1},          {"pwritev", 2, 1},                  {"personality", 0, -1},
-    {"openat", 2, O_RDONLY},       {"getcwd", 1, 4096},      {"flock", 1, LOCK_SH},
+    {"rt_sigaction", 0, SIGUSR1},
+    {"rt_sigaction", 3, 8},
+    {"rt_sigprocmask", 0, SIG_SETMASK},
+    {"rt_sigprocmask", 3, 8},
+    {"rt_sigpending", 1, 8},
+    {"rt_sigsuspend", 1, 8},
+    {"rt_sigtimedwait", 3, 8},
+    {"ppoll", 1, 1},
+    {"ppoll", 4, 8},
+    {"getrlimit", 0, RLIMIT_NOFILE},
+    {"getrusage", 0, 0},
+    {"pselect6", 0, 64},
+    {"newfstatat", 3, 0},
+    {"statx", 3, 0x7ff},
+    {"prlimit64", 1, RLIMIT_NOFILE},
+    {"waitid", 3, WEXITED | WNOHANG},
+    {"wait4", 2, WNOHANG},
+    {"mincore", 1, PAGE},
+    {"utimensat", 3, 0},
+    {"readv", 2, 1},
+    {"writev", 2, 1},
+    {"preadv", 2, 1},
+    {"pwritev", 2, 1},
+    {"personality", 0, -1},
+    {"openat", 2, O_RDONLY},
+    {"getcwd", 1, 4096},
+    {"flock", 1, LOCK_SH},
 };
 
 static char scratch[8192] __attribute__((aligned(4096)));
 static struct iovec vector = {scratch, 64};
 
-static bool listed(const char *const *list, size_t n, const char *name)
-{
+static bool listed(const char *const *list, size_t n, const char *name) {
     for (size_t i = 0; i < n; i++) {
         if (strcmp(list[i], name) == 0)
             return true;
@@ -58,8 +111,7 @@ static bool listed(const char *const *list, size_t n, const char *name)
 }
 
 /* The kind of argument n, without its question mark; false if there is none. */
-static bool kind_of(const struct call *c, int n, char *kind, bool *optional)
-{
+static bool kind_of(const struct call *c, int n, char *kind, bool *optional) {
     const char *p = c->kinds;
     size_t len = 0;
 
@@ -78,21 +130,18 @@ static bool kind_of(const struct call *c, int n, char *kind, bool *optional)
     return len > 0;
 }
 
-static bool is_pointer(const char *kind)
-{
-    static const char *const kinds[] = {"path", "str", "argv",  "in",  "out",
-                                        "inout", "buf", "obuf", "iov", "oiov", "futex"};
+static bool is_pointer(const char *kind) {
+    static const char *const kinds[] = {"path", "str",  "argv", "in",   "out",  "inout",
+                                        "buf",  "obuf", "iov",  "oiov", "futex"};
 
     return listed(kinds, ARRAY_LEN(kinds), kind);
 }
 
-static bool is_only_written(const char *kind)
-{
+static bool is_only_written(const char *kind) {
     return strcmp(kind, "out") == 0 || strcmp(kind, "obuf") == 0;
 }
 
-static long harmless(const struct call *c, int n, const char *kind, int fd)
-{
+static long harmless(const struct call *c, int n, const char *kind, int fd) {
     static char *empty[] = {0};
 
     for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
@@ -120,8 +169,7 @@ static long harmless(const struct call *c, int n, const char *kind, int fd)
     return is_pointer(kind) ? (long)scratch : 0;
 }
 
-static void fill(const struct call *c, long *args, int fd)
-{
+static void fill(const struct call *c, long *args, int fd) {
     char kind[16];
     bool optional;
 
@@ -129,28 +177,35 @@ static void fill(const struct call *c, long *args, int fd)
         args[i] = kind_of(c, i, kind, &optional) ? harmless(c, i, kind, fd) : 0;
 }
 
-static long call(const struct call *c, const long *a)
-{
+static long call(const struct call *c, const long *a) {
     return raw_syscall(c->number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-static void expect_error(const struct call *c, int arg, unsigned long pointer, long r)
-{
+static void expect_error(const struct call *c, int arg, unsigned long pointer, long r) {
     if (r == -EFAULT || r == -ENOSYS)
         return;
     if (r < 0 && r >= -4095 && listed(any_error, ARRAY_LEN(any_error), c->name))
         return;
-    if (r >= 0 && listed(any_error, ARRAY_LEN(any_error), c->name) && strcmp(c->name, "execve") != 0)
+    if (r >= 0 && listed(any_error, ARRAY_LEN(any_error), c->name) &&
+        strcmp(c->name, "execve") != 0)
         return;
     fail_at(HERE, "%s with argument %d = 0x%lx gives %ld, not EFAULT", c->name, arg, pointer, r);
 }
 
-static void try_bad_pointers(const struct call *c, int fd)
-{
+static void try_bad_pointers(const struct call *c, int fd) {
     unsigned long near_top = on_xv39() ? 0x3fffffe000UL : 8; /* Linux may have a stack there */
-    unsigned long bad[] = {0,          1,           0x80000000UL,        0xeaeb0b5b00002f5eUL, near_top,
-                           0x4000000000UL, 0xffffffc000000000UL, 0xffffffff80200000UL, ~0UL, ~7UL,
-                           (unsigned long)unmapped_page(), (unsigned long)map_pages(1, PROT_NONE),
+    unsigned long bad[] = {0,
+                           1,
+                           0x80000000UL,
+                           0xeaeb0b5b00002f5eUL,
+                           near_top,
+                           0x4000000000UL,
+                           0xffffffc000000000UL,
+                           0xffffffff80200000UL,
+                           ~0UL,
+                           ~7UL,
+                           (unsigned long)unmapped_page(),
+                           (unsigned long)map_pages(1, PROT_NONE),
                            (unsigned long)"read-only"};
     char kind[16];
     bool optional;
@@ -172,11 +227,11 @@ static void try_bad_pointers(const struct call *c, int fd)
     }
 }
 
-static void bad_pointers(void)
-{
+static void bad_pointers(void) {
     int fd;
 
-    put_file("file", "some bytes that a read can find, more than sixty-four of them, all in one line\n");
+    put_file("file",
+             "some bytes that a read can find, more than sixty-four of them, all in one line\n");
     fd = (int)OK(open_at("file", O_RDWR, 0));
     for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
         if (!listed(left_out, ARRAY_LEN(left_out), calls[i].name))
@@ -185,8 +240,7 @@ static void bad_pointers(void)
 }
 
 /* A string or structure that begins on a good page and runs into a bad one. */
-static void pointers_across_pages(void)
-{
+static void pointers_across_pages(void) {
     char *page = map_pages(2, PROT_READ | PROT_WRITE);
     char *end = page + PAGE;
     int fds[2], lowest = (int)OK(open_at("/", O_RDONLY, 0));
@@ -204,8 +258,7 @@ static void pointers_across_pages(void)
     OK(sys_newfstatat(AT_FDCWD, end - 2, (struct abi_stat *)page, 0));
 }
 
-static void unknown_numbers(void)
-{
+static void unknown_numbers(void) {
     static const long numbers[] = {-1, 244, 600, 1000, 5000, 1L << 31, 1L << 32, 1L << 62};
 
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
@@ -213,8 +266,7 @@ static void unknown_numbers(void)
 }
 
 /* Every call that takes a descriptor refuses one that is not open. */
-static void bad_descriptors(void)
-{
+static void bad_descriptors(void) {
     static const int bad[] = {-1, 77, 1024, 0x7fffffff, -0x7fffffff};
     char kind[16];
     bool optional;
@@ -242,8 +294,7 @@ static void bad_descriptors(void)
     }
 }
 
-static void registers_survive(void)
-{
+static void registers_survive(void) {
     register long s2 asm("s2") = 0x1234567;
     register long t3 asm("t3") = 0x7654321;
     register long a1 asm("a1") = 0x1111;
@@ -260,8 +311,7 @@ static void registers_survive(void)
 }
 
 /* Only the low 32 bits of an int argument count. */
-static void int_arguments(void)
-{
+static void int_arguments(void) {
     char c = 'x';
     int fds[2];
 

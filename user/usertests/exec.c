@@ -8,8 +8,7 @@
 extern char **environ;
 static long zero_data[5000];
 
-static int child_args(int argc, char **argv)
-{
+static int child_args(int argc, char **argv) {
     if (argc != 4 || strcmp(argv[1], "one") || strcmp(argv[2], "") || strcmp(argv[3], "t h r e e"))
         return 1;
     if (argv[4] || !environ[0] || strcmp(environ[0], "A=b") || environ[1])
@@ -17,8 +16,7 @@ static int child_args(int argc, char **argv)
     return 0;
 }
 
-static int child_auxv(void)
-{
+static int child_auxv(void) {
     if (auxval(AT_PAGESZ) != PAGE || auxval(AT_CLKTCK) != USER_HZ)
         return 1;
     if (!auxval(AT_PHDR) || auxval(AT_PHENT) != sizeof(Elf64_Phdr) || !auxval(AT_PHNUM))
@@ -30,8 +28,7 @@ static int child_auxv(void)
     return auxval(AT_SECURE) != 0;
 }
 
-static int child_fresh(void)
-{
+static int child_fresh(void) {
     struct sigaction usr1, usr2;
     sigset_t mask;
 
@@ -49,18 +46,11 @@ static int child_fresh(void)
     return 0;
 }
 
-static int child_pid(char **argv)
-{
-    return getpid() != atoi(argv[1]);
-}
+static int child_pid(char **argv) { return getpid() != atoi(argv[1]); }
 
-static int child_count(int argc, char **argv)
-{
-    return argc != atoi(argv[1]);
-}
+static int child_count(int argc, char **argv) { return argc != atoi(argv[1]); }
 
-int child_main(int argc, char **argv)
-{
+int child_main(int argc, char **argv) {
     if (strcmp(argv[0], "args") == 0)
         return child_args(argc, argv);
     if (strcmp(argv[0], "auxv") == 0)
@@ -76,43 +66,28 @@ int child_main(int argc, char **argv)
 
 /* ---- the cases */
 
-static void exec_again(char *what, char *arg)
-{
+static void exec_again(char *what, char *arg) {
     char *argv[] = {"usertests", "--child", what, arg, 0};
 
     OK(sys_execve(self_path, argv, environ));
 }
 
-static void exec_args_child(void)
-{
+static void exec_args_child(void) {
     char *argv[] = {"usertests", "--child", "args", "one", "", "t h r e e", 0};
     char *env[] = {"A=b", 0};
 
     OK(sys_execve(self_path, argv, env));
 }
 
-static void args_and_environment(void)
-{
-    child_ok(exec_args_child);
-}
+static void args_and_environment(void) { child_ok(exec_args_child); }
 
-static void auxv_child(void)
-{
-    exec_again("auxv", 0);
-}
+static void auxv_child(void) { exec_again("auxv", 0); }
 
-static void auxiliary_vector(void)
-{
-    child_ok(auxv_child);
-}
+static void auxiliary_vector(void) { child_ok(auxv_child); }
 
-static void caught(int sig)
-{
-    (void)sig;
-}
+static void caught(int sig) { (void)sig; }
 
-static void fresh_child(void)
-{
+static void fresh_child(void) {
     sigset_t mask = SIGMASK(SIGHUP);
 
     memset(zero_data, 0xff, sizeof(zero_data));
@@ -124,30 +99,22 @@ static void fresh_child(void)
     exec_again("fresh", 0);
 }
 
-static void what_stays_and_goes(void)
-{
-    child_ok(fresh_child);
-}
+static void what_stays_and_goes(void) { child_ok(fresh_child); }
 
-static void pid_child(void)
-{
+static void pid_child(void) {
     char number[16];
 
     snprintf(number, sizeof(number), "%d", getpid());
     exec_again("pid", number);
 }
 
-static void keeps_pid(void)
-{
-    child_ok(pid_child);
-}
+static void keeps_pid(void) { child_ok(pid_child); }
 
 /* Tries to run a file, in a child: 0, or the error. */
-static long try_exec(const char *path)
-{
+static long try_exec(const char *path) {
     char *argv[] = {"usertests", "--child", "true", 0};
-    long *shared = (long *)OK(
-        sys_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    long *shared =
+        (long *)OK(sys_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     int pid = fork(), status;
     long r;
 
@@ -161,8 +128,7 @@ static long try_exec(const char *path)
     return status == 0 ? 0 : WIFSIGNALED(status) ? WTERMSIG(status) : r;
 }
 
-static void errors(void)
-{
+static void errors(void) {
     FAILS(ENOENT, try_exec("nothing"));
     FAILS(ENOENT, try_exec(""));
     put_file("plain", "x");
@@ -178,9 +144,9 @@ static void errors(void)
     EQ(try_exec("good"), 0);
 }
 
-/* Changes some bytes of a copy of this program, which must then be refused, or be killed if it is past refusing. */
-static void broken(const char *what, size_t offset, uint64_t value, size_t size)
-{
+/* Changes some bytes of a copy of this program, which must then be refused, or be killed if it is
+ * past refusing. */
+static void broken(const char *what, size_t offset, uint64_t value, size_t size) {
     int fd;
     long r;
 
@@ -199,8 +165,7 @@ static void broken(const char *what, size_t offset, uint64_t value, size_t size)
     broken(#field, sizeof(Elf64_Ehdr) + offsetof(Elf64_Phdr, field), value,                        \
            sizeof(((Elf64_Phdr *)0)->field))
 
-static void bad_elf_header(void)
-{
+static void bad_elf_header(void) {
     broken("magic", 1, 'X', 1);
     broken("class", EI_CLASS, ELFCLASS32, 1);
     BROKEN_EHDR(e_machine, 62);
@@ -215,8 +180,7 @@ static void bad_elf_header(void)
     BROKEN_EHDR(e_entry, 0xffffffff80200000UL);
 }
 
-static void bad_elf_segments(void)
-{
+static void bad_elf_segments(void) {
     BROKEN_PHDR(p_vaddr, 0xffffffc000000000UL);
     BROKEN_PHDR(p_vaddr, 1UL << 38);
     BROKEN_PHDR(p_vaddr, 0x123);
@@ -231,8 +195,7 @@ static void bad_elf_segments(void)
     BROKEN_PHDR(p_type, PT_NULL);
 }
 
-static void truncated(void)
-{
+static void truncated(void) {
     static const int sizes[] = {1, 4, 16, 63, 64, 65, 100, 200, 4096, 5000, 8192};
 
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
@@ -245,15 +208,13 @@ static void truncated(void)
     }
 }
 
-static void bad_interpreter(void)
-{
+static void bad_interpreter(void) {
     /* The second segment's type becomes PT_INTERP: it names no file. */
     copy_file(self_path, "bad", 0755);
     broken("interpreter", sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr), PT_INTERP, 4);
 }
 
-static void scripts(void)
-{
+static void scripts(void) {
     char line[200];
 
     snprintf(line, sizeof(line), "#!%s --child\n", "/bin/nothing-there");
@@ -277,8 +238,7 @@ static void scripts(void)
 
 static char *many_args[40000];
 
-static long exec_many(int count, size_t length)
-{
+static long exec_many(int count, size_t length) {
     char number[16], *arg = xmalloc(length + 1);
 
     memset(arg, 'a', (uint)length);
@@ -294,26 +254,18 @@ static long exec_many(int count, size_t length)
     return sys_execve(self_path, many_args, environ);
 }
 
-static void hundred_kib(void)
-{
-    OK(exec_many(1000, 100));
-}
+static void hundred_kib(void) { OK(exec_many(1000, 100)); }
 
-static void one_large(void)
-{
-    OK(exec_many(1, 100000));
-}
+static void one_large(void) { OK(exec_many(1, 100000)); }
 
-static void argument_limits(void)
-{
+static void argument_limits(void) {
     child_ok(hundred_kib);
     child_ok(one_large);
     FAILS(E2BIG, exec_many(1, 32 * PAGE + 1)); /* one string: 128 KiB */
     FAILS(E2BIG, exec_many(30000, 1000));      /* all: a quarter of the stack limit */
 }
 
-static void busy_text(void)
-{
+static void busy_text(void) {
     int fd;
 
     copy_file(self_path, "prog", 0755);
@@ -323,23 +275,20 @@ static void busy_text(void)
     EQ(try_exec("prog"), 0);
 }
 
-static int sleeper(void *arg)
-{
+static int sleeper(void *arg) {
     (void)arg;
     sleep_ms(60000);
     return 0;
 }
 
 /* A second thread runs exec: it becomes the process, the first one is gone. */
-static int exec_in_thread(void *arg)
-{
+static int exec_in_thread(void *arg) {
     (void)arg;
     exec_again("pid", (char *)arg);
     return 1;
 }
 
-static void exec_thread_child(void)
-{
+static void exec_thread_child(void) {
     static char number[16];
     char *stacks = map_pages(8, PROT_READ | PROT_WRITE);
     uint64_t flags = 0x10f00; /* VM FS FILES SIGHAND THREAD */
@@ -350,13 +299,9 @@ static void exec_thread_child(void)
     sleep_ms(60000);
 }
 
-static void exec_from_thread(void)
-{
-    child_ok(exec_thread_child);
-}
+static void exec_from_thread(void) { child_ok(exec_thread_child); }
 
-static void exec_many_times(void)
-{
+static void exec_many_times(void) {
     for (int i = 0; i < 500; i++) {
         char *argv[] = {"true", 0};
         int pid = vfork_exec("/bin/true", argv, environ);

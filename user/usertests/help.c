@@ -3,8 +3,7 @@
 
 /* ---- children */
 
-int spawn(void (*f)(void))
-{
+int spawn(void (*f)(void)) {
     int pid = fork();
 
     OK(pid);
@@ -15,8 +14,7 @@ int spawn(void (*f)(void))
     return pid;
 }
 
-int wait_status(int pid)
-{
+int wait_status(int pid) {
     int status;
     long r;
 
@@ -27,21 +25,16 @@ int wait_status(int pid)
     return status;
 }
 
-void wait_ok(int pid)
-{
+void wait_ok(int pid) {
     int status = wait_status(pid);
 
     if (status)
         fail_at("child", "ended with status 0x%x", status);
 }
 
-void child_ok(void (*f)(void))
-{
-    wait_ok(spawn(f));
-}
+void child_ok(void (*f)(void)) { wait_ok(spawn(f)); }
 
-int child_signal(void (*f)(void))
-{
+int child_signal(void (*f)(void)) {
     int status = wait_status(spawn(f));
 
     if (!WIFSIGNALED(status))
@@ -51,21 +44,18 @@ int child_signal(void (*f)(void))
 
 /* ---- files */
 
-long open_at(const char *path, int flags, int mode)
-{
+long open_at(const char *path, int flags, int mode) {
     return sys_openat(AT_FDCWD, path, flags, (uint32_t)mode);
 }
 
-void put_file(const char *path, const char *text)
-{
+void put_file(const char *path, const char *text) {
     int fd = (int)OK(open_at(path, O_WRONLY | O_CREAT | O_TRUNC, 0644));
 
     EQ(sys_write(fd, text, strlen(text)), strlen(text));
     OK(sys_close(fd));
 }
 
-void expect_file(const char *path, const char *text)
-{
+void expect_file(const char *path, const char *text) {
     static char buf[4096];
     long n = OK(read_file(path, buf, sizeof(buf)));
 
@@ -73,31 +63,27 @@ void expect_file(const char *path, const char *text)
         fail_at(path, "holds \"%.60s\", not \"%.60s\"", buf, text);
 }
 
-struct abi_stat stat_of(const char *path)
-{
+struct abi_stat stat_of(const char *path) {
     struct abi_stat st;
 
     OK(sys_newfstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW));
     return st;
 }
 
-long size_of(const char *path)
-{
+long size_of(const char *path) {
     struct abi_stat st;
     long r = sys_newfstatat(AT_FDCWD, path, &st, 0);
 
     return r < 0 ? r : st.st_size;
 }
 
-bool is_there(const char *path)
-{
+bool is_there(const char *path) {
     struct abi_stat st;
 
     return sys_newfstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-void copy_file(const char *from, const char *to, int mode)
-{
+void copy_file(const char *from, const char *to, int mode) {
     int in = (int)OK(open_at(from, O_RDONLY, 0));
     int fd = (int)OK(open_at(to, O_WRONLY | O_CREAT | O_TRUNC, mode));
     bool reading;
@@ -110,43 +96,37 @@ void copy_file(const char *from, const char *to, int mode)
 
 /* ---- time, users, signals, memory */
 
-void sleep_ms(int ms)
-{
+void sleep_ms(int ms) {
     struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
 
     while (sys_nanosleep(&t, &t) == -EINTR)
         ;
 }
 
-int64_t now_ms(void)
-{
+int64_t now_ms(void) {
     struct timespec t;
 
     sys_clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-void become_user(uint32_t uid)
-{
+void become_user(uint32_t uid) {
     OK(sys_setgroups(0, 0));
     OK(sys_setgid(uid));
     OK(sys_setuid(uid));
 }
 
-void on_signal(int sig, void (*f)(int), uint64_t flags)
-{
+void on_signal(int sig, void (*f)(int), uint64_t flags) {
     struct sigaction act = {.sa_handler = f, .sa_flags = flags};
 
     OK(sys_rt_sigaction(sig, &act, 0, sizeof(sigset_t)));
 }
 
-void *map_pages(size_t pages, int prot)
-{
+void *map_pages(size_t pages, int prot) {
     return (void *)OK(sys_mmap(0, pages * PAGE, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 }
 
-void *unmapped_page(void)
-{
+void *unmapped_page(void) {
     void *p = map_pages(1, PROT_READ);
 
     OK(sys_munmap(p, PAGE));
@@ -155,8 +135,7 @@ void *unmapped_page(void)
 
 /* ---- /proc */
 
-long proc_number(const char *file, const char *label)
-{
+long proc_number(const char *file, const char *label) {
     static char text[8192];
     const char *at;
 
@@ -170,8 +149,7 @@ long proc_number(const char *file, const char *label)
     return atoi(at);
 }
 
-char proc_state(int pid)
-{
+char proc_state(int pid) {
     char path[32], text[512], *close;
 
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);

@@ -1,11 +1,14 @@
 /* usertests [-alt] [-d dir] [-n nonce] [name...]: tests the kernel from inside.
  *
- * Without names all quick cases run, with -a the slow ones too; a name may be a pattern, as 'M6_*'. -l lists, -t reports as TAP, -d says below which directory files are
- * made (/tmp), -n has a word repeated in the last line, so that a reader of the console knows that it is ours.
+ * Without names all quick cases run, with -a the slow ones too; a name may be a pattern, as
+ * 'M6_*'. -l lists, -t reports as TAP, -d says below which directory files are made (/tmp), -n has
+ * a word repeated in the last line, so that a reader of the console knows that it is ours.
  *
- * Each case runs in a forked child: own session, own directory, a time limit. What it leaves behind, processes and files, is removed. After it the kernel must have all that it had before: tasks and
- * open files by /proc/xv39/counters where that exists, and memory. A page here and there goes to caches, so memory counts as lost only if the
- * same case, run again and again, loses each time. */
+ * Each case runs in a forked child: own session, own directory, a time limit. What it leaves
+ * behind, processes and files, is removed. After it the kernel must have all that it had before:
+ * tasks and open files by /proc/xv39/counters where that exists, and memory. A page here and there
+ * goes to caches, so memory counts as lost only if the same case, run again and again, loses each
+ * time. */
 #include "user/usertests/ut.h"
 #include "abi/prctl.h"
 
@@ -14,8 +17,9 @@
 #define LEAK_PAGES 16 /* that one run may lose to caches */
 #define LEAK_RUNS 4
 
-static const struct test *const tables[] = {call_tests,   exec_tests, task_tests, signal_tests, time_tests,
-                                            memory_tests, pipe_tests, file_tests, name_tests,   system_tests};
+static const struct test *const tables[] = {call_tests, exec_tests,   task_tests, signal_tests,
+                                            time_tests, memory_tests, pipe_tests, file_tests,
+                                            name_tests, system_tests};
 
 static bool run_slow, list_only, tap;
 static const char *base = "/tmp", *nonce;
@@ -28,15 +32,13 @@ const char *self_path = "/proc/self/exe";
 
 /* ---- failing */
 
-static void say(const char *where, const char *fmt, va_list ap)
-{
+static void say(const char *where, const char *fmt, va_list ap) {
     fprintf(message_fd, "%s: ", where);
     vfprintf(message_fd, fmt, ap);
     write_all(message_fd, "; ", 2);
 }
 
-void fail_at(const char *where, const char *fmt, ...)
-{
+void fail_at(const char *where, const char *fmt, ...) {
     va_list ap;
 
     va_start(ap, fmt);
@@ -46,28 +48,24 @@ void fail_at(const char *where, const char *fmt, ...)
     __builtin_unreachable();
 }
 
-void skip(const char *why)
-{
+void skip(const char *why) {
     write_all(message_fd, why, strlen(why));
     sys_exit_group(SKIPPED);
     __builtin_unreachable();
 }
 
-void eq_at(const char *where, const char *what, long a, long b)
-{
+void eq_at(const char *where, const char *what, long a, long b) {
     if (a != b)
         fail_at(where, "%s is %ld, not %ld", what, a, b);
 }
 
-long ok_at(const char *where, const char *what, long r)
-{
+long ok_at(const char *where, const char *what, long r) {
     if (r < 0 && r >= -4095)
         fail_at(where, "%s: %s", what, errstr(r));
     return r;
 }
 
-void fails_at(const char *where, const char *what, long err, long r)
-{
+void fails_at(const char *where, const char *what, long err, long r) {
     if (r == -err)
         return;
     if (r < 0 && r >= -4095)
@@ -81,13 +79,9 @@ struct holdings {
     long pages, tasks, files;
 };
 
-bool on_xv39(void)
-{
-    return is_there("/proc/xv39/counters");
-}
+bool on_xv39(void) { return is_there("/proc/xv39/counters"); }
 
-static struct holdings holdings(void)
-{
+static struct holdings holdings(void) {
     struct holdings h;
 
     if (on_xv39()) {
@@ -97,15 +91,16 @@ static struct holdings holdings(void)
         h.files = proc_number("/proc/xv39/counters", "files");
         return h;
     }
-    h.pages = (proc_number("/proc/meminfo", "MemFree:") + proc_number("/proc/meminfo", "\nCached:") +
-               proc_number("/proc/meminfo", "Buffers:") + proc_number("/proc/meminfo", "Slab:")) / 4;
+    h.pages =
+        (proc_number("/proc/meminfo", "MemFree:") + proc_number("/proc/meminfo", "\nCached:") +
+         proc_number("/proc/meminfo", "Buffers:") + proc_number("/proc/meminfo", "Slab:")) /
+        4;
     h.tasks = h.files = 0;
     return h;
 }
 
 /* What was lost since before: null, or a text. Freed things may be on their way for a moment. */
-static const char *lost_since(const struct holdings *before, long slack)
-{
+static const char *lost_since(const struct holdings *before, long slack) {
     static char text[128];
 
     for (int tries = 0; tries < 50; tries++) {
@@ -122,8 +117,7 @@ static const char *lost_since(const struct holdings *before, long slack)
 
 /* ---- one case */
 
-static void remove_tree(const char *path)
-{
+static void remove_tree(const char *path) {
     struct dir *d;
     struct abi_dirent *e;
     char *full;
@@ -145,8 +139,7 @@ static void remove_tree(const char *path)
     sys_unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
 }
 
-static void run_in_child(const struct test *t, const char *dir, int fd)
-{
+static void run_in_child(const struct test *t, const char *dir, int fd) {
     message_fd = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 100);
     sys_close(fd);
     sys_setsid();
@@ -157,8 +150,7 @@ static void run_in_child(const struct test *t, const char *dir, int fd)
 }
 
 /* Waits for the case itself; orphans that come to us are reaped on the way. */
-static int wait_case(int pid, int limit_s, bool *late)
-{
+static int wait_case(int pid, int limit_s, bool *late) {
     int64_t end = now_ms() + limit_s * 1000;
     int status = 0;
     long r;
@@ -179,8 +171,7 @@ static int wait_case(int pid, int limit_s, bool *late)
     return status;
 }
 
-static void reap_leftovers(int group)
-{
+static void reap_leftovers(int group) {
     int64_t end = now_ms() + 2000;
 
     do
@@ -189,8 +180,7 @@ static void reap_leftovers(int group)
 }
 
 /* Runs a case once: 0 good, 1 bad, SKIPPED; why gets the messages. */
-static int run_once(const struct test *t, char *why, size_t size)
-{
+static int run_once(const struct test *t, char *why, size_t size) {
     char dir[128];
     int fds[2], pid, status;
     bool late;
@@ -227,8 +217,7 @@ static int run_once(const struct test *t, char *why, size_t size)
     return status != 0 || late;
 }
 
-static int run_case(const struct test *t, char *why, size_t size)
-{
+static int run_case(const struct test *t, char *why, size_t size) {
     struct holdings before = holdings();
     const char *lost = 0;
     int result = 0;
@@ -246,8 +235,7 @@ static int run_case(const struct test *t, char *why, size_t size)
     return 1;
 }
 
-static void report(const struct test *t, int result, const char *why)
-{
+static void report(const struct test *t, int result, const char *why) {
     number++;
     if (result == SKIPPED) {
         skipped++;
@@ -272,8 +260,7 @@ static void report(const struct test *t, int result, const char *why)
 
 /* ---- choosing */
 
-static bool chosen(const struct test *t, char **names)
-{
+static bool chosen(const struct test *t, char **names) {
     if (!*names)
         return run_slow || list_only || !t->slow;
     for (; *names; names++) {
@@ -283,8 +270,7 @@ static bool chosen(const struct test *t, char **names)
     return false;
 }
 
-static void run_all(char **names)
-{
+static void run_all(char **names) {
     static char why[1024];
 
     for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
@@ -299,8 +285,7 @@ static void run_all(char **names)
     }
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     self_argv = argv;
     if (argc > 2 && strcmp(argv[1], "--child") == 0)
         return child_main(argc - 2, argv + 2);

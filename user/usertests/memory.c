@@ -8,39 +8,29 @@
 
 static volatile char *area;
 
-static void *map(size_t size, int prot, int flags, int fd)
-{
+static void *map(size_t size, int prot, int flags, int fd) {
     return (void *)OK(sys_mmap(0, size, prot, flags, fd, 0));
 }
 
-static long minor_faults(void)
-{
+static long minor_faults(void) {
     struct rusage u;
 
     OK(sys_getrusage(RUSAGE_SELF, &u));
     return u.ru_minflt;
 }
 
-static void read_area(void)
-{
-    (void)*area;
-}
+static void read_area(void) { (void)*area; }
 
-static void write_area(void)
-{
-    *area = 1;
-}
+static void write_area(void) { *area = 1; }
 
 /* ---- fork */
 
-static void change_pages(void)
-{
+static void change_pages(void) {
     for (int i = 0; i < 64; i++)
         area[i * PAGE] = 'c';
 }
 
-static void fork_isolates(void)
-{
+static void fork_isolates(void) {
     area = map_pages(64, RW);
     for (int i = 0; i < 64; i++)
         area[i * PAGE] = 'p';
@@ -64,8 +54,7 @@ static void fork_isolates(void)
     }
 }
 
-static void count_copies(void)
-{
+static void count_copies(void) {
     long before;
 
     (void)*area; /* the table comes first */
@@ -79,16 +68,14 @@ static void count_copies(void)
     EQ(minor_faults() - before, 10);
 }
 
-static void copies_are_counted(void)
-{
+static void copies_are_counted(void) {
     area = map_pages(64, RW);
     for (int i = 0; i < 64; i++)
         area[i * PAGE] = 'p';
     child_ok(count_copies);
 }
 
-static void shared_stays_shared(void)
-{
+static void shared_stays_shared(void) {
     area = map(16 * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1);
     area[5 * PAGE] = 'p';
     area[0] = 0;
@@ -97,8 +84,7 @@ static void shared_stays_shared(void)
     EQ(area[5 * PAGE], 'p');
 }
 
-static void grandchildren(int depth)
-{
+static void grandchildren(int depth) {
     area[depth * PAGE] = (char)depth;
     if (depth == 8)
         return;
@@ -113,15 +99,13 @@ static void grandchildren(int depth)
     EQ(area[(depth + 1) * PAGE], 0x55);
 }
 
-static void fork_chain(void)
-{
+static void fork_chain(void) {
     area = map_pages(16, RW);
     memset((void *)area, 0x55, 16 * PAGE);
     grandchildren(0);
 }
 
-static void kernel_writes_cow(void)
-{
+static void kernel_writes_cow(void) {
     int fds[2], pid;
 
     OK(sys_pipe2(fds, 0));
@@ -138,8 +122,7 @@ static void kernel_writes_cow(void)
     EQ(area[0], 'p');
 }
 
-static void zero_page(void)
-{
+static void zero_page(void) {
     size_t size = 256 * MIB;
     const volatile char *p = map(size, RW, ANON | MAP_NORESERVE, -1);
     long free_before = proc_number("/proc/meminfo", "MemFree:"), free_after;
@@ -151,8 +134,7 @@ static void zero_page(void)
         CHECK(free_before - free_after < 8192);
 }
 
-static void big_fork(void)
-{
+static void big_fork(void) {
     int64_t start;
 
     area = map(64 * MIB, RW, ANON | MAP_NORESERVE, -1);
@@ -166,8 +148,7 @@ static void big_fork(void)
 
 /* ---- mmap and friends */
 
-static void anonymous(void)
-{
+static void anonymous(void) {
     char *p = map(10 * PAGE + 1, RW, ANON, -1);
 
     CHECK(((uint64_t)p & (PAGE - 1)) == 0);
@@ -180,8 +161,7 @@ static void anonymous(void)
     OK(sys_munmap(p, 11 * PAGE)); /* nothing there: no error */
 }
 
-static void mmap_errors(void)
-{
+static void mmap_errors(void) {
     int rd, wr;
 
     put_file("file", "text");
@@ -204,8 +184,7 @@ static void mmap_errors(void)
     FAILS(ENODEV, sys_mmap(0, PAGE, PROT_READ, MAP_PRIVATE, (int)OK(open_at(".", O_RDONLY, 0)), 0));
 }
 
-static void fixed(void)
-{
+static void fixed(void) {
     char *p = map_pages(8, RW);
 
     memset(p, 'a', 8 * PAGE);
@@ -218,8 +197,7 @@ static void fixed(void)
     FAILS(EEXIST, sys_mmap(p + 7 * PAGE, 4 * PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0));
 }
 
-static void holes(void)
-{
+static void holes(void) {
     char *p = map_pages(8, RW);
 
     memset(p, 'a', 8 * PAGE);
@@ -236,8 +214,7 @@ static void holes(void)
     FAILS(ENOMEM, sys_mprotect(p, 8 * PAGE, PROT_READ));
 }
 
-static void protection(void)
-{
+static void protection(void) {
     char *p = map_pages(3, RW);
 
     memset(p, 'a', 3 * PAGE);
@@ -254,8 +231,7 @@ static void protection(void)
     EQ(p[PAGE], 'c');
 }
 
-static void code_can_be_made(void)
-{
+static void code_can_be_made(void) {
     uint32_t *p = map_pages(1, RW);
 
     p[0] = 0x02a00513; /* li a0, 42 */
@@ -265,8 +241,7 @@ static void code_can_be_made(void)
     EQ(((int (*)(void))p)(), 42);
 }
 
-static void private_file(void)
-{
+static void private_file(void) {
     int fd;
     char *p;
 
@@ -281,8 +256,7 @@ static void private_file(void)
     EQ(p[0], 'J');
 }
 
-static void shared_file(void)
-{
+static void shared_file(void) {
     int fd, pid;
     char *p;
 
@@ -307,8 +281,7 @@ static void shared_file(void)
     FAILS(EINVAL, sys_msync(p, PAGE, MS_SYNC | MS_ASYNC));
 }
 
-static void beyond_the_file(void)
-{
+static void beyond_the_file(void) {
     int fd;
 
     put_file("file", "x");
@@ -326,8 +299,7 @@ static void beyond_the_file(void)
     EQ(area[0], 0); /* what was cut off is gone */
 }
 
-static void file_coherence(void)
-{
+static void file_coherence(void) {
     char *p, buf[64];
     int fd = (int)OK(open_at("file", O_RDWR | O_CREAT, 0644));
 
@@ -345,8 +317,7 @@ static void file_coherence(void)
 }
 
 /* write() from a mapping of the file that is written, and read() into one. */
-static void self_copy(void)
-{
+static void self_copy(void) {
     char *p;
     int fd = (int)OK(open_at("file", O_RDWR | O_CREAT, 0644));
 
@@ -360,8 +331,7 @@ static void self_copy(void)
     EQ(sys_pwrite64(fd, p, 2 * PAGE, PAGE), 2 * PAGE); /* overlapping: no hang */
 }
 
-static void remap(void)
-{
+static void remap(void) {
     char *p = map_pages(4, RW), *q;
 
     memset(p, 'a', 4 * PAGE);
@@ -383,8 +353,7 @@ static void remap(void)
     FAILS(EINVAL, sys_mremap(q + 1, PAGE, PAGE, 0, 0));
 }
 
-static void advice(void)
-{
+static void advice(void) {
     char *p = map_pages(4, RW);
 
     memset(p, 'a', 4 * PAGE);
@@ -400,8 +369,7 @@ static void advice(void)
     FAILS(ENOMEM, sys_madvise(unmapped_page(), PAGE, MADV_DONTNEED));
 }
 
-static void in_core(void)
-{
+static void in_core(void) {
     char *p = map_pages(4, RW);
     uint8_t pages[4];
 
@@ -413,8 +381,7 @@ static void in_core(void)
     FAILS(ENOMEM, sys_mincore(unmapped_page(), PAGE, pages));
 }
 
-static void many_mappings(void)
-{
+static void many_mappings(void) {
     char *p = map_pages(2000, RW);
 
     for (int i = 0; i < 2000; i += 2)
@@ -430,8 +397,7 @@ static void many_mappings(void)
 
 /* ---- heap and stack */
 
-static void heap(void)
-{
+static void heap(void) {
     char *start = (char *)sys_brk(0), *end;
 
     EQ(sys_brk((uint64_t)start + 10 * PAGE), (long)(start + 10 * PAGE));
@@ -445,13 +411,12 @@ static void heap(void)
     EQ(area[0], 0);
     EQ(start[0], 'x');
     end = (char *)sys_brk(0);
-    EQ(sys_brk(8), (long)end);               /* below the start: nothing happens */
-    EQ(sys_brk(1UL << 45), (long)end);       /* beyond all: nothing happens */
+    EQ(sys_brk(8), (long)end);         /* below the start: nothing happens */
+    EQ(sys_brk(1UL << 45), (long)end); /* beyond all: nothing happens */
     EQ(sys_brk((uint64_t)start), (long)start);
 }
 
-static void heap_limit(void)
-{
+static void heap_limit(void) {
     struct rlimit limit = {MIB, MIB};
     char *start = (char *)sys_brk(0);
 
@@ -459,8 +424,7 @@ static void heap_limit(void)
     EQ(sys_brk((uint64_t)start + 16 * MIB), (long)start);
 }
 
-static void address_space_limit(void)
-{
+static void address_space_limit(void) {
     struct rlimit limit = {16 * MIB, 16 * MIB};
 
     OK(sys_setrlimit(RLIMIT_AS, &limit));
@@ -468,26 +432,18 @@ static void address_space_limit(void)
     OK(sys_mmap(0, MIB, RW, ANON, -1, 0));
 }
 
-static int use_stack(int kib)
-{
+static int use_stack(int kib) {
     volatile char frame[1024];
 
     frame[0] = frame[1023] = 1;
     return kib > 1 ? use_stack(kib - 1) + frame[0] : frame[1023];
 }
 
-static void stack_4_mib(void)
-{
-    EQ(use_stack(4096), 4096);
-}
+static void stack_4_mib(void) { EQ(use_stack(4096), 4096); }
 
-static void stack_too_deep(void)
-{
-    use_stack(9 * 1024);
-}
+static void stack_too_deep(void) { use_stack(9 * 1024); }
 
-static void stack_grows(void)
-{
+static void stack_grows(void) {
     struct rlimit limit;
 
     OK(sys_getrlimit(RLIMIT_STACK, &limit));
@@ -496,22 +452,17 @@ static void stack_grows(void)
         EQ(child_signal(stack_too_deep), SIGSEGV);
 }
 
-static void one_mib_stack(void)
-{
+static void one_mib_stack(void) {
     struct rlimit limit = {MIB, MIB};
 
     OK(sys_setrlimit(RLIMIT_STACK, &limit));
     use_stack(2048);
 }
 
-static void stack_limit(void)
-{
-    EQ(child_signal(one_mib_stack), SIGSEGV);
-}
+static void stack_limit(void) { EQ(child_signal(one_mib_stack), SIGSEGV); }
 
 /* The kernel's own accesses grow the stack, too. */
-static void read_far_below(void)
-{
+static void read_far_below(void) {
     char here;
     int fds[2];
 
@@ -520,9 +471,9 @@ static void read_far_below(void)
     EQ(sys_read(fds[0], (void *)(((uint64_t)&here - 300 * 1024)), 1), 1);
 }
 
-static void never_mapped(void)
-{
-    static const uint64_t never[] = {0x4000000000UL, 0xffffffc000000000UL, 0xffffffff80000000UL, ~0xfffUL};
+static void never_mapped(void) {
+    static const uint64_t never[] = {0x4000000000UL, 0xffffffc000000000UL, 0xffffffff80000000UL,
+                                     ~0xfffUL};
     static const uint64_t guarded[] = {0, 0x3ffffff000UL, 0x3fffffc000UL};
     char byte;
 
@@ -537,8 +488,7 @@ static void never_mapped(void)
     FAILS(EPERM, sys_mmap((void *)0, PAGE, RW, ANON | MAP_FIXED, -1, 0));
 }
 
-static void overcommit(void)
-{
+static void overcommit(void) {
     void *p = map(512 * MIB, PROT_NONE, ANON | MAP_NORESERVE, -1);
     char *q;
 
@@ -549,8 +499,7 @@ static void overcommit(void)
     EQ(child_signal(read_area), SIGSEGV);
 }
 
-static void eat_memory(void)
-{
+static void eat_memory(void) {
     for (;;) {
         char *p = (char *)sys_mmap(0, 16 * MIB, RW, ANON, -1, 0);
         if ((long)p < 0 && (long)p > -4096)
@@ -560,8 +509,7 @@ static void eat_memory(void)
     }
 }
 
-static void out_of_memory(void)
-{
+static void out_of_memory(void) {
     int status;
 
     if (!on_xv39())
@@ -570,8 +518,7 @@ static void out_of_memory(void)
     CHECK(status == SIGKILL || status == W_EXITCODE(9, 0));
 }
 
-static int hammer(int seed)
-{
+static int hammer(int seed) {
     char *base = map_pages(64, RW);
     uint32_t x = (uint32_t)seed;
 
@@ -579,10 +526,18 @@ static int hammer(int seed)
         char *p = base + (x % 60) * PAGE;
         x = x * 1664525 + 1013904223;
         switch (x >> 28 & 3) {
-        case 0: OK(sys_mmap(p, PAGE * 2, RW, ANON | MAP_FIXED, -1, 0)); break;
-        case 1: OK(sys_munmap(p, PAGE)); break;
-        case 2: OK(sys_mmap(p, PAGE * 4, PROT_READ, ANON | MAP_FIXED, -1, 0)); break;
-        case 3: sys_mprotect(p, PAGE * 3, RW); break;
+        case 0:
+            OK(sys_mmap(p, PAGE * 2, RW, ANON | MAP_FIXED, -1, 0));
+            break;
+        case 1:
+            OK(sys_munmap(p, PAGE));
+            break;
+        case 2:
+            OK(sys_mmap(p, PAGE * 4, PROT_READ, ANON | MAP_FIXED, -1, 0));
+            break;
+        case 3:
+            sys_mprotect(p, PAGE * 3, RW);
+            break;
         }
         OK(sys_mmap(p, PAGE, RW, ANON | MAP_FIXED, -1, 0));
         *p = 1;
@@ -590,8 +545,7 @@ static int hammer(int seed)
     return 0;
 }
 
-static void hammer_children(void)
-{
+static void hammer_children(void) {
     int pids[4];
 
     for (int i = 0; i < 4; i++) {

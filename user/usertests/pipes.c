@@ -11,16 +11,14 @@
 static int fds[2];
 static char buffer[3 * PIPE_SIZE];
 
-static uint32_t *shared_words(void)
-{
+static uint32_t *shared_words(void) {
     return (uint32_t *)OK(
         sys_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 }
 
 /* ---- pipes */
 
-static void bytes_in_order(void)
-{
+static void bytes_in_order(void) {
     int pid, n = 0;
 
     OK(sys_pipe2(fds, 0));
@@ -42,8 +40,7 @@ static void bytes_in_order(void)
     wait_ok(pid);
 }
 
-static void ends(void)
-{
+static void ends(void) {
     char c = 'x';
 
     OK(sys_pipe2(fds, 0));
@@ -60,8 +57,7 @@ static void ends(void)
     EQ(sys_read(fds[0], &c, 1), 0);
 }
 
-static void non_blocking(void)
-{
+static void non_blocking(void) {
     long total = 0, r;
 
     OK(sys_pipe2(fds, O_NONBLOCK | O_CLOEXEC));
@@ -77,8 +73,7 @@ static void non_blocking(void)
     EQ(sys_fcntl(fds[0], F_GETFD, 0), FD_CLOEXEC);
 }
 
-static void atomic_writes(void)
-{
+static void atomic_writes(void) {
     enum { WRITERS = 4, ROUNDS = 50, SIZE = 512 };
 
     OK(sys_pipe2(fds, 0));
@@ -100,8 +95,7 @@ static void atomic_writes(void)
         EQ(status, 0);
 }
 
-static void capacity(void)
-{
+static void capacity(void) {
     long size;
 
     OK(sys_pipe2(fds, O_NONBLOCK));
@@ -115,8 +109,7 @@ static void capacity(void)
     EQ(waiting, 2 * PIPE_SIZE);
 }
 
-static void blocked_writer(void)
-{
+static void blocked_writer(void) {
     int pid;
 
     OK(sys_pipe2(fds, 0));
@@ -135,8 +128,7 @@ static void blocked_writer(void)
     wait_ok(pid);
 }
 
-static void reader_dies(void)
-{
+static void reader_dies(void) {
     int pid;
 
     OK(sys_pipe2(fds, 0));
@@ -152,8 +144,7 @@ static void reader_dies(void)
     EQ(wait_status(pid), SIGPIPE);
 }
 
-static void fault_in_the_middle(void)
-{
+static void fault_in_the_middle(void) {
     char *p = map_pages(2, PROT_READ | PROT_WRITE);
     long r;
 
@@ -169,8 +160,7 @@ static void fault_in_the_middle(void)
     CHECK(r == -EFAULT || r == 4);
 }
 
-static void many_readers(void)
-{
+static void many_readers(void) {
     uint32_t *sum = shared_words();
 
     OK(sys_pipe2(fds, 0));
@@ -191,8 +181,7 @@ static void many_readers(void)
     EQ(*sum, 99700);
 }
 
-static void fifo(void)
-{
+static void fifo(void) {
     int fd, pid;
     char c;
 
@@ -218,8 +207,7 @@ static void fifo(void)
 
 /* ---- futex */
 
-static void futex_wake(void)
-{
+static void futex_wake(void) {
     uint32_t *w = shared_words();
 
     FAILS(EAGAIN, sys_futex(w, FUTEX_WAIT, 1, 0, 0, 0));
@@ -239,8 +227,7 @@ static void futex_wake(void)
         EQ(status, 0);
 }
 
-static void futex_timeouts(void)
-{
+static void futex_timeouts(void) {
     static uint32_t word;
     struct timespec t = {0, 20000000}, now;
     int64_t start = now_ms();
@@ -256,8 +243,7 @@ static void futex_timeouts(void)
     FAILS(ENOSYS, sys_futex(&word, 100, 0, 0, 0, 0));
 }
 
-static void futex_requeue(void)
-{
+static void futex_requeue(void) {
     uint32_t *w = shared_words();
 
     for (int i = 0; i < 3; i++) {
@@ -275,8 +261,7 @@ static void futex_requeue(void)
         EQ(status, 0);
 }
 
-static void futex_bitset(void)
-{
+static void futex_bitset(void) {
     uint32_t *w = shared_words();
     int pids[2];
 
@@ -295,8 +280,7 @@ static void futex_bitset(void)
     wait_ok(pids[0]);
 }
 
-static void futex_wake_op(void)
-{
+static void futex_wake_op(void) {
     uint32_t *w = shared_words();
     int pid = fork();
 
@@ -305,7 +289,9 @@ static void futex_wake_op(void)
         sys_exit_group(0);
     }
     sleep_ms(50);
-    EQ(sys_futex(w, FUTEX_WAKE_OP, 1, (void *)1, w + 1, FUTEX_OP(FUTEX_OP_ADD, 7, FUTEX_OP_CMP_EQ, 0)), 1);
+    EQ(sys_futex(w, FUTEX_WAKE_OP, 1, (void *)1, w + 1,
+                 FUTEX_OP(FUTEX_OP_ADD, 7, FUTEX_OP_CMP_EQ, 0)),
+       1);
     EQ(w[1], 7);
     wait_ok(pid);
 }
@@ -315,8 +301,7 @@ struct robust_lock {
     uint32_t word;
 };
 
-static void robust_list(void)
-{
+static void robust_list(void) {
     struct robust_lock *l = (struct robust_lock *)shared_words();
     static struct robust_list_head head;
     int pid = fork();
@@ -336,8 +321,7 @@ static void robust_list(void)
 
 /* ---- poll */
 
-static void poll_pipe(void)
-{
+static void poll_pipe(void) {
     struct timespec zero = {0, 0}, soon = {0, 20000000};
     struct pollfd p[2];
 
@@ -361,8 +345,7 @@ static void poll_pipe(void)
     FAILS(EINVAL, sys_ppoll(p, 100000, &zero, 0, 8));
 }
 
-static void poll_wakes(void)
-{
+static void poll_wakes(void) {
     struct pollfd p;
     int pid;
 
@@ -380,14 +363,12 @@ static void poll_wakes(void)
 
 static volatile int alarms;
 
-static void on_alarm(int sig)
-{
+static void on_alarm(int sig) {
     (void)sig;
     alarms++;
 }
 
-static void poll_mask(void)
-{
+static void poll_mask(void) {
     sigset_t alrm = SIGMASK(SIGALRM), none = 0;
     struct timespec t = {5, 0};
 
@@ -399,8 +380,7 @@ static void poll_mask(void)
     EQ(alarms, 1);
 }
 
-static void select_pipe(void)
-{
+static void select_pipe(void) {
     struct abi_fd_set in = {{0}}, out = {{0}};
     struct timespec zero = {0, 0};
 

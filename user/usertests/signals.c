@@ -7,39 +7,29 @@ static struct siginfo last_info;
 static struct ucontext last_context;
 static volatile char order[32];
 
-static void count_hit(int sig)
-{
+static void count_hit(int sig) {
     hits++;
     last_sig = sig;
 }
 
-static void keep_info(int sig, struct siginfo *info, void *context)
-{
+static void keep_info(int sig, struct siginfo *info, void *context) {
     hits++;
     last_sig = sig;
     last_info = *info;
     last_context = *(struct ucontext *)context;
 }
 
-static void on_info(int sig, uint64_t flags)
-{
+static void on_info(int sig, uint64_t flags) {
     struct sigaction act = {.sa_sigaction = keep_info, .sa_flags = SA_SIGINFO | flags};
 
     OK(sys_rt_sigaction(sig, &act, 0, 8));
 }
 
-static void set_mask(sigset_t mask)
-{
-    OK(sys_rt_sigprocmask(SIG_SETMASK, &mask, 0, 8));
-}
+static void set_mask(sigset_t mask) { OK(sys_rt_sigprocmask(SIG_SETMASK, &mask, 0, 8)); }
 
-static void raise(int sig)
-{
-    OK(sys_tgkill(getpid(), (int)sys_gettid(), sig));
-}
+static void raise(int sig) { OK(sys_tgkill(getpid(), (int)sys_gettid(), sig)); }
 
-static void handler_runs(void)
-{
+static void handler_runs(void) {
     on_signal(SIGUSR1, count_hit, 0);
     for (int i = 1; i <= 100; i++) {
         raise(SIGUSR1);
@@ -54,8 +44,7 @@ static void handler_runs(void)
     FAILS(EINVAL, sys_tgkill(0, 1, SIGUSR1));
 }
 
-static void defaults_child_ignore(void)
-{
+static void defaults_child_ignore(void) {
     raise(SIGCHLD);
     raise(SIGURG);
     raise(SIGWINCH);
@@ -66,15 +55,13 @@ static void defaults_child_ignore(void)
 
 static int fatal;
 
-static void raise_fatal(void)
-{
-    raise(fatal);
-}
+static void raise_fatal(void) { raise(fatal); }
 
-static void default_actions(void)
-{
-    static const int killing[] = {SIGHUP, SIGINT,  SIGQUIT, SIGILL,  SIGTRAP, SIGABRT, SIGBUS,    SIGFPE,  SIGKILL, SIGUSR1, SIGSEGV,
-                                  SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR,  SIGSYS, 34, 64};
+static void default_actions(void) {
+    static const int killing[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGILL,  SIGTRAP, SIGABRT,
+                                  SIGBUS,  SIGFPE,  SIGKILL, SIGUSR1, SIGSEGV, SIGUSR2,
+                                  SIGPIPE, SIGALRM, SIGTERM, SIGXCPU, SIGXFSZ, SIGVTALRM,
+                                  SIGPROF, SIGIO,   SIGPWR,  SIGSYS,  34,      64};
 
     child_ok(defaults_child_ignore);
     for (size_t i = 0; i < ARRAY_LEN(killing); i++) {
@@ -83,8 +70,7 @@ static void default_actions(void)
     }
 }
 
-static void uncatchable(void)
-{
+static void uncatchable(void) {
     struct sigaction act = {.sa_handler = count_hit};
     sigset_t mask = ~0UL, now;
 
@@ -101,8 +87,7 @@ static void uncatchable(void)
     EQ(child_signal(raise_fatal), SIGKILL);
 }
 
-static void masks_and_pending(void)
-{
+static void masks_and_pending(void) {
     sigset_t pending, usr1 = SIGMASK(SIGUSR1);
 
     on_signal(SIGUSR1, count_hit, 0);
@@ -123,8 +108,7 @@ static void masks_and_pending(void)
     EQ(pending, 0);
 }
 
-static void pending_not_inherited_child(void)
-{
+static void pending_not_inherited_child(void) {
     sigset_t pending, mask;
 
     OK(sys_rt_sigpending(&pending, 8));
@@ -133,15 +117,13 @@ static void pending_not_inherited_child(void)
     EQ(mask, SIGMASK(SIGUSR2));
 }
 
-static void fork_and_signals(void)
-{
+static void fork_and_signals(void) {
     set_mask(SIGMASK(SIGUSR2));
     raise(SIGUSR2);
     child_ok(pending_not_inherited_child);
 }
 
-static void info_of_kill(void)
-{
+static void info_of_kill(void) {
     on_info(SIGUSR1, 0);
     OK(sys_kill(getpid(), SIGUSR1));
     EQ(hits, 1);
@@ -153,8 +135,7 @@ static void info_of_kill(void)
     EQ(last_info.si_code, SI_TKILL);
 }
 
-static void queue_value(int sig, int value)
-{
+static void queue_value(int sig, int value) {
     struct siginfo info = {.si_signo = sig, .si_code = SI_QUEUE};
 
     info.si_pid = getpid();
@@ -162,16 +143,14 @@ static void queue_value(int sig, int value)
     OK(sys_rt_sigqueueinfo(getpid(), sig, &info));
 }
 
-static void note_order(int sig, struct siginfo *info, void *context)
-{
+static void note_order(int sig, struct siginfo *info, void *context) {
     (void)context;
     if (hits < (int)sizeof(order))
         order[hits] = (char)((sig - SIGRTMIN) * 10 + info->si_value.sival_int);
     hits++;
 }
 
-static void real_time_order(void)
-{
+static void real_time_order(void) {
     struct sigaction act = {.sa_sigaction = note_order, .sa_flags = SA_SIGINFO, .sa_mask = ~0UL};
 
     OK(sys_rt_sigaction(SIGRTMIN + 3, &act, 0, 8));
@@ -187,15 +166,13 @@ static void real_time_order(void)
         EQ(order[i], (i < 3 ? 30 : 40) + i % 3);
 }
 
-static void forged_info(void)
-{
+static void forged_info(void) {
     struct siginfo info = {.si_signo = SIGUSR1, .si_code = SI_USER};
 
     FAILS(EPERM, sys_rt_sigqueueinfo((int)sys_getppid(), SIGUSR1, &info));
 }
 
-static void queue_limit(void)
-{
+static void queue_limit(void) {
     struct rlimit limit = {10, 10};
     struct siginfo info = {.si_signo = SIGRTMIN, .si_code = SI_QUEUE};
     int n = 0;
@@ -213,21 +190,20 @@ static void queue_limit(void)
 static char alt_stack[16384];
 static volatile bool was_on_alt;
 
-static void note_stack(int sig)
-{
+static void note_stack(int sig) {
     char here;
     stack_t now;
 
     (void)sig;
     hits++;
     OK(sys_sigaltstack(0, &now));
-    was_on_alt = &here >= alt_stack && &here < alt_stack + sizeof(alt_stack) && now.ss_flags & SS_ONSTACK;
+    was_on_alt =
+        &here >= alt_stack && &here < alt_stack + sizeof(alt_stack) && now.ss_flags & SS_ONSTACK;
     if (was_on_alt)
         FAILS(EPERM, sys_sigaltstack(&now, 0));
 }
 
-static void alternate_stack(void)
-{
+static void alternate_stack(void) {
     stack_t new = {.ss_sp = alt_stack, .ss_size = sizeof(alt_stack)}, old;
 
     OK(sys_sigaltstack(0, &old));
@@ -245,22 +221,19 @@ static void alternate_stack(void)
     FAILS(EINVAL, sys_sigaltstack(&new, 0));
 }
 
-static int deep(int n)
-{
+static int deep(int n) {
     volatile char frame[1024];
 
     frame[0] = (char)n;
     return n > 1000000 ? frame[0] : deep(n + 1) + frame[0];
 }
 
-static void exit_42(int sig)
-{
+static void exit_42(int sig) {
     (void)sig;
     sys_exit_group(42);
 }
 
-static void overflow_child(void)
-{
+static void overflow_child(void) {
     stack_t new = {.ss_sp = alt_stack, .ss_size = sizeof(alt_stack)};
 
     OK(sys_sigaltstack(&new, 0));
@@ -268,22 +241,19 @@ static void overflow_child(void)
     deep(0);
 }
 
-static void overflow_killed_child(void)
-{
+static void overflow_killed_child(void) {
     on_signal(SIGSEGV, exit_42, 0);
     deep(0);
 }
 
-static void stack_overflow(void)
-{
+static void stack_overflow(void) {
     EQ(wait_status(spawn(overflow_child)), W_EXITCODE(42, 0));
     EQ(child_signal(overflow_killed_child), SIGSEGV); /* no room for the frame */
 }
 
 static int fds[2];
 
-static void signal_then_write(void)
-{
+static void signal_then_write(void) {
     int parent = (int)sys_getppid();
 
     sleep_ms(30);
@@ -292,8 +262,7 @@ static void signal_then_write(void)
     EQ(sys_write(fds[1], "x", 1), 1);
 }
 
-static void restarts(void)
-{
+static void restarts(void) {
     char c;
     int pid;
 
@@ -315,8 +284,7 @@ static void restarts(void)
     wait_ok(pid);
 }
 
-static void sleeps_are_interrupted(void)
-{
+static void sleeps_are_interrupted(void) {
     struct timespec t = {10, 0}, left = {0, 0};
     int pid;
 
@@ -328,8 +296,7 @@ static void sleeps_are_interrupted(void)
     wait_ok(pid);
 }
 
-static void sleep_200(void)
-{
+static void sleep_200(void) {
     int64_t start = now_ms();
 
     sleep_ms(200);
@@ -337,8 +304,7 @@ static void sleep_200(void)
     sys_exit_group(now_ms() - start > 5000);
 }
 
-static void stop_and_continue(void)
-{
+static void stop_and_continue(void) {
     int pid = spawn(sleep_200), status;
     struct siginfo info;
 
@@ -354,17 +320,16 @@ static void stop_and_continue(void)
     EQ(wait_status(pid), 0);
 }
 
-static void stop_while_spinning_child(void)
-{
+static void stop_while_spinning_child(void) {
     for (;;)
         asm volatile("");
 }
 
-static void stopped_can_be_killed(void)
-{
+static void stopped_can_be_killed(void) {
     int pid = spawn(stop_while_spinning_child), status;
 
-    OK(sys_kill(pid, SIGTSTP)); /* our group is an orphan: nobody could wake it, so it does not stop */
+    OK(sys_kill(pid,
+                SIGTSTP)); /* our group is an orphan: nobody could wake it, so it does not stop */
     sleep_ms(20);
     EQ(sys_wait4(pid, &status, WUNTRACED | WNOHANG, 0), 0);
     OK(sys_setpgid(pid, pid));
@@ -375,8 +340,7 @@ static void stopped_can_be_killed(void)
     EQ(wait_status(pid), SIGKILL);
 }
 
-static void child_signals(void)
-{
+static void child_signals(void) {
     sigset_t chld = SIGMASK(SIGCHLD);
     int pid;
 
@@ -395,8 +359,7 @@ static void child_signals(void)
     FAILS(ECHILD, sys_wait4(pid, 0, 0, 0));
 }
 
-static void write_to_nobody(void)
-{
+static void write_to_nobody(void) {
     char c = 'x';
 
     OK(sys_pipe2(fds, 0));
@@ -404,8 +367,7 @@ static void write_to_nobody(void)
     sys_write(fds[1], &c, 1);
 }
 
-static void broken_pipe(void)
-{
+static void broken_pipe(void) {
     EQ(child_signal(write_to_nobody), SIGPIPE);
     on_signal(SIGPIPE, SIG_IGN, 0);
     OK(sys_pipe2(fds, 0));
@@ -413,16 +375,14 @@ static void broken_pipe(void)
     FAILS(EPIPE, sys_write(fds[1], "x", 1));
 }
 
-static void raise_again(int sig)
-{
+static void raise_again(int sig) {
     hits++;
     if (hits < 3)
         raise(sig);
     last_sig = hits; /* how many were begun when this one ends */
 }
 
-static void nodefer_and_resethand(void)
-{
+static void nodefer_and_resethand(void) {
     struct sigaction act;
 
     on_signal(SIGUSR1, raise_again, SA_NODEFER);
@@ -434,8 +394,7 @@ static void nodefer_and_resethand(void)
     CHECK(act.sa_handler == SIG_DFL);
 }
 
-static void mask_in_handler(int sig)
-{
+static void mask_in_handler(int sig) {
     sigset_t mask;
 
     (void)sig;
@@ -443,8 +402,7 @@ static void mask_in_handler(int sig)
     hits = mask == (SIGMASK(SIGUSR1) | SIGMASK(SIGTERM) | SIGMASK(SIGHUP));
 }
 
-static void handler_mask(void)
-{
+static void handler_mask(void) {
     struct sigaction act = {.sa_handler = mask_in_handler, .sa_mask = SIGMASK(SIGTERM)};
     sigset_t mask;
 
@@ -456,8 +414,7 @@ static void handler_mask(void)
     EQ(mask, SIGMASK(SIGHUP));
 }
 
-static void suspend(void)
-{
+static void suspend(void) {
     sigset_t all = ~0UL, none = 0, mask;
     int pid;
 
@@ -472,8 +429,7 @@ static void suspend(void)
     wait_ok(pid);
 }
 
-static void timed_wait(void)
-{
+static void timed_wait(void) {
     sigset_t set = SIGMASK(SIGUSR1) | SIGMASK(SIGUSR2);
     struct timespec soon = {0, 20000000}, zero = {0, 0};
     struct siginfo info;
@@ -495,8 +451,7 @@ static void timed_wait(void)
 
 /* ---- the frame */
 
-static void change_registers(int sig, struct siginfo *info, void *context)
-{
+static void change_registers(int sig, struct siginfo *info, void *context) {
     struct ucontext *uc = context;
 
     (void)sig;
@@ -508,8 +463,7 @@ static void change_registers(int sig, struct siginfo *info, void *context)
     uc->uc_sigmask |= SIGMASK(SIGUSR2);
 }
 
-static void frame_can_be_changed(void)
-{
+static void frame_can_be_changed(void) {
     struct sigaction act = {.sa_sigaction = change_registers, .sa_flags = SA_SIGINFO};
     register long s2 asm("s2") = 1;
     sigset_t mask;
@@ -522,16 +476,14 @@ static void frame_can_be_changed(void)
     EQ(mask, SIGMASK(SIGUSR2));
 }
 
-static void spoil_fp(int sig)
-{
+static void spoil_fp(int sig) {
     (void)sig;
     hits++;
     asm volatile("fmv.d.x fs0, zero; fmv.d.x ft0, zero; fmv.d.x fa0, zero" ::: "memory");
     asm volatile("fsflags zero");
 }
 
-static void fp_survives_signals(void)
-{
+static void fp_survives_signals(void) {
     uint64_t in = 0x3ff8000000000000UL, s, t, a, flags;
     int me = getpid();
 
@@ -539,7 +491,8 @@ static void fp_survives_signals(void)
     register long a0 asm("a0") = me;
     register long a1 asm("a1") = SIGUSR1;
     register long a7 asm("a7") = 129;
-    asm volatile("fmv.d.x fs0, %[in]; fmv.d.x ft0, %[in]; fmv.d.x fa0, %[in]; fsflagsi 1; ecall; fmv.x.d %[s], fs0;"
+    asm volatile("fmv.d.x fs0, %[in]; fmv.d.x ft0, %[in]; fmv.d.x fa0, %[in]; fsflagsi 1; ecall; "
+                 "fmv.x.d %[s], fs0;"
                  "fmv.x.d %[t], ft0; fmv.x.d %[a], fa0; frflags %[f]"
                  : [s] "=&r"(s), [t] "=&r"(t), [a] "=&r"(a), [f] "=&r"(flags), "+r"(a0)
                  : [in] "r"(in), "r"(a1), "r"(a7)
@@ -551,8 +504,7 @@ static void fp_survives_signals(void)
     EQ(flags, 1);
 }
 
-static void fp_worker(void)
-{
+static void fp_worker(void) {
     uint64_t in = (uint64_t)getpid() << 32 | 0x12345, out;
 
     for (int i = 0; i < 300; i++) {
@@ -569,8 +521,7 @@ static void fp_worker(void)
     }
 }
 
-static void fp_between_tasks(void)
-{
+static void fp_between_tasks(void) {
     int pids[6];
 
     for (int i = 0; i < 6; i++)
@@ -579,19 +530,14 @@ static void fp_between_tasks(void)
         wait_ok(pids[i]);
 }
 
-static void bad_return_child(void)
-{
+static void bad_return_child(void) {
     sys_rt_sigreturn(); /* no frame here: whatever it finds, the kernel must live */
     sys_exit_group(0);
 }
 
-static void bad_stack_return(void)
-{
-    asm volatile("li sp, 8; li a7, 139; ecall" ::: "memory");
-}
+static void bad_stack_return(void) { asm volatile("li sp, 8; li a7, 139; ecall" ::: "memory"); }
 
-static void bad_sigreturn(void)
-{
+static void bad_sigreturn(void) {
     int status = wait_status(spawn(bad_return_child));
 
     CHECK(WIFSIGNALED(status) || WIFEXITED(status));
@@ -602,25 +548,23 @@ static void bad_sigreturn(void)
 
 static volatile uint64_t bad_address;
 
-static void read_bad(void)
-{
-    (void)*(volatile char *)bad_address;
-}
+static void read_bad(void) { (void)*(volatile char *)bad_address; }
 
-static void write_bad(void)
-{
-    *(volatile char *)bad_address = 1;
-}
+static void write_bad(void) { *(volatile char *)bad_address = 1; }
 
-static void jump_bad(void)
-{
-    ((void (*)(void))bad_address)();
-}
+static void jump_bad(void) { ((void (*)(void))bad_address)(); }
 
-static void fault_addresses(void)
-{
-    static const uint64_t bad[] = {0, 8, 0x80000000UL, 0x3fffffe000UL, 0x3ffffff000UL, 0x4000000000UL, 0xffffffc000000000UL,
-                                   0xffffffff80200000UL, ~0UL, 0xeaeb0b5b00002f5eUL};
+static void fault_addresses(void) {
+    static const uint64_t bad[] = {0,
+                                   8,
+                                   0x80000000UL,
+                                   0x3fffffe000UL,
+                                   0x3ffffff000UL,
+                                   0x4000000000UL,
+                                   0xffffffc000000000UL,
+                                   0xffffffff80200000UL,
+                                   ~0UL,
+                                   0xeaeb0b5b00002f5eUL};
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         bad_address = bad[i];
@@ -635,30 +579,19 @@ static void fault_addresses(void)
     EQ(child_signal(jump_bad), SIGSEGV);
 }
 
-static void illegal(void)
-{
-    asm volatile(".half 0, 0");
-}
+static void illegal(void) { asm volatile(".half 0, 0"); }
 
-static void privileged(void)
-{
-    asm volatile("csrr t0, sstatus" ::: "t0");
-}
+static void privileged(void) { asm volatile("csrr t0, sstatus" ::: "t0"); }
 
-static void breakpoint(void)
-{
-    asm volatile("ebreak");
-}
+static void breakpoint(void) { asm volatile("ebreak"); }
 
-static void bad_instructions(void)
-{
+static void bad_instructions(void) {
     EQ(child_signal(illegal), SIGILL);
     EQ(child_signal(privileged), SIGILL);
     EQ(child_signal(breakpoint), SIGTRAP);
 }
 
-static void skip_access(int sig, struct siginfo *info, void *context)
-{
+static void skip_access(int sig, struct siginfo *info, void *context) {
     struct ucontext *uc = context;
 
     hits++;
@@ -667,8 +600,7 @@ static void skip_access(int sig, struct siginfo *info, void *context)
     uc->uc_mcontext.sc_regs.pc += 4;
 }
 
-static void fault_info(void)
-{
+static void fault_info(void) {
     struct sigaction act = {.sa_sigaction = skip_access, .sa_flags = SA_SIGINFO};
     char *page = map_pages(1, PROT_READ);
     char *hole = unmapped_page();
@@ -680,42 +612,34 @@ static void fault_info(void)
     EQ(last_info.si_addr - (void *)page, 5);
     if (hole == page)
         return;
-    asm volatile(".option push; .option norvc; lb t0, 9(%0); .option pop" ::"r"(hole) : "memory", "t0");
+    asm volatile(".option push; .option norvc; lb t0, 9(%0); .option pop" ::"r"(hole)
+                 : "memory", "t0");
     EQ(hits, 2);
     EQ(last_info.si_code, SEGV_MAPERR);
     EQ(last_info.si_addr - (void *)hole, 9);
 }
 
-static void blocked_fault(void)
-{
+static void blocked_fault(void) {
     set_mask(SIGMASK(SIGSEGV));
     on_signal(SIGSEGV, exit_42, 0);
     bad_address = 0;
     read_bad();
 }
 
-static void blocked_fault_kills(void)
-{
-    EQ(child_signal(blocked_fault), SIGSEGV);
-}
+static void blocked_fault_kills(void) { EQ(child_signal(blocked_fault), SIGSEGV); }
 
 /* ---- who may */
 
-static void other_user(void)
-{
+static void other_user(void) {
     become_user(1234);
     FAILS(EPERM, sys_kill(bad_address, 0));
     FAILS(EPERM, sys_kill((int)bad_address, SIGTERM));
     FAILS(EPERM, sys_kill(1, 0));
 }
 
-static void wait_killed(void)
-{
-    sleep_ms(60000);
-}
+static void wait_killed(void) { sleep_ms(60000); }
 
-static void permission(void)
-{
+static void permission(void) {
     int pid = spawn(wait_killed);
 
     bad_address = (uint64_t)pid;
@@ -724,8 +648,7 @@ static void permission(void)
     EQ(wait_status(pid), SIGKILL);
 }
 
-static void group_kill(void)
-{
+static void group_kill(void) {
     int pids[4], group = 0;
 
     for (int i = 0; i < 4; i++) {
@@ -741,8 +664,7 @@ static void group_kill(void)
 
 /* ---- alarms */
 
-static void alarm_once(void)
-{
+static void alarm_once(void) {
     struct itimerval t = {.it_value = {0, 30000}}, left;
     int64_t start = now_ms();
 
@@ -761,8 +683,7 @@ static void alarm_once(void)
     FAILS(EINVAL, sys_setitimer(ITIMER_REAL, &t, 0));
 }
 
-static void alarm_period(void)
-{
+static void alarm_period(void) {
     struct itimerval t = {{0, 10000}, {0, 10000}}, off = {{0, 0}, {0, 0}}, old;
     int64_t start = now_ms();
 
@@ -775,8 +696,7 @@ static void alarm_period(void)
     EQ(old.it_interval.tv_usec, 10000);
 }
 
-static void alarm_kills(void)
-{
+static void alarm_kills(void) {
     struct itimerval t = {.it_value = {0, 10000}};
 
     OK(sys_setitimer(ITIMER_REAL, &t, 0));
@@ -784,16 +704,14 @@ static void alarm_kills(void)
         asm volatile("");
 }
 
-static void no_alarm_in_child(void)
-{
+static void no_alarm_in_child(void) {
     struct itimerval left;
 
     OK(sys_getitimer(ITIMER_REAL, &left));
     EQ(left.it_value.tv_sec, 0);
 }
 
-static void alarm_and_fork(void)
-{
+static void alarm_and_fork(void) {
     struct itimerval t = {.it_value = {100, 0}};
 
     EQ(child_signal(alarm_kills), SIGALRM);
@@ -802,8 +720,7 @@ static void alarm_and_fork(void)
 }
 
 /* The classic lab: a handler each n ticks of CPU time, and the program undisturbed. */
-static void alarm_virtual(void)
-{
+static void alarm_virtual(void) {
     struct itimerval t = {{0, 20000}, {0, 20000}};
     int64_t start = now_ms();
     volatile long sum = 0;
@@ -817,8 +734,7 @@ static void alarm_virtual(void)
     CHECK(hits >= 5);
 }
 
-static void signal_storm(void)
-{
+static void signal_storm(void) {
     int pid = getpid(), child;
 
     on_signal(SIGUSR1, count_hit, SA_RESTART);

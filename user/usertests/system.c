@@ -1,4 +1,5 @@
-/* The rest: mounts and tmpfs, /proc, /dev, limits, names of the system, fsync on whatever disk is below. */
+/* The rest: mounts and tmpfs, /proc, /dev, limits, names of the system, fsync on whatever disk is
+ * below. */
 #include "user/usertests/ut.h"
 #include "abi/mount.h"
 #include "abi/prctl.h"
@@ -11,14 +12,12 @@
 
 static char big[65536];
 
-static void mount_tmpfs(const char *options)
-{
+static void mount_tmpfs(const char *options) {
     OK(sys_mkdirat(AT_FDCWD, "m", 0755));
     OK(sys_mount("none", "m", "tmpfs", 0, options));
 }
 
-static void tmpfs_mount(void)
-{
+static void tmpfs_mount(void) {
     struct statfs st;
     int fd;
 
@@ -37,8 +36,7 @@ static void tmpfs_mount(void)
     FAILS(EINVAL, sys_umount2("m", 0));
 }
 
-static void mount_errors(void)
-{
+static void mount_errors(void) {
     OK(sys_mkdirat(AT_FDCWD, "m", 0755));
     put_file("f", "x");
     FAILS(ENODEV, sys_mount("none", "m", "nosuchfs", 0, 0));
@@ -50,8 +48,7 @@ static void mount_errors(void)
     FAILS(EPERM, sys_umount2("/", 0));
 }
 
-static void read_only(void)
-{
+static void read_only(void) {
     mount_tmpfs("");
     put_file("m/f", "x");
     OK(sys_mount("none", "m", "tmpfs", MS_REMOUNT | MS_RDONLY, 0));
@@ -64,8 +61,7 @@ static void read_only(void)
     OK(sys_umount2("m", 0));
 }
 
-static void full(void)
-{
+static void full(void) {
     int fd;
     long r, total = 0;
 
@@ -82,8 +78,7 @@ static void full(void)
     OK(sys_umount2("m", 0));
 }
 
-static void lazy_unmount(void)
-{
+static void lazy_unmount(void) {
     int fd;
     char c;
 
@@ -98,17 +93,19 @@ static void lazy_unmount(void)
 
 /* ---- /proc and /dev */
 
-static void need(const char *path)
-{
+static void need(const char *path) {
     if (!is_there(path))
         skip(path);
 }
 
-static void proc_files(void)
-{
-    static const char *const files[] = {"/proc/meminfo",   "/proc/stat",        "/proc/cpuinfo",    "/proc/mounts", "/proc/filesystems",
-                                        "/proc/uptime",    "/proc/loadavg",     "/proc/version",    "/proc/self/stat", "/proc/self/status",
-                                        "/proc/self/maps", "/proc/self/cmdline", "/proc/self/mounts", "/proc/sys/kernel/pid_max"};
+static void proc_files(void) {
+    static const char *const files[] = {"/proc/meminfo",     "/proc/stat",
+                                        "/proc/cpuinfo",     "/proc/mounts",
+                                        "/proc/filesystems", "/proc/uptime",
+                                        "/proc/loadavg",     "/proc/version",
+                                        "/proc/self/stat",   "/proc/self/status",
+                                        "/proc/self/maps",   "/proc/self/cmdline",
+                                        "/proc/self/mounts", "/proc/sys/kernel/pid_max"};
 
     need("/proc/self");
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
@@ -123,8 +120,7 @@ static void proc_files(void)
     CHECK(strstr(big, "(usertests)"));
 }
 
-static void proc_links(void)
-{
+static void proc_links(void) {
     char text[256], number[32];
     int fd;
 
@@ -142,8 +138,7 @@ static void proc_links(void)
     CHECK(open_at("/proc/new", O_CREAT | O_RDWR, 0644) < 0);
 }
 
-static void proc_is_consistent(void)
-{
+static void proc_is_consistent(void) {
     struct dir d;
     struct abi_dirent *e;
     bool me = false;
@@ -176,8 +171,7 @@ static void proc_is_consistent(void)
         ;
 }
 
-static void kernel_threads(void)
-{
+static void kernel_threads(void) {
     need("/proc/2/stat");
     OK(read_file("/proc/2/stat", big, sizeof(big)));
     CHECK(strstr(big, "(kthreadd)"));
@@ -195,8 +189,7 @@ static void kernel_threads(void)
     FAILS(EPERM, sys_setpgid(2, 0) == -ESRCH ? -EPERM : -1);
 }
 
-static void devices(void)
-{
+static void devices(void) {
     int fd;
 
     need("/dev/null");
@@ -216,8 +209,7 @@ static void devices(void)
     FAILS(ENOSPC, sys_write(fd, big, 10));
 }
 
-static void device_nodes(void)
-{
+static void device_nodes(void) {
     OK(sys_mknodat(AT_FDCWD, "null", S_IFCHR | 0666, ABI_MAKEDEV(1, 3)));
     EQ(stat_of("null").st_rdev, ABI_MAKEDEV(1, 3));
     long fd = open_at("null", O_RDWR, 0);
@@ -233,8 +225,7 @@ static void device_nodes(void)
     FAILS(EPERM, sys_mknodat(AT_FDCWD, "c", S_IFCHR | 0666, ABI_MAKEDEV(1, 3)));
 }
 
-static void randomness(void)
-{
+static void randomness(void) {
     uint64_t a[4] = {0}, b[4] = {0};
 
     EQ(sys_getrandom(a, sizeof(a), 0), sizeof(a));
@@ -243,8 +234,7 @@ static void randomness(void)
     FAILS(EINVAL, sys_getrandom(a, 8, 0x99));
 }
 
-static void terminal_errors(void)
-{
+static void terminal_errors(void) {
     struct termios t;
     int fds[2], fd;
 
@@ -257,8 +247,7 @@ static void terminal_errors(void)
     FAILS(ENXIO, open_at("/dev/tty", O_RDWR, 0)); /* this session has no terminal */
 }
 
-static void terminal_modes(void)
-{
+static void terminal_modes(void) {
     struct termios t, u;
     struct winsize w = {50, 132, 0, 0}, v = {0, 0, 0, 0};
     long fd;
@@ -283,8 +272,7 @@ static void terminal_modes(void)
 
 /* ---- the system */
 
-static void system_names(void)
-{
+static void system_names(void) {
     struct new_utsname u, v;
 
     OK(sys_uname(&u));
@@ -296,8 +284,7 @@ static void system_names(void)
     FAILS(EINVAL, sys_sethostname("x", 65));
 }
 
-static void system_information(void)
-{
+static void system_information(void) {
     struct sysinfo info;
 
     OK(sys_sysinfo(&info));
@@ -305,8 +292,7 @@ static void system_information(void)
     CHECK(info.procs > 0 && info.uptime >= 0);
 }
 
-static void limits(void)
-{
+static void limits(void) {
     struct rlimit l, old;
 
     for (int i = 0; i < RLIM_NLIMITS; i++) {
@@ -328,8 +314,7 @@ static void limits(void)
     OK(sys_setrlimit(RLIMIT_NOFILE, &l));
 }
 
-static void process_name(void)
-{
+static void process_name(void) {
     char name[16];
 
     OK(sys_prctl(PR_SET_NAME, (uint64_t) "a-name-that-is-too-long", 0, 0, 0));
@@ -338,22 +323,19 @@ static void process_name(void)
     FAILS(EINVAL, sys_prctl(98765, 0, 0, 0, 0));
 }
 
-static void dies_with_parent(void)
-{
+static void dies_with_parent(void) {
     OK(sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
     sleep_ms(60000);
 }
 
-static void middle(void)
-{
+static void middle(void) {
     int pid = spawn(dies_with_parent), fd = (int)OK(open_at("pid", O_WRONLY | O_CREAT, 0644));
 
     EQ(sys_write(fd, &pid, 4), 4);
     sleep_ms(50);
 }
 
-static void death_signal(void)
-{
+static void death_signal(void) {
     int pid = 0, status;
 
     OK(sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
@@ -363,8 +345,7 @@ static void death_signal(void)
     EQ(status, SIGKILL);
 }
 
-static void reboot_guarded(void)
-{
+static void reboot_guarded(void) {
     int good = LINUX_REBOOT_MAGIC2;
 
     FAILS(EINVAL, sys_reboot(1, 2, LINUX_REBOOT_CMD_CAD_ON, 0));
@@ -373,9 +354,9 @@ static void reboot_guarded(void)
     FAILS(EPERM, sys_reboot((int)LINUX_REBOOT_MAGIC1, good, LINUX_REBOOT_CMD_RESTART, 0));
 }
 
-static void synced(void)
-{
-    int fd = (int)OK(open_at("file", O_RDWR | O_CREAT, 0644)), dir = (int)OK(open_at(".", O_RDONLY, 0));
+static void synced(void) {
+    int fd = (int)OK(open_at("file", O_RDWR | O_CREAT, 0644)),
+        dir = (int)OK(open_at(".", O_RDONLY, 0));
 
     for (int i = 0; i < 20; i++) {
         EQ(sys_write(fd, big, 3000), 3000);

@@ -1,4 +1,5 @@
-/* Tasks: fork, clone, threads, wait, groups and sessions, states, scheduling as far as a program sees it. */
+/* Tasks: fork, clone, threads, wait, groups and sessions, states, scheduling as far as a program
+ * sees it. */
 #include "user/usertests/ut.h"
 #include "abi/futex.h"
 #include "abi/prctl.h"
@@ -12,19 +13,16 @@ static volatile int shared_int;
 static int tid_word, parent_word;
 
 /* Zeroed memory that children share with us. */
-static volatile int *shared_words(void)
-{
+static volatile int *shared_words(void) {
     return (volatile int *)OK(
         sys_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 }
 
-static char *new_stack(void)
-{
+static char *new_stack(void) {
     return (char *)map_pages(STACK_PAGES, PROT_READ | PROT_WRITE) + STACK_PAGES * PAGE;
 }
 
-static void wait_zero(volatile int *word)
-{
+static void wait_zero(volatile int *word) {
     int value;
 
     while ((value = *word) != 0)
@@ -33,23 +31,16 @@ static void wait_zero(volatile int *word)
 
 /* ---- fork, pids, states */
 
-static void nothing(void)
-{
-}
+static void nothing(void) {}
 
-static void sleep_long(void)
-{
-    sleep_ms(100000);
-}
+static void sleep_long(void) { sleep_ms(100000); }
 
-static void spin(void)
-{
+static void spin(void) {
     for (;;)
         asm volatile("");
 }
 
-static void fork_returns(void)
-{
+static void fork_returns(void) {
     int me = getpid(), pid = fork();
 
     OK(pid);
@@ -64,8 +55,7 @@ static void fork_returns(void)
     wait_ok(pid);
 }
 
-static void pids_differ(void)
-{
+static void pids_differ(void) {
     static int pids[200];
 
     for (size_t i = 0; i < ARRAY_LEN(pids); i++) {
@@ -79,8 +69,7 @@ static void pids_differ(void)
     }
 }
 
-static void sleepers(int count)
-{
+static void sleepers(int count) {
     int *pids = xmalloc((size_t)count * sizeof(int)), n;
 
     for (n = 0; n < count; n++) {
@@ -99,18 +88,11 @@ static void sleepers(int count)
         EQ(wait_status(pids[i]), SIGKILL);
 }
 
-static void thousand_tasks(void)
-{
-    sleepers(500);
-}
+static void thousand_tasks(void) { sleepers(500); }
 
-static void ten_thousand_tasks(void)
-{
-    sleepers(10000);
-}
+static void ten_thousand_tasks(void) { sleepers(10000); }
 
-static void states(void)
-{
+static void states(void) {
     int spinning, sleeping, fds[2], status;
     char c = 0;
 
@@ -142,14 +124,12 @@ static void states(void)
 
 /* ---- clone, flag by flag */
 
-static int set_shared(void *arg)
-{
+static int set_shared(void *arg) {
     shared_int = (int)(long)arg;
     return 5;
 }
 
-static void clone_vm(void)
-{
+static void clone_vm(void) {
     int pid;
 
     shared_int = 1;
@@ -161,29 +141,26 @@ static void clone_vm(void)
     EQ(shared_int, 42);
 }
 
-static int open_file(void *arg)
-{
+static int open_file(void *arg) {
     (void)arg;
     return (int)sys_dup3(0, 60, 0) != 60;
 }
 
-static void clone_files(void)
-{
-    wait_ok((int)OK(clone_call(CLONE_VM | CLONE_FILES | SIGCHLD, new_stack(), 0, 0, 0, open_file, 0)));
+static void clone_files(void) {
+    wait_ok(
+        (int)OK(clone_call(CLONE_VM | CLONE_FILES | SIGCHLD, new_stack(), 0, 0, 0, open_file, 0)));
     OK(sys_close(60));
     wait_ok((int)OK(clone_call(CLONE_VM | SIGCHLD, new_stack(), 0, 0, 0, open_file, 0)));
     FAILS(EBADF, sys_close(60));
 }
 
-static int change_fs(void *arg)
-{
+static int change_fs(void *arg) {
     (void)arg;
     sys_umask(0123);
     return sys_chdir("sub") != 0;
 }
 
-static void clone_fs(void)
-{
+static void clone_fs(void) {
     OK(sys_mkdirat(AT_FDCWD, "sub", 0755));
     wait_ok((int)OK(clone_call(CLONE_VM | SIGCHLD, new_stack(), 0, 0, 0, change_fs, 0)));
     CHECK(is_there("sub"));
@@ -193,23 +170,20 @@ static void clone_fs(void)
     EQ(sys_umask(022), 0123);
 }
 
-static int change_handler(void *arg)
-{
+static int change_handler(void *arg) {
     (void)arg;
     on_signal(SIGUSR1, SIG_IGN, 0);
     return 0;
 }
 
-static bool usr1_ignored(void)
-{
+static bool usr1_ignored(void) {
     struct sigaction act;
 
     OK(sys_rt_sigaction(SIGUSR1, 0, &act, 8));
     return act.sa_handler == SIG_IGN;
 }
 
-static void clone_sighand(void)
-{
+static void clone_sighand(void) {
     wait_ok((int)OK(clone_call(CLONE_VM | SIGCHLD, new_stack(), 0, 0, 0, change_handler, 0)));
     CHECK(!usr1_ignored());
     wait_ok((int)OK(
@@ -217,14 +191,12 @@ static void clone_sighand(void)
     CHECK(usr1_ignored());
 }
 
-static int check_words(void *arg)
-{
+static int check_words(void *arg) {
     (void)arg;
     return tid_word != sys_gettid();
 }
 
-static void clone_tid_words(void)
-{
+static void clone_tid_words(void) {
     int pid = (int)OK(clone_call(CLONE_VM | CLONE_CHILD_SETTID | CLONE_PARENT_SETTID | SIGCHLD,
                                  new_stack(), &parent_word, 0, &tid_word, check_words, 0));
 
@@ -237,37 +209,31 @@ static void clone_tid_words(void)
     EQ(tid_word, 0);
 }
 
-static int read_tp(void *arg)
-{
+static int read_tp(void *arg) {
     long tp;
 
     asm volatile("mv %0, tp" : "=r"(tp));
     return tp != (long)arg;
 }
 
-static void clone_settls(void)
-{
+static void clone_settls(void) {
     static char area[64];
 
-    wait_ok((int)OK(clone_call(CLONE_VM | CLONE_SETTLS | SIGCHLD, new_stack(), 0, area, 0, read_tp, area)));
+    wait_ok((int)OK(
+        clone_call(CLONE_VM | CLONE_SETTLS | SIGCHLD, new_stack(), 0, area, 0, read_tp, area)));
 }
 
-static int is_sibling(void *arg)
-{
-    return sys_getppid() != (long)arg;
-}
+static int is_sibling(void *arg) { return sys_getppid() != (long)arg; }
 
-static void parent_cloner(void)
-{
+static void parent_cloner(void) {
     int before = (int)sys_getppid();
-    int pid = (int)OK(
-        clone_call(CLONE_VM | CLONE_PARENT | SIGCHLD, new_stack(), 0, 0, 0, is_sibling, (void *)(long)before));
+    int pid = (int)OK(clone_call(CLONE_VM | CLONE_PARENT | SIGCHLD, new_stack(), 0, 0, 0,
+                                 is_sibling, (void *)(long)before));
 
     FAILS(ECHILD, sys_wait4(pid, 0, 0, 0));
 }
 
-static void clone_parent(void)
-{
+static void clone_parent(void) {
     int count = 0;
 
     spawn(parent_cloner);
@@ -276,16 +242,14 @@ static void clone_parent(void)
     EQ(count, 2);
 }
 
-static void clone_bad_flags(void)
-{
+static void clone_bad_flags(void) {
     FAILS(EINVAL, sys_clone(CLONE_THREAD | SIGCHLD, 0, 0, 0, 0));
     FAILS(EINVAL, sys_clone(CLONE_SIGHAND | SIGCHLD, 0, 0, 0, 0));
     FAILS(EINVAL, sys_clone(CLONE_THREAD | CLONE_SIGHAND, 0, 0, 0, 0));
     FAILS(EINVAL, sys_clone(CLONE_NEWNS | CLONE_FS | SIGCHLD, 0, 0, 0, 0));
 }
 
-static void clone3_fork(void)
-{
+static void clone3_fork(void) {
     struct clone_args args = {.exit_signal = SIGCHLD};
     long pid = sys_clone3(&args, sizeof(args));
 
@@ -304,14 +268,14 @@ static void clone3_fork(void)
     FAILS(EINVAL, sys_clone3(&args, sizeof(args)));
 }
 
-static void vfork_child_first(void)
-{
+static void vfork_child_first(void) {
     char *argv[] = {"true", 0};
     int64_t start = now_ms();
     int pid;
 
     shared_int = 0;
-    pid = (int)OK(clone_call(CLONE_VM | CLONE_VFORK | SIGCHLD, new_stack(), 0, 0, 0, set_shared, (void *)7));
+    pid = (int)OK(
+        clone_call(CLONE_VM | CLONE_VFORK | SIGCHLD, new_stack(), 0, 0, 0, set_shared, (void *)7));
     EQ(shared_int, 7); /* it has ended before we came back */
     EQ(wait_status(pid), W_EXITCODE(5, 0));
     pid = (int)OK(vfork_exec("/bin/true", argv, environ));
@@ -328,8 +292,7 @@ static uint32_t mutex;
 static volatile long counter;
 static int thread_words[THREADS];
 
-static void lock(uint32_t *m)
-{
+static void lock(uint32_t *m) {
     uint32_t c = 0;
 
     if (__atomic_compare_exchange_n(m, &c, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
@@ -338,14 +301,12 @@ static void lock(uint32_t *m)
         sys_futex(m, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 2, 0, 0, 0);
 }
 
-static void unlock(uint32_t *m)
-{
+static void unlock(uint32_t *m) {
     if (__atomic_exchange_n(m, 0, __ATOMIC_RELEASE) == 2)
         sys_futex(m, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, 0, 0, 0);
 }
 
-static int count_up(void *arg)
-{
+static int count_up(void *arg) {
     (void)arg;
     for (int i = 0; i < 1000; i++) {
         lock(&mutex);
@@ -358,24 +319,21 @@ static int count_up(void *arg)
     return 0;
 }
 
-static void threads_count(void)
-{
+static void threads_count(void) {
     for (int i = 0; i < THREADS; i++)
-        OK(clone_call(THREAD | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID, new_stack(),
-                      &thread_words[i], 0, &thread_words[i], count_up, 0));
+        OK(clone_call(THREAD | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID,
+                      new_stack(), &thread_words[i], 0, &thread_words[i], count_up, 0));
     for (int i = 0; i < THREADS; i++)
         wait_zero(&thread_words[i]);
     EQ(counter, THREADS * 1000);
 }
 
-static int thread_ids(void *arg)
-{
+static int thread_ids(void *arg) {
     shared_int = sys_getpid() == (long)arg && sys_gettid() != (long)arg ? 1 : -1;
     return 0;
 }
 
-static void threads_ids(void)
-{
+static void threads_ids(void) {
     shared_int = 0;
     OK(clone_call(THREAD | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID, new_stack(), &tid_word, 0,
                   &tid_word, thread_ids, (void *)(long)getpid()));
@@ -384,60 +342,51 @@ static void threads_ids(void)
     FAILS(ECHILD, sys_wait4(-1, 0, __WALL, 0));
 }
 
-static int spin_thread(void *arg)
-{
+static int spin_thread(void *arg) {
     (void)arg;
     spin();
     return 0;
 }
 
-static void exit_with_threads(void)
-{
+static void exit_with_threads(void) {
     for (int i = 0; i < 8; i++)
         OK(clone_call(THREAD, new_stack(), 0, 0, 0, spin_thread, 0));
     sys_exit_group(3);
 }
 
-static int exit_group_thread(void *arg)
-{
+static int exit_group_thread(void *arg) {
     (void)arg;
     sys_exit_group(4);
 }
 
-static void thread_ends_process(void)
-{
+static void thread_ends_process(void) {
     OK(clone_call(THREAD, new_stack(), 0, 0, 0, exit_group_thread, 0));
     sleep_long();
 }
 
-static int late_exit_thread(void *arg)
-{
+static int late_exit_thread(void *arg) {
     (void)arg;
     sleep_ms(50);
     sys_exit_group(6);
 }
 
-static void leader_exits_first(void)
-{
+static void leader_exits_first(void) {
     OK(clone_call(THREAD, new_stack(), 0, 0, 0, late_exit_thread, 0));
     sys_exit(0);
 }
 
-static void threads_exit(void)
-{
+static void threads_exit(void) {
     EQ(wait_status(spawn(exit_with_threads)), W_EXITCODE(3, 0));
     EQ(wait_status(spawn(thread_ends_process)), W_EXITCODE(4, 0));
     EQ(wait_status(spawn(leader_exits_first)), W_EXITCODE(6, 0));
 }
 
-static int end_at_once(void *arg)
-{
+static int end_at_once(void *arg) {
     (void)arg;
     return 0;
 }
 
-static void many_threads(void)
-{
+static void many_threads(void) {
     char *stack = new_stack();
 
     for (int i = 0; i < 1000; i++) {
@@ -450,24 +399,16 @@ static void many_threads(void)
 
 /* ---- exit and wait */
 
-static void exit_17(void)
-{
-    sys_exit_group(17);
-}
+static void exit_17(void) { sys_exit_group(17); }
 
-static void exit_0x1234(void)
-{
-    sys_exit_group(0x1234);
-}
+static void exit_0x1234(void) { sys_exit_group(0x1234); }
 
-static void kill_self(void)
-{
+static void kill_self(void) {
     sys_kill(getpid(), SIGTERM);
     sleep_long();
 }
 
-static void status_words(void)
-{
+static void status_words(void) {
     EQ(wait_status(spawn(exit_17)), 17 << 8);
     EQ(wait_status(spawn(exit_0x1234)), 0x34 << 8);
     EQ(wait_status(spawn(kill_self)), SIGTERM);
@@ -476,8 +417,7 @@ static void status_words(void)
     FAILS(EINVAL, sys_wait4(-1, 0, 0x100000, 0));
 }
 
-static void whole_status(void)
-{
+static void whole_status(void) {
     struct siginfo info;
     int pid = spawn(exit_0x1234);
     long r = sys_waitid(P_PID, pid, &info, WEXITED | WWHOLE | WNOWAIT, 0);
@@ -490,8 +430,7 @@ static void whole_status(void)
     EQ(info.si_status, 0x34);
 }
 
-static void no_hang(void)
-{
+static void no_hang(void) {
     int pid = spawn(sleep_long), status = 7;
     struct siginfo info = {.si_pid = 9, .si_signo = 9};
 
@@ -504,8 +443,7 @@ static void no_hang(void)
     EQ(wait_status(pid), SIGKILL);
 }
 
-static void waitid_fields(void)
-{
+static void waitid_fields(void) {
     struct siginfo info;
     int pid = spawn(exit_17);
 
@@ -523,8 +461,7 @@ static void waitid_fields(void)
     EQ(info.si_status, SIGTERM);
 }
 
-static void wait_by_group(void)
-{
+static void wait_by_group(void) {
     int a = spawn(exit_17), b = spawn(sleep_long);
 
     OK(sys_setpgid(b, b));
@@ -535,8 +472,7 @@ static void wait_by_group(void)
     EQ(sys_wait4(-b, 0, 0, 0), b);
 }
 
-static void make_orphan(void)
-{
+static void make_orphan(void) {
     int pid = fork();
 
     if (pid == 0) {
@@ -545,8 +481,7 @@ static void make_orphan(void)
     }
 }
 
-static void orphans_are_adopted(void)
-{
+static void orphans_are_adopted(void) {
     int status, first = 0, others = 0, pid;
 
     shared_int = getpid();
@@ -560,25 +495,17 @@ static void orphans_are_adopted(void)
     EQ(others, 1);
 }
 
-static void fork_and_exit(int times)
-{
+static void fork_and_exit(int times) {
     for (int i = 0; i < times; i++)
         wait_ok(spawn(nothing));
     FAILS(ECHILD, sys_wait4(-1, 0, WNOHANG, 0));
 }
 
-static void fork_exit_2000(void)
-{
-    fork_and_exit(2000);
-}
+static void fork_exit_2000(void) { fork_and_exit(2000); }
 
-static void fork_exit_100000(void)
-{
-    fork_and_exit(100000);
-}
+static void fork_exit_100000(void) { fork_and_exit(100000); }
 
-static void tree(int depth)
-{
+static void tree(int depth) {
     int a, b;
 
     if (depth == 0)
@@ -597,13 +524,9 @@ static void tree(int depth)
     wait_ok((int)OK(b));
 }
 
-static void fork_tree(void)
-{
-    tree(6);
-}
+static void fork_tree(void) { tree(6); }
 
-static void fork_until_limit(void)
-{
+static void fork_until_limit(void) {
     struct rlimit limit = {20, 20};
     int count = 0, pid;
     long r = -EAGAIN;
@@ -625,8 +548,7 @@ static void fork_until_limit(void)
         ;
 }
 
-static void process_limit(void)
-{
+static void process_limit(void) {
     int pid = fork();
 
     if (pid == 0) {
@@ -638,8 +560,7 @@ static void process_limit(void)
 
 /* ---- groups and sessions */
 
-static void groups(void)
-{
+static void groups(void) {
     int me = getpid(), pid;
 
     EQ(sys_getsid(0), me);
@@ -659,8 +580,7 @@ static void groups(void)
     EQ(wait_status(pid), SIGKILL);
 }
 
-static void session_child(void)
-{
+static void session_child(void) {
     int me = getpid();
 
     EQ(sys_setsid(), me);
@@ -668,15 +588,11 @@ static void session_child(void)
     EQ(sys_getpgid(0), me);
 }
 
-static void new_session(void)
-{
-    child_ok(session_child);
-}
+static void new_session(void) { child_ok(session_child); }
 
 /* ---- scheduling */
 
-static void spinners_do_not_block(void)
-{
+static void spinners_do_not_block(void) {
     int pids[6];
     int64_t start;
 
@@ -692,8 +608,7 @@ static void spinners_do_not_block(void)
     }
 }
 
-static void yield_works(void)
-{
+static void yield_works(void) {
     volatile int *turn = shared_words();
     uint64_t mask = 1;
     int pid;
@@ -711,8 +626,7 @@ static void yield_works(void)
     EQ(*turn, 400);
 }
 
-static void affinity(void)
-{
+static void affinity(void) {
     uint64_t all = 0, one, mask = 0, none = 0;
     unsigned cpu, node;
     long size = OK(sys_sched_getaffinity(0, sizeof(all), &all));
@@ -733,8 +647,7 @@ static void affinity(void)
     FAILS(EINVAL, sys_sched_getaffinity(0, 3, &mask));
 }
 
-static void nice_values(void)
-{
+static void nice_values(void) {
     EQ(sys_getpriority(PRIO_PROCESS, 0), 20);
     OK(sys_setpriority(PRIO_PROCESS, 0, 7));
     EQ(sys_getpriority(PRIO_PROCESS, 0), 13);
@@ -750,8 +663,7 @@ static void nice_values(void)
     OK(sys_setpriority(PRIO_PROCESS, 0, 6));
 }
 
-static void ping_pong(void)
-{
+static void ping_pong(void) {
     int to[2], from[2], pid;
     char c = 'x';
 

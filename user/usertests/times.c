@@ -2,13 +2,9 @@
 #include "user/usertests/ut.h"
 #include "abi/resource.h"
 
-static int64_t ns_of(const struct timespec *t)
-{
-    return t->tv_sec * 1000000000 + t->tv_nsec;
-}
+static int64_t ns_of(const struct timespec *t) { return t->tv_sec * 1000000000 + t->tv_nsec; }
 
-static void monotonic(void)
-{
+static void monotonic(void) {
     struct timespec a, b;
 
     OK(sys_clock_gettime(CLOCK_MONOTONIC, &a));
@@ -20,8 +16,7 @@ static void monotonic(void)
     }
 }
 
-static void all_clocks(void)
-{
+static void all_clocks(void) {
     static const int clocks[] = {0, 1, 2, 3, 4, 5, 6, 7};
     struct timespec t;
     struct timeval tv;
@@ -38,8 +33,7 @@ static void all_clocks(void)
     CHECK(t.tv_sec - tv.tv_sec >= 0 && t.tv_sec - tv.tv_sec <= 1);
 }
 
-static void sleep_lengths(void)
-{
+static void sleep_lengths(void) {
     static const int ms[] = {0, 1, 3, 10, 55};
 
     for (size_t i = 0; i < ARRAY_LEN(ms); i++) {
@@ -52,8 +46,7 @@ static void sleep_lengths(void)
     }
 }
 
-static void sleep_errors(void)
-{
+static void sleep_errors(void) {
     struct timespec t = {0, 1000000000};
 
     FAILS(EINVAL, sys_nanosleep(&t, 0));
@@ -65,8 +58,7 @@ static void sleep_errors(void)
     FAILS(EINVAL, sys_clock_nanosleep(99, 0, &t, 0));
 }
 
-static void absolute_sleep(void)
-{
+static void absolute_sleep(void) {
     struct timespec t, now;
 
     OK(sys_clock_gettime(CLOCK_MONOTONIC, &t));
@@ -81,8 +73,7 @@ static void absolute_sleep(void)
     CHECK(ns_of(&now) >= ns_of(&t));
 }
 
-static void sleep_order(void)
-{
+static void sleep_order(void) {
     int fds[2];
     char c;
 
@@ -104,8 +95,7 @@ static void sleep_order(void)
 }
 
 /* Burns CPU time for so long, by the process' own clock. */
-static void burn_ms(int ms)
-{
+static void burn_ms(int ms) {
     struct timespec start, now;
 
     sys_clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
@@ -114,13 +104,9 @@ static void burn_ms(int ms)
     while (ns_of(&now) - ns_of(&start) < ms * 1000000L);
 }
 
-static void burner(void)
-{
-    burn_ms(300);
-}
+static void burner(void) { burn_ms(300); }
 
-static int64_t usage_ms(int who)
-{
+static int64_t usage_ms(int who) {
     struct rusage u;
 
     OK(sys_getrusage(who, &u));
@@ -128,8 +114,7 @@ static int64_t usage_ms(int who)
            (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000;
 }
 
-static void accounting(void)
-{
+static void accounting(void) {
     struct tms before, after;
     int64_t start = now_ms(), used, children;
 
@@ -147,16 +132,14 @@ static void accounting(void)
     FAILS(EINVAL, sys_getrusage(7, (void *)&before));
 }
 
-static void sleeping_costs_nothing(void)
-{
+static void sleeping_costs_nothing(void) {
     int64_t before = usage_ms(RUSAGE_SELF);
 
     sleep_ms(300);
     CHECK(usage_ms(RUSAGE_SELF) - before < 100);
 }
 
-static void setting_the_clock(void)
-{
+static void setting_the_clock(void) {
     struct timespec t, old, mono, mono2;
 
     OK(sys_clock_gettime(CLOCK_MONOTONIC, &mono));

@@ -1,7 +1,9 @@
 /* The frame of usertests: what a case is, and how it says that something is wrong.
  *
- * A case runs in a process of its own, in an empty directory of its own. It returns if all is well; CHECK, EQ, OK and FAILS end it with a message if not, also when they
- * are used in a child of the case, whose parent then sees the exit status. Its name begins with the row of the feature list that it is a proof of. */
+ * A case runs in a process of its own, in an empty directory of its own. It returns if all is
+ * well; CHECK, EQ, OK and FAILS end it with a message if not, also when they are used in a child
+ * of the case, whose parent then sees the exit status. Its name begins with the row of the feature
+ * list that it is a proof of. */
 #ifndef USER_USERTESTS_UT_H
 #define USER_USERTESTS_UT_H
 
@@ -17,7 +19,8 @@ struct test {
 };
 
 /* One table for each file, ended by a null name. */
-extern const struct test call_tests[], exec_tests[], task_tests[], signal_tests[], time_tests[], memory_tests[];
+extern const struct test call_tests[], exec_tests[], task_tests[], signal_tests[], time_tests[],
+    memory_tests[];
 extern const struct test pipe_tests[], file_tests[], name_tests[], system_tests[];
 
 void fail_at(const char *where, const char *fmt, ...)
@@ -46,11 +49,11 @@ long ok_at(const char *where, const char *what, long r);
 void fails_at(const char *where, const char *what, long err, long r);
 
 /* ---- children */
-int spawn(void (*f)(void));  /* forks; the child runs f and exits with 0 */
-int wait_status(int pid);    /* the word that wait4 gives */
-void child_ok(void (*f)(void)); /* runs f in a child, which must exit with 0 */
+int spawn(void (*f)(void));        /* forks; the child runs f and exits with 0 */
+int wait_status(int pid);          /* the word that wait4 gives */
+void child_ok(void (*f)(void));    /* runs f in a child, which must exit with 0 */
 int child_signal(void (*f)(void)); /* runs f in a child, which must be killed: by what */
-void wait_ok(int pid);       /* the child must exit with 0 */
+void wait_ok(int pid);             /* the child must exit with 0 */
 
 /* ---- files */
 void put_file(const char *path, const char *text);
@@ -63,13 +66,14 @@ void copy_file(const char *from, const char *to, int mode);
 
 /* ---- the rest */
 void sleep_ms(int ms);
-int64_t now_ms(void); /* monotonic */
+int64_t now_ms(void);           /* monotonic */
 void become_user(uint32_t uid); /* also the group; no way back */
 void on_signal(int sig, void (*f)(int), uint64_t flags);
 void *map_pages(size_t pages, int prot); /* private, anonymous */
 void *unmapped_page(void);
-long proc_number(const char *file, const char *label); /* the number behind a label in a file of /proc; -1 */
-char proc_state(int pid); /* letter of /proc/PID/stat; '?' */
+long proc_number(const char *file,
+                 const char *label); /* the number behind a label in a file of /proc; -1 */
+char proc_state(int pid);            /* letter of /proc/PID/stat; '?' */
 bool on_xv39(void);
 extern char **self_argv; /* to run this program again: see child_main */
 extern const char *self_path;

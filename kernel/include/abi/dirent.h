@@ -13,7 +13,7 @@
 #define DT_LNK 10
 #define DT_SOCK 12
 
-#define IFTODT(mode) (((mode) & 0170000) >> 12)
+#define IFTODT(mode) (((mode)&0170000) >> 12)
 
 #define NAME_MAX 255  /* bytes of one name, without the end mark */
 #define PATH_MAX 4096 /* bytes of a path, with the end mark */

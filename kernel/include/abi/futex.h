@@ -28,7 +28,7 @@
 #define FUTEX_OWNER_DIED 0x40000000U
 #define FUTEX_TID_MASK 0x3fffffffU
 
-/* FUTEX_WAKE_OP: operation in bits 28-31 of val3, comparison in 24-27, then two 12-bit arguments. */
+/* FUTEX_WAKE_OP: operation in bits 28-31 of val3, comparison in 24-27, two 12-bit arguments. */
 #define FUTEX_OP_SET 0
 #define FUTEX_OP_ADD 1
 #define FUTEX_OP_OR 2
@@ -42,7 +42,7 @@
 #define FUTEX_OP_CMP_GT 4
 #define FUTEX_OP_CMP_GE 5
 #define FUTEX_OP(op, oparg, cmp, cmparg)                                                           \
-    (((op) & 0xfU) << 28 | ((cmp) & 0xfU) << 24 | ((oparg) & 0xfffU) << 12 | ((cmparg) & 0xfffU))
+    (((op)&0xfU) << 28 | ((cmp)&0xfU) << 24 | ((oparg)&0xfffU) << 12 | ((cmparg)&0xfffU))
 
 struct robust_list {
     struct robust_list *next; /* bit 0: a priority-inheriting futex */

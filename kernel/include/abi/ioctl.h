@@ -9,8 +9,7 @@
 #define _IO(type, nr) _IOC(_IOC_NONE, (unsigned)(type), (nr), 0U)
 #define _IOR(type, nr, t) _IOC(_IOC_READ, (unsigned)(type), (nr), (unsigned)sizeof(t))
 #define _IOW(type, nr, t) _IOC(_IOC_WRITE, (unsigned)(type), (nr), (unsigned)sizeof(t))
-#define _IOWR(type, nr, t)                                                                         \
-    _IOC(_IOC_READ | _IOC_WRITE, (unsigned)(type), (nr), (unsigned)sizeof(t))
+#define _IOWR(type, nr, t) _IOC(_IOC_READ | _IOC_WRITE, (unsigned)(type), (nr), (unsigned)sizeof(t))
 
 #define FIONREAD 0x541B
 #define FIONBIO 0x5421

@@ -44,7 +44,7 @@
 #define _NSIG 64
 
 typedef uint64_t sigset_t; /* bit n-1 stands for signal n */
-#define SIGMASK(sig) (1UL << ((sig) - 1))
+#define SIGMASK(sig) (1UL << ((sig)-1))
 
 #define SIG_BLOCK 0
 #define SIG_UNBLOCK 1

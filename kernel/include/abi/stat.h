@@ -16,13 +16,13 @@
 #define S_ISGID 0002000
 #define S_ISVTX 0001000
 
-#define S_ISLNK(m) (((m) & S_IFMT) == S_IFLNK)
-#define S_ISREG(m) (((m) & S_IFMT) == S_IFREG)
-#define S_ISDIR(m) (((m) & S_IFMT) == S_IFDIR)
-#define S_ISCHR(m) (((m) & S_IFMT) == S_IFCHR)
-#define S_ISBLK(m) (((m) & S_IFMT) == S_IFBLK)
-#define S_ISFIFO(m) (((m) & S_IFMT) == S_IFIFO)
-#define S_ISSOCK(m) (((m) & S_IFMT) == S_IFSOCK)
+#define S_ISLNK(m) (((m)&S_IFMT) == S_IFLNK)
+#define S_ISREG(m) (((m)&S_IFMT) == S_IFREG)
+#define S_ISDIR(m) (((m)&S_IFMT) == S_IFDIR)
+#define S_ISCHR(m) (((m)&S_IFMT) == S_IFCHR)
+#define S_ISBLK(m) (((m)&S_IFMT) == S_IFBLK)
+#define S_ISFIFO(m) (((m)&S_IFMT) == S_IFIFO)
+#define S_ISSOCK(m) (((m)&S_IFMT) == S_IFSOCK)
 
 #define S_IRWXU 00700
 #define S_IRUSR 00400
@@ -123,9 +123,9 @@ _Static_assert(sizeof(struct abi_statx) == 256, "struct statx is 256 bytes");
 
 /* Device numbers as user space packs them in st_rdev and mknod(2). */
 #define ABI_MAJOR(dev) ((uint32_t)((((dev) >> 8) & 0xfff) | (((uint64_t)(dev) >> 32) & ~0xfffU)))
-#define ABI_MINOR(dev) ((uint32_t)(((dev) & 0xff) | (((uint64_t)(dev) >> 12) & ~0xffU)))
+#define ABI_MINOR(dev) ((uint32_t)(((dev)&0xff) | (((uint64_t)(dev) >> 12) & ~0xffU)))
 #define ABI_MAKEDEV(major, minor)                                                                  \
-    ((((uint64_t)(major) & 0xfffff000U) << 32) | (((uint64_t)(major) & 0xfff) << 8) |              \
-     (((uint64_t)(minor) & 0xffffff00U) << 12) | ((uint64_t)(minor) & 0xff))
+    ((((uint64_t)(major)&0xfffff000U) << 32) | (((uint64_t)(major)&0xfff) << 8) |                  \
+     (((uint64_t)(minor)&0xffffff00U) << 12) | ((uint64_t)(minor)&0xff))
 
 #endif

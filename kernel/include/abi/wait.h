@@ -12,7 +12,8 @@
 #define __WALL 0x40000000
 #define __WCLONE 0x80000000
 
-/* xv39's own, for waitid only: si_status of an exited child is the whole int that exit got, not its low 8 bits. */
+/* xv39's own, for waitid only: si_status of an exited child is the whole int that exit got, not
+ * its low 8 bits. */
 #define WWHOLE 0x08000000
 
 #define P_ALL 0
@@ -20,17 +21,17 @@
 #define P_PGID 2
 #define P_PIDFD 3
 
-#define WEXITSTATUS(s) (((s) & 0xff00) >> 8)
-#define WTERMSIG(s) ((s) & 0x7f)
+#define WEXITSTATUS(s) (((s)&0xff00) >> 8)
+#define WTERMSIG(s) ((s)&0x7f)
 #define WSTOPSIG(s) WEXITSTATUS(s)
 #define WIFEXITED(s) (WTERMSIG(s) == 0)
-#define WIFSTOPPED(s) (((s) & 0xff) == 0x7f)
+#define WIFSTOPPED(s) (((s)&0xff) == 0x7f)
 #define WIFSIGNALED(s) (WTERMSIG(s) != 0 && WTERMSIG(s) != 0x7f)
 #define WIFCONTINUED(s) ((s) == 0xffff)
-#define WCOREDUMP(s) ((s) & 0x80)
+#define WCOREDUMP(s) ((s)&0x80)
 
 /* The words that a kernel makes. */
-#define W_EXITCODE(code, sig) ((((code) & 0xff) << 8) | (sig))
+#define W_EXITCODE(code, sig) ((((code)&0xff) << 8) | (sig))
 #define W_STOPCODE(sig) (((sig) << 8) | 0x7f)
 #define W_CONTINUED 0xffff
 

@@ -1,4 +1,5 @@
-/* Addresses of xv6's machine and address spaces. User programs use them as addresses that must not be mapped. */
+/* Addresses of xv6's machine and address spaces. User programs use them as addresses that must not
+ * be mapped. */
 #ifndef XV6_MEMLAYOUT_H
 #define XV6_MEMLAYOUT_H
 

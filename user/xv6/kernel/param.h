@@ -2,15 +2,15 @@
 #ifndef XV6_PARAM_H
 #define XV6_PARAM_H
 
-#define NPROC 64                  /* processes */
-#define NCPU 8                    /* harts */
-#define NOFILE 16                 /* open files of a process */
-#define NFILE 100                 /* open files of the system */
-#define NINODE 50                 /* inodes in use */
-#define NDEV 10                   /* device major numbers */
-#define ROOTDEV 1                 /* device number of the root disk */
-#define MAXARG 32                 /* arguments of exec */
-#define MAXOPBLOCKS 10            /* blocks that one file system operation writes */
+#define NPROC 64                    /* processes */
+#define NCPU 8                      /* harts */
+#define NOFILE 16                   /* open files of a process */
+#define NFILE 100                   /* open files of the system */
+#define NINODE 50                   /* inodes in use */
+#define NDEV 10                     /* device major numbers */
+#define ROOTDEV 1                   /* device number of the root disk */
+#define MAXARG 32                   /* arguments of exec */
+#define MAXOPBLOCKS 10              /* blocks that one file system operation writes */
 #define LOGBLOCKS (MAXOPBLOCKS * 3) /* data blocks in the log */
 #define LOGSIZE (MAXOPBLOCKS * 3)
 #define NBUF (MAXOPBLOCKS * 3) /* cached blocks */

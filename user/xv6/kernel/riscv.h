@@ -9,22 +9,19 @@
 typedef uint64 pte_t;
 typedef uint64 *pagetable_t;
 
-static inline uint64 r_sp(void)
-{
+static inline uint64 r_sp(void) {
     uint64 x;
     asm volatile("mv %0, sp" : "=r"(x));
     return x;
 }
 
-static inline uint64 r_tp(void)
-{
+static inline uint64 r_tp(void) {
     uint64 x;
     asm volatile("mv %0, tp" : "=r"(x));
     return x;
 }
 
-static inline uint64 r_ra(void)
-{
+static inline uint64 r_ra(void) {
     uint64 x;
     asm volatile("mv %0, ra" : "=r"(x));
     return x;

@@ -10,7 +10,8 @@
 #   make clean      remove what was built
 #   make setup      install what is missing; the other goals do it too
 #
-# A variant is the same tree built otherwise, in a folder of its own: CLANG=1, CHECK=locks, STRICT=1 (-Werror).
+# A variant is the same tree built otherwise, in a folder of its own: CLANG=1, STRICT=1 (-Werror), and checks of the
+# kernel (docs/debugging.md), of which CHECK names one or more: CHECK="kasan ubsan", poison, locks.
 
 CPUS   ?= 2
 MEM    ?= 128M
@@ -39,9 +40,20 @@ KCC := $(if $(CLANG),clang --target=riscv64-unknown-elf,$(TOOLPREFIX)gcc)
 KLD := $(if $(CLANG),ld.lld,$(TOOLPREFIX)ld)
 
 # ---- variants
-CHECK_locks := -DCHECK_LOCKS
+CHECK_locks    := -DCHECK_LOCKS
+CHECK_poison   := -DCHECK_POISON -DCHECK_HEAP
+CHECK_kasan    := -DCHECK_KASAN -DCHECK_HEAP
+SANITIZE_ubsan := -fsanitize=undefined -fno-sanitize=alignment -Wno-array-bounds
+SANITIZE_kasan := -fsanitize=kernel-address -fasan-shadow-offset=0xe0000007c0000000 -fsanitize-address-use-after-scope \
+	$(addprefix --param asan-,globals=1 stack=1 instrumentation-with-call-threshold=0)
+# What a check is made of, and the files that the compiler must not put it into.
+PARTS_poison   := heap trace
+PARTS_ubsan    := ubsan trace
+PARTS_kasan    := kasan kasan_string heap trace
+WITHOUT_ubsan  := $(filter-out %/planted.c,$(wildcard kernel/check/*.c))
+WITHOUT_kasan  := $(WITHOUT_ubsan) kernel/lib/string.c kernel/mm/slab.c
 
-VARIANT := $(subst $() ,-,$(strip $(if $(CLANG),clang) $(CHECK) $(if $(STRICT),strict)))
+VARIANT := $(subst $() ,-,$(strip $(if $(CLANG),clang) $(CHECK) $(if $(PLANT),plant) $(if $(STRICT),strict)))
 B       := build$(if $(VARIANT),/$(VARIANT))
 KERNEL  := $(if $(VARIANT),$B/kernel/kernel,kernel/kernel)
 SHARED  := -std=gnu11 -O2 -g -Wall -Wextra $(if $(STRICT),-Werror) -ffreestanding -fno-pie -fno-common \
@@ -50,10 +62,11 @@ SHARED  := -std=gnu11 -O2 -g -Wall -Wextra $(if $(STRICT),-Werror) -ffreestandin
 STRING  := $(if $(CLANG),,-fno-tree-loop-distribute-patterns)
 
 # ---- kernel: every source in every room
-KSRC   := $(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*.S)
+KSRC   := $(filter-out kernel/check/%,$(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*.S)) \
+	$(patsubst %,kernel/check/%.c,$(sort $(foreach c,$(CHECK),$(PARTS_$c)) $(if $(PLANT),planted)))
 KOBJ   := $(KSRC:%=$B/obj/%.o)
 KFLAGS := $(SHARED) -mabi=lp64 -march=$(if $(CLANG),rv64imac,rv64imac_zicsr_zifencei) -Ikernel -Ikernel/include \
-	$(if $(CLANG),-mno-relax) $(foreach c,$(CHECK),$(CHECK_$c))
+	$(if $(CLANG),-mno-relax) $(foreach c,$(CHECK),$(CHECK_$c)) $(if $(PLANT),-DPLANT)
 
 # Only arch/fpu.S knows floating-point registers.
 KSFLAGS := -march=$(if $(CLANG),rv64imafdc,rv64imafdc_zicsr_zifencei)
@@ -79,7 +92,8 @@ $(KERNEL): $(KOBJ) kernel/kernel.ld tools/ksyms
 
 $B/obj/kernel/%.o: kernel/% Makefile
 	@mkdir -p $(@D)
-	$(call say,CC)$(KCC) $(KFLAGS) $(if $(findstring lib/string.,$<),$(STRING)) $(if $(filter %.S,$<),$(KSFLAGS)) -c -o $@ $<
+	$(call say,CC)$(KCC) $(KFLAGS) $(if $(findstring lib/string.,$<),$(STRING)) $(if $(filter %.S,$<),$(KSFLAGS)) \
+		$(foreach c,$(CHECK),$(if $(filter $(WITHOUT_$c),$<),,$(SANITIZE_$c))) -c -o $@ $<
 
 $B/obj/user/%.o: user/% Makefile
 	@mkdir -p $(@D)

@@ -10,6 +10,8 @@
 #include "arch/sv39.h"
 #include "arch/upcall.h"
 #include "boot/boot.h"
+#include "check/kasan.h"
+#include "check/planted.h"
 #include "drivers/blk.h"
 #include "drivers/drivers.h"
 #include "drivers/fdt.h"
@@ -74,6 +76,7 @@ static void init_rooms(void) {
     signal_init();
     deliver_init();
     oom_init();
+    planted_init();
     syscall_debug = boot_args.debug_syscalls;
 }
 
@@ -90,6 +93,7 @@ void kernel_main(u64 hartid, pa_t fdt) {
     boot_parse_args();
     boot_memory(fdt);
     kernel_map(DIRECT_SIZE, zeroed_page);
+    kasan_start();
     boot_harts(hartid, boot_args.max_harts);
     slab_init();
     proc_init();

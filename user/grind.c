@@ -321,7 +321,7 @@ static bool is_harmful(const char *call) {
         if (strcmp(harmful[i], call) == 0)
             return true;
     }
-    return strncmp(call, "set", 3) == 0; /* users and groups */
+    return strncmp(call, "set", 3) == 0 || strncmp(call, "xv6", 3) == 0;
 }
 
 /* Any other call, with arguments that are small numbers or addresses, good and bad. */

@@ -46,7 +46,7 @@ static void statuses(void) {
     int whole = status_of(exit_747);
 
     check(whole == 747 || whole == (747 & 0xff),
-          "exit status"); /* the second: a kernel without WWHOLE */
+          "exit status"); /* the second: a kernel without xv6_wait */
     if (whole != 747)
         printf("xv6test: this kernel keeps 8 bits of the exit status\n");
     else

@@ -53,7 +53,11 @@ _start:
 
     la tp, boot_task
     la sp, boot_stack_top
+#ifdef CHECK_KASAN
+    la t2, kasan_early         /* goes on with kernel_main */
+#else
     la t2, kernel_main
+#endif
     j paging_on
 
     .globl secondary_start

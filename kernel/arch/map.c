@@ -13,6 +13,7 @@
 #include "arch/arch.h"
 #include "arch/csr.h"
 #include "arch/sv39.h"
+#include "check/kasan.h"
 #include "lib/string.h"
 
 #define KERNEL_LEAF (PTE_V | PTE_G | PTE_A | PTE_D)
@@ -47,6 +48,7 @@ void kernel_map(pa_t top, pa_t (*alloc)(void)) {
     pte_t *root = pa_to_va(kernel_root);
     for (pa_t pa = 0; pa < top && pa < DIRECT_SIZE; pa += GIGAPAGE_SIZE)
         root[sv39_index((va_t)pa_to_va(pa), 2)] = map_region(pa, 2, alloc);
+    kasan_map(root, alloc);
     csr_write(satp, satp_make(kernel_root, 0));
     tlb_flush_all();
 }

@@ -105,8 +105,8 @@ void oops(const struct trapframe *tf, const char *why) {
                                     "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
     const u64 *reg = &tf->ra;
     console_panicking = true;
-    kprintf("\noops: %s: %s, pc %016lx, address %016lx, status %lx, hart %u\n", why, cause_name(tf->cause),
-            tf->pc, tf->badaddr, tf->status, hart_id());
+    kprintf("\noops: %s: cause %lu (%s), pc %016lx, address %016lx, status %lx, hart %u\n", why, tf->cause,
+            cause_name(tf->cause), tf->pc, tf->badaddr, tf->status, hart_id());
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
         kprintf("%s%4s %016lx%s", i % 4 ? " " : "  ", names[i], reg[i], i % 4 == 3 ? "\n" : "");
     kprintf("\nbacktrace:\n");

@@ -5,7 +5,7 @@
 //   …                      user programs, up to USER_TOP
 //   0x0000_0040_0000_0000  2^38, end of the lower half
 //   0xffff_ffc0_0000_0000  direct map: physical address + DIRECT_BASE (the kernel's image is in it)
-//   0xffff_ffff_c000_0000  last GiB: unused
+//   0xffff_ffff_c000_0000  last GiB: unused, or the shadow of CHECK=kasan
 #ifndef ARCH_SV39_H
 #define ARCH_SV39_H
 

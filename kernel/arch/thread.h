@@ -33,7 +33,11 @@
 #define TF_SIZE 288
 
 #define STACK_CANARY 0x6b63617453646e45ul  // lowest word of a kernel stack
+#ifdef CHECK_KASAN
+#define KERNEL_STACK_ORDER 2  // red zones between variables
+#else
 #define KERNEL_STACK_ORDER 1
+#endif
 #define KERNEL_STACK_SIZE (4096 << KERNEL_STACK_ORDER)
 
 // Bits of thread.work: what must happen before the thread next returns to user code.

@@ -115,12 +115,13 @@ static void unlock_two(struct bucket *a, struct bucket *b) {
 
 /* ---- waiting ---- */
 
-// Lock b with *addr == value. 0, or errno with b unlocked.
+// Lock b with *addr == value. 0, or errno with b unlocked. The word is read as a whole: bytes of two values could make
+// up a third, which was never there.
 static int lock_if_equal(struct bucket *b, u64 addr, u32 value) {
     u32 now;
     for (;;) {
         spin_lock(&b->lock);
-        int error = copy_from_user_nofault(&now, addr, 4);
+        int error = usercopy_load32(&now, (const u32 *)addr);
         if (!error && now == value)
             return 0;
         spin_unlock(&b->lock);
@@ -169,7 +170,7 @@ static long sleep_on(struct futex_waiter *w, u64 deadline) {
     return result;
 }
 
-long futex_wait(u64 addr, bool shared, u32 value, u32 bitset, u64 deadline) {
+static long wait_on(u64 addr, bool shared, u32 value, u32 bitset, u64 deadline) {
     struct futex_waiter w = {.task = current, .bitset = bitset};
     if (!bitset)
         return -EINVAL;
@@ -188,6 +189,24 @@ long futex_wait(u64 addr, bool shared, u32 value, u32 bitset, u64 deadline) {
     }
     key_put(&w.key);
     return error;
+}
+
+// restart_arg: address, value and bitset, deadline, shared. A limit counts from the first begin, not from each restart.
+static long wait_again(struct task *t) {
+    return futex_wait(t->restart_arg[0], t->restart_arg[3], t->restart_arg[1], t->restart_arg[1] >> 32,
+                      t->restart_arg[2]);
+}
+
+long futex_wait(u64 addr, bool shared, u32 value, u32 bitset, u64 deadline) {
+    long result = wait_on(addr, shared, value, bitset, deadline);
+    if (result != -ERESTARTSYS || deadline == TIME_NEVER)
+        return result;
+    current->restart = wait_again;
+    current->restart_arg[0] = addr;
+    current->restart_arg[1] = (u64)bitset << 32 | value;
+    current->restart_arg[2] = deadline;
+    current->restart_arg[3] = shared;
+    return -ERESTART_RESTARTBLOCK;
 }
 
 /* ---- waking ---- */
@@ -254,7 +273,7 @@ static long requeue_keys(u64 addr, const struct key *k, const struct key *k2, u3
     u32 now;
     for (;;) {
         lock_two(b, b2);
-        int error = expected ? copy_from_user_nofault(&now, addr, 4) : 0;
+        int error = expected ? usercopy_load32(&now, (const u32 *)addr) : 0;
         if (!error)
             break;
         unlock_two(b, b2);

@@ -18,6 +18,7 @@
  *
  * No locks, no state; nobody sleeps; memory of users is not for these functions.
  */
+#include "check/raw_string.h"
 #include "lib/string.h"
 
 #ifndef __clang__

@@ -121,24 +121,24 @@ static bool map_run(struct vma *v, struct page *table, va_t start, struct page *
 // Map what the cache has of the aligned window around addr, from addr's own page on and before it.
 // False: addr's page is absent.
 static bool map_around(struct vma *v, struct page *table, va_t addr) {
-    struct page *pages[AROUND];
+    struct page *pages[AROUND], *before[AROUND];
     va_t low = align_down(addr, AROUND * PAGE_SIZE), high = low + AROUND * PAGE_SIZE;
 
     low = max(low, v->start);
     high = min(high, v->end);
     size_t n =
         pagecache_find_run(v->mapping, vma_pgoff(v, addr), (high - addr) >> PAGE_SHIFT, pages);
-    if (n == 0 || !map_run(v, table, addr, pages, n, addr))
+    if (n == 0)
         return false;
-    if (low < addr) {
-        n = pagecache_find_run(v->mapping, vma_pgoff(v, low), (addr - low) >> PAGE_SHIFT, pages);
-        if (n)
-            map_run(v, table, low, pages, n, low);
-    }
+    size_t n_before =
+        pagecache_find_run(v->mapping, vma_pgoff(v, low), (addr - low) >> PAGE_SHIFT, before);
     if (v->flags & VM_EXEC)
         tlb_new_code(v->mm);
+    bool done = map_run(v, table, addr, pages, n, addr);
+    if (n_before)
+        map_run(v, table, low, before, n_before, low);
     forget_here(addr);
-    return true;
+    return done;
 }
 
 // A private copy of `from` takes the place of the entry `old`. Drops no reference of the caller.
@@ -155,6 +155,8 @@ static int map_copy(struct vma *v, struct page *table, va_t addr, pte_t old, str
             page_clear(page_va(copy));
         else
             page_copy(page_va(copy), page_va(from));
+        if (v->flags & VM_EXEC)
+            tlb_new_code(v->mm);
         if (old == 0) {
             set_new(v, table, slot, copy, true);
         } else {
@@ -178,8 +180,6 @@ static int map_copy(struct vma *v, struct page *table, va_t addr, pte_t old, str
     spin_unlock(&table->table.lock);
     if (unlikely(!same))
         page_free(copy, 0);
-    else if (v->flags & VM_EXEC)
-        tlb_new_code(v->mm);
     return 0;
 }
 
@@ -200,6 +200,8 @@ static int map_shared(struct vma *v, struct page *table, va_t addr, pte_t old, s
 
     if (error)
         return error;
+    if (v->flags & VM_EXEC)
+        tlb_new_code(v->mm);
     spin_lock(&table->table.lock);
     bool installed = *slot == old && still_in(v, p);
     if (installed) {
@@ -216,8 +218,6 @@ static int map_shared(struct vma *v, struct page *table, va_t addr, pte_t old, s
     }
     spin_unlock(&table->table.lock);
     forget_here(addr);
-    if (installed && v->flags & VM_EXEC)
-        tlb_new_code(v->mm);
     return installed ? 0 : RETRY;
 }
 

@@ -25,6 +25,7 @@
  * sleep in page_reclaim and page_oom unless ALLOC_ATOMIC; page_free never sleeps.
  */
 #include "mm/page.h"
+#include "check/heap.h"
 #include "lib/string.h"
 #include "mm/stats.h"
 #include "sync/hart.h"
@@ -256,6 +257,7 @@ struct page *page_alloc(unsigned order, unsigned flags) {
             return NULL;
     }
     page_hand_out(p, order);
+    heap_page_alloc(page_va(p), order);
     if (flags & ALLOC_ZERO)
         for (u64 i = 0; i < 1ul << order; i++)
             page_clear((char *)page_va(p) + i * PAGE_SIZE);
@@ -273,6 +275,7 @@ void page_free(struct page *p, unsigned order) {
     u64 irq;
 
     assert(p->order == order && p->kind != PAGE_FREE && p->kind != PAGE_RESERVED);
+    heap_page_free(page_va(p), order);
     block_init(p, order);
     irq = irq_save();
     if (likely(order < LIST_ORDERS)) {

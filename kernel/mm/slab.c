@@ -20,6 +20,7 @@
  * ALLOC_ATOMIC.
  */
 #include "mm/slab.h"
+#include "check/heap.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "sync/hart.h"
@@ -41,7 +42,8 @@ struct slab_cache {
     u64 slabs;            // [lock]
     u64 taken;            // [lock] objects that are in use or in magazines
     u32 empty;            // [lock] slabs without a used object, all on `partial`
-    u32 size;             // [I] of an object, a multiple of align
+    u32 size;             // [I] of an object's place, a multiple of align
+    u32 bytes;            // [I] of an object
     u32 per_slab;         // [I]
     u32 order;            // [I] of a slab
     u32 rounds;           // [I] objects in a full magazine; 0: no magazines
@@ -54,12 +56,16 @@ static struct slab_cache *all_caches;  // [a] only grows
 static struct slab_cache *kmalloc_cache[KMALLOC_CACHES];
 static u8 kmalloc_class[KMALLOC_MAX / 8 + 1];  // of a size, by (size + 7) / 8
 
+// Where a free object keeps the next one of its slab.
+static inline void **link_of(void *object) { return (void **)((char *)object + HEAP_LINK); }
+
 static void cache_init(struct slab_cache *c, const char *name, size_t size, size_t align,
                        u32 max_order) {
     irqlock_init(&c->lock, RANK_SLAB, "slab");
     list_init(&c->partial);
     c->name = name;
-    c->size = align_up(max(size, sizeof(void *)), align);
+    c->bytes = max(size, sizeof(void *));
+    c->size = align_up(HEAP_HEAD + c->bytes + HEAP_TAIL, HEAP_HEAD ? min(align, HEAP_HEAD + 0ul) : align);
     for (c->order = 0; c->order < max_order; c->order++) {
         u64 bytes = PAGE_SIZE << c->order;
         if (bytes / c->size >= 4 && bytes % c->size <= bytes / 8)
@@ -80,7 +86,7 @@ static void *slab_pop(struct slab_cache *c) {
         return NULL;
     struct page *slab = list_first(&c->partial, struct page, slab.link);
     void *object = slab->slab.freelist;
-    slab->slab.freelist = *(void **)object;
+    slab->slab.freelist = *link_of(object);
     if (slab->slab.used++ == 0)
         c->empty--;
     if (slab->slab.freelist == NULL)
@@ -100,7 +106,7 @@ static struct page *slab_push(struct slab_cache *c, void *object) {
     assert(slab->kind == PAGE_SLAB && slab->slab.cache == c);
     if (slab->slab.freelist == NULL)
         list_add(&slab->slab.link, &c->partial);
-    *(void **)object = slab->slab.freelist;
+    *link_of(object) = slab->slab.freelist;
     slab->slab.freelist = object;
     c->taken--;
     if (--slab->slab.used > 0)
@@ -123,8 +129,9 @@ static void slab_add(struct slab_cache *c, struct page *slab) {
     slab->slab.cache = c;
     slab->slab.used = 0;
     for (u32 i = c->per_slab; i-- > 0;) {
-        void **object = (void **)(base + (u64)i * c->size);
-        *object = next;
+        void *object = base + (u64)i * c->size + HEAP_HEAD;
+        heap_new(object, c, c->name, c->bytes, c->size - HEAP_HEAD);
+        *link_of(object) = next;
         next = object;
     }
     slab->slab.freelist = next;
@@ -228,14 +235,20 @@ void *slab_alloc(struct slab_cache *c, unsigned flags) {
     if (likely(m && m->count))
         object = m->object[--m->count];
     irq_restore(irq);
-    if (unlikely(!object))
+    if (unlikely(!object)) {
         object = alloc_slow(c, flags);
-    if (flags & ALLOC_ZERO && object)
-        memset(object, 0, c->size);
+        if (!object)
+            return NULL;
+    }
+    heap_alloc(object, c->bytes);
+    if (flags & ALLOC_ZERO)
+        memset(object, 0, c->bytes);
     return object;
 }
 
 void slab_free(struct slab_cache *c, void *object) {
+    if (!heap_free(&object, (void **)&c))
+        return;
     u64 irq = irq_save();
     struct magazine *m = c->magazine[hart_id()];
 
@@ -257,13 +270,19 @@ struct slab_cache *slab_create(const char *name, size_t size, size_t align) {
 }
 
 void *kmalloc(size_t size, unsigned flags) {
-    if (likely(size <= KMALLOC_MAX))
-        return slab_alloc(kmalloc_cache[kmalloc_class[(size + 7) / 8]], flags);
+    if (likely(size <= KMALLOC_MAX)) {
+        void *object = slab_alloc(kmalloc_cache[kmalloc_class[(size + 7) / 8]], flags);
+        heap_narrow(object, size);
+        return object;
+    }
     unsigned order = 0;
     while (order <= MAX_ORDER && (PAGE_SIZE << order) < size)
         order++;
     struct page *p = page_alloc(order, flags & (ALLOC_ZERO | ALLOC_ATOMIC));
-    return p ? page_va(p) : NULL;
+    if (!p)
+        return NULL;
+    heap_page_narrow(page_va(p), order, size);
+    return page_va(p);
 }
 
 void kfree(void *p) {
@@ -352,7 +371,7 @@ static u64 objects_of(const struct slab_cache *c) {
 u64 slab_objects(void) {
     u64 n = 0;
     for_each_cache(c) if (c != &cache_of_magazines) n += objects_of(c);
-    return n;
+    return n - heap_waiting();
 }
 
 u64 slab_pages(void) {

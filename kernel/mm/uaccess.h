@@ -6,15 +6,18 @@
 #include "abi/errno.h"
 #include "arch/sv39.h"
 #include "arch/usercopy.h"
+#include "check/kasan.h"
 #include "lib/types.h"
 
 static inline bool user_range_ok(u64 addr, size_t n) { return addr <= USER_TOP && n <= USER_TOP - addr; }
 
 // 0 or -EFAULT
 static inline int copy_from_user(void *dst, u64 src, size_t n) {
+    kasan_write(dst, n);
     return user_range_ok(src, n) && usercopy_in(dst, (const void *)src, n) == 0 ? 0 : -EFAULT;
 }
 static inline int copy_to_user(u64 dst, const void *src, size_t n) {
+    kasan_read(src, n);
     return user_range_ok(dst, n) && usercopy_out((void *)dst, src, n) == 0 ? 0 : -EFAULT;
 }
 static inline int clear_user(u64 dst, size_t n) {
@@ -22,9 +25,11 @@ static inline int clear_user(u64 dst, size_t n) {
 }
 // Bytes NOT copied: for calls that report a part.
 static inline size_t copy_from_user_part(void *dst, u64 src, size_t n) {
+    kasan_write(dst, n);
     return user_range_ok(src, n) ? usercopy_in(dst, (const void *)src, n) : n;
 }
 static inline size_t copy_to_user_part(u64 dst, const void *src, size_t n) {
+    kasan_read(src, n);
     return user_range_ok(dst, n) ? usercopy_out((void *)dst, src, n) : n;
 }
 static inline int get_user_u32(u32 *dst, u64 src) { return copy_from_user(dst, src, 4); }

@@ -247,11 +247,10 @@ static bool can_merge(const struct vma *a, const struct vma *b) {
 static bool merge(struct mm *mm, struct vma *a, struct vma *b) {
     if (!a || !b || !can_merge(a, b))
         return false;
-    u64 pages = pages_of(b);
-    va_t end = b->end;
+    // a grows first, so that truncation and write-back find the pages all the time.
+    set_range(a, a->start, b->end);
+    account(a, pages_of(b));
     vma_unlink(mm, b);
-    set_range(a, a->start, end);
-    account(a, pages);
     vma_free(b);
     return true;
 }
@@ -343,8 +342,10 @@ static bool must_account(const struct vma_request *r) {
 static long place(struct mm *mm, const struct vma_request *r) {
     if (!r->fixed)
         return vma_unmapped_area(mm, r->addr, r->length);
-    if (!is_aligned(r->addr, PAGE_SIZE) || r->addr < USER_BOTTOM)
+    if (!is_aligned(r->addr, PAGE_SIZE))
         return -EINVAL;
+    if (r->addr < USER_BOTTOM)
+        return -EPERM;  // as below Linux's vm.mmap_min_addr
     if (r->length > USER_TOP || r->addr > USER_TOP - r->length)
         return -ENOMEM;
     struct vma *v = vma_find(mm, r->addr);

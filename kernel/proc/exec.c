@@ -321,9 +321,11 @@ static int own_sighand(struct process *p) {
     struct sighand *mine = sighand_copy(p->sighand), *old = p->sighand;
     if (!mine)
         return -ENOMEM;
+    spin_lock(&family_lock);  // a child's exit looks at its parent's with the lock held
     u64 flags = irqlock_acquire(&p->siglock);
     p->sighand = mine;
     irqlock_release(&p->siglock, flags);
+    spin_unlock(&family_lock);
     sighand_put(old);
     return 0;
 }

@@ -245,6 +245,7 @@ static bool begin_exit(struct process *p, int status) {
     atomic_or(&current->flags, TASK_EXITING);
     current->exit_code = status;
     bool last = --p->nr_live == 0;
+    signal_hand_on(~current->blocked);
     irqlock_release(&p->siglock, flags);
     if (stopped && !last) {
         spin_lock(&family_lock);

@@ -68,12 +68,11 @@ struct process *process_create(struct sighand *s) {
 }
 
 void task_link(struct task *t, struct process *p) {
+    assert(irqlock_is_mine(&p->siglock));
     user_count(t->cred->uid, 1);
-    u64 flags = irqlock_acquire(&p->siglock);
     list_add_tail(&t->thread_link, &p->threads);
     p->nr_threads++;
     p->nr_live++;
-    irqlock_release(&p->siglock, flags);
     list_add_tail(&t->all_link, &all_tasks);
     t->pid->task = t;
     nr_tasks++;
@@ -144,6 +143,7 @@ static int copy_process(struct task *t, u64 flags) {
         return -ENOMEM;
     }
     memcpy(p->limit, mine->limit, sizeof(p->limit));
+    p->oom_score_adj = READ_ONCE(mine->oom_score_adj);
     p->leader = t;
     pid_get(t->pid);
     p->pid = t->pid;
@@ -226,16 +226,21 @@ static int may_commit(void) {
     return 0;
 }
 
+// A new thread joins under the same hold of siglock as the look at the signals: the end of the process, a stop, or an
+// exec finds it among the threads or turns the call back.
 static int commit(struct task *t, const struct clone_request *r) {
-    struct irqlock *siglock = &current->process->siglock;
+    struct process *mine = current->process, *p = t->process;
     spin_lock(&family_lock);
-    u64 flags = irqlock_acquire(siglock);
+    u64 flags = irqlock_acquire(&mine->siglock);
     int error = may_commit();
-    irqlock_release(siglock, flags);
-    if (!error) {
-        task_link(t, t->process);
-        if (!(r->flags & CLONE_THREAD))
-            adopt(t->process, r);
+    if (!error && p == mine)
+        task_link(t, p);
+    irqlock_release(&mine->siglock, flags);
+    if (!error && p != mine) {
+        flags = irqlock_acquire(&p->siglock);
+        task_link(t, p);
+        irqlock_release(&p->siglock, flags);
+        adopt(p, r);
     }
     spin_unlock(&family_lock);
     return error;

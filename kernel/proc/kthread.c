@@ -57,7 +57,9 @@ struct task *task_from_nothing(const char *name, struct sighand *s, struct proce
     pid_get(p->session);
     list_add_tail(&p->pgrp_link, &p->pgrp->group);
     list_add_tail(&p->session_link, &p->session->session);
+    u64 irq = irqlock_acquire(&p->siglock);
     task_link(t, p);
+    irqlock_release(&p->siglock, irq);
     spin_unlock(&family_lock);
     return t;
 }
@@ -134,10 +136,8 @@ void kthread_init(void) {
     if (!t)
         panic("no memory for kthreadd");
     kthreadd = t->process;
-    t = kthread_run(flush_thread, NULL, "flush");
-    if (!t)
+    if (!kthread_run(flush_thread, NULL, "flush"))
         panic("no memory for the flush thread");
-    task_put(t);
     for_each_hart(h) {
         t = kthread_create(softwork_thread, (void *)(u64)h, "ksoftirqd/%u", h);
         if (!t)

@@ -23,7 +23,7 @@ struct clone_request {
 long do_clone(const struct clone_request *r);
 // A process with no thread, reference 1, sharing nothing; NULL: out of memory. limits and groups are the caller's to set.
 struct process *process_create(struct sighand *s);
-// Put a new task into the pid table, its process's threads and the list of all tasks. => family_lock held
+// Put a new task into the pid table, its process's threads and the list of all tasks. => family_lock and p->siglock held
 void task_link(struct task *t, struct process *p);
 extern int threads_max;          // tasks at most
 

@@ -62,10 +62,16 @@ static struct task *choose(bool *dying, u64 *worst) {
     return victim;
 }
 
+// Sleep, whatever other signals are pending: a caller that only went round would keep the victim from running.
 static void give_time(void) {
     struct waitq nobody;
+    struct waiter w;
     waitq_init(&nobody);
-    wait_event_deadline(&nobody, false, clock_ns() + VICTIM_TIME, "oom");
+    waiter_init(&w);
+    waitq_prepare(&nobody, &w, TASK_UNINTERRUPTIBLE | TASK_KILLABLE, "oom");
+    if (!fatal_signal_pending())
+        schedule_until(clock_ns() + VICTIM_TIME);
+    waitq_finish(&nobody, &w);
 }
 
 static bool oom_kill(void) {

@@ -136,14 +136,14 @@ static void remove_everywhere(struct process *p, u64 set) {
         remove_pending(&t->pending, set);
 }
 
-// Put info on the queue. Without memory a standard signal loses its siginfo, and a queued one fails with -EAGAIN.
+// Put info on the queue. Without room there, one from sigqueue() fails with -EAGAIN, another loses its siginfo.
 static int enqueue(struct process *p, struct sigpending *to, const struct siginfo *info) {
     int sig = info->si_signo;
     bool queued_by_user = info->si_code < 0 && sig >= SIGRTMIN;
     if (sig < SIGRTMIN && to->set & SIGMASK(sig))
         return 0;
     struct sigqueue *q = NULL;
-    if (p->nr_queued < p->limit[RLIMIT_SIGPENDING].rlim_cur || !queued_by_user)
+    if (sig < SIGRTMIN || p->nr_queued < p->limit[RLIMIT_SIGPENDING].rlim_cur)
         q = slab_alloc(sigqueue_cache, ALLOC_ATOMIC);
     if (q) {
         q->info = *info;
@@ -469,10 +469,27 @@ int signal_queue(int tgid, const struct siginfo *info) {
 
 /* ---- masks and dispositions of current ---- */
 
+void signal_hand_on(u64 set) {
+    struct process *p = current->process;
+    struct task *t;
+    if (!(p->pending.set & set))
+        return;
+    list_for_each(t, &p->threads, thread_link)
+        if (t != current && !(t->flags & TASK_EXITING) && p->pending.set & set & ~t->blocked)
+            signal_wake(t, false);
+}
+
+// => siglock held
+static void set_blocked(u64 mask) {
+    u64 newly = mask & ~current->blocked;
+    current->blocked = mask;
+    signal_hand_on(newly);
+    signal_recalc();
+}
+
 void signal_set_blocked(u64 mask) {
     u64 flags = irqlock_acquire(&current->process->siglock);
-    current->blocked = mask & ~SIGNAL_UNMASKABLE;
-    signal_recalc();
+    set_blocked(mask & ~SIGNAL_UNMASKABLE);
     irqlock_release(&current->process->siglock, flags);
 }
 
@@ -527,9 +544,9 @@ int signal_wait(u64 set, struct siginfo *info, u64 deadline) {
         waitq_init(&nobody);
         wait_event_deadline(&nobody, false, deadline, "sigwait");
         flags = irqlock_acquire(lock);
-        current->blocked = blocked;
         current->real_blocked = 0;
         sig = signal_take(set, info);
+        set_blocked(blocked);
     }
     signal_recalc();
     bool interrupted = signal_pending();

@@ -49,6 +49,9 @@ int signal_tgkill(int tgid, int tid, const struct siginfo *info);  // tgid <= 0:
 int signal_queue(int tgid, const struct siginfo *info);
 bool signal_may_send(struct process *p, int sig);          // => family_lock held
 
+// current no longer takes the signals in `set`: wake other threads for those pending for the whole process, which may
+// have been meant for it. => siglock held
+void signal_hand_on(u64 set);
 // Set WORK_SIGNAL as the pending signals and the mask say. => siglock of current held
 void signal_recalc(void);
 void signal_set_blocked(u64 mask);                         // of current; never blocks KILL and STOP

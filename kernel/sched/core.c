@@ -55,13 +55,24 @@ static void update_clock(struct runq *rq) { rq->clock = clock_ns(); }
 static void update_current(struct runq *rq) {
     struct sched_entity *se = &rq->running->se;
     update_clock(rq);
-    se->exec_sum += rq->clock - se->exec_start;
-    se->exec_start = rq->clock;
+    u64 sum = se->exec_sum + (rq->clock - se->exec_start);
+    store_relaxed(&se->exec_start, 0);  // sched_task_runtime() waits until both are new
+    store_release(&se->exec_sum, sum);
+    store_release(&se->exec_start, rq->clock);
 }
 
+// Without a lock: looks again when the task's hart charged it or let it run meanwhile.
 u64 sched_task_runtime(struct task *t) {
-    u64 since = READ_ONCE(t->se.running) ? clock_ns() - READ_ONCE(t->se.exec_start) : 0;
-    return READ_ONCE(t->se.exec_sum) + since;
+    u64 start, sum;
+    bool running;
+    do {
+        start = load_acquire(&t->se.exec_start);
+        sum = load_acquire(&t->se.exec_sum);
+        running = load_acquire(&t->se.running);
+        if (running)
+            sum += clock_ns() - start;
+    } while (running && (start == 0 || load_acquire(&t->se.exec_start) != start));
+    return sum;
 }
 
 u64 sched_idle_ns(u32 hart) { return sched_task_runtime(runq_of(hart)->idle); }
@@ -131,13 +142,17 @@ static struct runq *lock_this_queue(void) {
     return rq;
 }
 
-// The best hart for a task that is about to run: its last one if idle, any idle one, else its last one.
+// The best hart for a task that is about to run: its last one if idle, any idle one, else its last one. An idle hart
+// is chosen once, so that tasks woken together spread out; it says so anew when it finds nothing to do.
 static u32 choose_hart(const struct task *t) {
     if (nr_harts == 1)
         return 0;
     u64 idle = load_relaxed(&idle_harts) & t->affinity;
-    if (idle && !(idle >> t->hart & 1))
-        return ctz64(idle);
+    if (idle) {
+        u32 hart = idle >> t->hart & 1 ? t->hart : (u32)ctz64(idle);
+        atomic_and(&idle_harts, ~(1ul << hart));
+        return hart;
+    }
     return allowed(t, t->hart) ? t->hart : (u32)ctz64(t->affinity);
 }
 
@@ -242,6 +257,8 @@ void sched_idle_loop(void) {
         struct runq *rq = lock_this_queue();
         bool work = nr_harts > 1 && rq->nr_running == 0 && pull(rq, 2);
         work |= rq->nr_running > 0;
+        if (!work && !(load_relaxed(&idle_harts) >> rq->hart & 1))
+            atomic_or(&idle_harts, 1ul << rq->hart);
         irqlock_release_irqs_off(&rq->lock);
         preempt_enable_no_check();
         if (!work)
@@ -287,8 +304,8 @@ static void switch_to(struct runq *rq, struct task *prev, struct task *next) {
     rq->running = next;
     rq->switches++;
     prev->se.running = false;
-    next->se.running = true;
     next->se.exec_start = rq->clock;
+    store_release(&next->se.running, true);
     next->on_hart = true;
     next->thread.perhart = prev->thread.perhart;
     if (next == rq->idle)

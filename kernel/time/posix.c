@@ -9,8 +9,8 @@
  * times the number of threads: their timer is set for the earliest moment at which the limit can be
  * reached, looks, and is set anew if it is not. They are allocated at their first use.
  *
- * Locks: siglock guards intervals and targets; the handlers take it, so a timer is stopped for good
- * (timer_cancel_sync) without it. Sleeps: posix_sleep() only.
+ * Locks: siglock guards intervals and targets, and is held to start a timer, in its handler too. The handlers take
+ * it, so a timer is stopped without it (stop_and_lock). Sleeps: posix_sleep() only.
  */
 #include "time/posix.h"
 
@@ -23,6 +23,7 @@
 
 #define MAX_NS (TIME_NEVER / 2)
 #define MIN_LOOK NSEC_PER_MSEC   // between two looks at a CPU-time limit
+#define MIN_PERIOD (100 * NSEC_PER_USEC)  // of ITIMER_REAL: what a program asks for must not keep a hart in its handler
 
 struct cpu_timer {
     struct timer timer;
@@ -208,14 +209,24 @@ long posix_sleep(int clock, bool absolute, u64 ns, u64 user_left) {
 
 /* ---- interval timers ---- */
 
-static void post_from_timer(struct process *p, int sig) { signal_process(p, sig); }
-
 static void real_timer_fired(struct timer *t) {
     struct process *p = container_of(t, struct process, real_timer);
-    u64 interval = READ_ONCE(p->real_interval);
-    post_from_timer(p, SIGALRM);
-    if (interval)
-        timer_start(t, max(t->expires + interval, clock_ns()));
+    signal_process(p, SIGALRM);
+    u64 flags = irqlock_acquire(&p->siglock);
+    if (p->real_interval)
+        timer_start(t, max(t->expires + p->real_interval, clock_ns() + MIN_PERIOD));
+    irqlock_release(&p->siglock, flags);
+}
+
+// Stop t for good; siglock is held on return, so that nobody starts it: not another thread, not its handler.
+static u64 stop_and_lock(struct process *p, struct timer *t) {
+    for (;;) {
+        timer_cancel_sync(t);
+        u64 flags = irqlock_acquire(&p->siglock);
+        if (timer_is_idle(t))
+            return flags;
+        irqlock_release(&p->siglock, flags);
+    }
 }
 
 static u64 next_look(const struct process *p, u64 left) {
@@ -237,7 +248,7 @@ static void cpu_timer_fired(struct timer *timer) {
         timer_start(timer, next_look(p, c->target - now));
     irqlock_release(&p->siglock, flags);
     if (reached)
-        post_from_timer(p, is_virtual ? SIGVTALRM : SIGPROF);
+        signal_process(p, is_virtual ? SIGVTALRM : SIGPROF);
 }
 
 // The process's CPU timers, made at first use; NULL: out of memory.
@@ -290,11 +301,12 @@ void posix_itimer_get(int which, struct posix_itimer *out) {
 }
 
 static void real_set(struct process *p, const struct posix_itimer *t) {
-    timer_cancel_sync(&p->real_timer);
+    u64 flags = stop_and_lock(p, &p->real_timer);
     p->real_timer.fn = real_timer_fired;
-    WRITE_ONCE(p->real_interval, t->interval);
+    p->real_interval = t->value ? t->interval : 0;
     if (t->value)
         timer_start(&p->real_timer, deadline_after(t->value));
+    irqlock_release(&p->siglock, flags);
 }
 
 static int cpu_set(struct process *p, int which, const struct posix_itimer *t) {
@@ -302,8 +314,7 @@ static int cpu_set(struct process *p, int which, const struct posix_itimer *t) {
     if (!timers)
         return -ENOMEM;
     struct cpu_timer *c = &timers->one[which - ITIMER_VIRTUAL];
-    timer_cancel_sync(&c->timer);
-    u64 flags = irqlock_acquire(&p->siglock);
+    u64 flags = stop_and_lock(p, &c->timer);
     c->interval = t->interval;
     c->target = t->value ? cpu_time_locked(p, which == ITIMER_VIRTUAL) + t->value : 0;
     if (t->value)

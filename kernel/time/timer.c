@@ -6,7 +6,7 @@
  * that started it; its handler runs there with interrupts off and without the queue's lock, so it may start timers.
  *
  *   timer_cancel_sync                     timer_interrupt (other hart)
- *   lock: not queued                      lock: take t off, running = t; unlock
+ *   t->queued? no                         lock: running = t, then t->queued = false; unlock
  *   while running == t: wait              t->fn(t)
  *                                         lock: running = NULL; unlock
  *
@@ -99,7 +99,7 @@ void timer_start(struct timer *t, u64 expires) {
 
 // Does not program the device: at worst it interrupts once for nothing, which is cheaper than setting it twice.
 bool timer_cancel(struct timer *t) {
-    if (!READ_ONCE(t->queued))
+    if (!load_acquire(&t->queued))
         return false;
     struct timer_queue *q = per_hart(timer_queue, t->hart);
     u64 flags = irqlock_acquire(&q->lock);
@@ -112,25 +112,27 @@ bool timer_cancel(struct timer *t) {
     return queued;
 }
 
+bool timer_is_idle(const struct timer *t) {
+    return !load_acquire(&t->queued) && load_acquire(&per_hart(timer_queue, t->hart)->running) != t;
+}
+
 bool timer_cancel_sync(struct timer *t) {
     bool queued = false;
-    struct timer_queue *q;
-    do {
+    do
         queued |= timer_cancel(t);
-        q = per_hart(timer_queue, t->hart);
-        while (load_acquire(&q->running) == t)
-            ;
-    } while (READ_ONCE(t->queued));
+    while (!timer_is_idle(t));
     return queued;
 }
 
+// => q->lock held. `running` is set first: who sees the timer off the queue then sees its handler running.
 static struct timer *take_expired(struct timer_queue *q, u64 now) {
     struct rb_node *first = rb_first_cached(&q->timers);
     struct timer *t = first ? rb_entry(first, struct timer, node) : NULL;
     if (t == NULL || t->expires > now)
         return NULL;
     rb_erase_cached(&t->node, &q->timers);
-    t->queued = false;
+    store_relaxed(&q->running, t);
+    store_release(&t->queued, false);
     return t;
 }
 
@@ -141,7 +143,6 @@ void timer_interrupt(void) {
     irqlock_acquire_irqs_off(&q->lock);
     q->programmed = 0;
     while ((t = take_expired(q, clock_ns()))) {
-        q->running = t;
         irqlock_release_irqs_off(&q->lock);
         t->fn(t);
         irqlock_acquire_irqs_off(&q->lock);

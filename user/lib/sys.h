@@ -66,6 +66,8 @@ long sys_pwrite64(int fd, const void *buf, size_t size, int64_t off);
 long sys_preadv(int fd, const struct iovec *iov, int count, int64_t off, int high);
 long sys_pwritev(int fd, const struct iovec *iov, int count, int64_t off, int high);
 long sys_sendfile(int out, int in, int64_t *off, size_t size);
+long sys_copy_file_range(int in, int64_t *in_off, int out, int64_t *out_off, size_t size,
+                         unsigned flags);
 long sys_readlinkat(int dirfd, const char *path, char *buf, size_t size);
 long sys_newfstatat(int dirfd, const char *path, struct abi_stat *st, int flags);
 long sys_fstat(int fd, struct abi_stat *st);
@@ -85,6 +87,7 @@ long sys_waitid(int type, int id, struct siginfo *info, int options, struct rusa
 long sys_wait4(int pid, int *status, int options, struct rusage *usage);
 long sys_set_tid_address(int *tid);
 long sys_set_robust_list(void *head, size_t size);
+long sys_get_robust_list(int tid, void **head, size_t *size);
 long sys_clone(uint64_t flags, void *stack, int *parent_tid, void *tls, int *child_tid);
 long sys_clone3(struct clone_args *args, size_t size);
 long sys_execve(const char *path, char *const *argv, char *const *envp);
@@ -98,6 +101,8 @@ long sys_setuid(uint32_t uid);
 long sys_setreuid(uint32_t real, uint32_t effective);
 long sys_setresuid(uint32_t real, uint32_t effective, uint32_t saved);
 long sys_getresuid(uint32_t *real, uint32_t *effective, uint32_t *saved);
+long sys_setfsuid(uint32_t uid);
+long sys_setfsgid(uint32_t gid);
 long sys_getgroups(int count, uint32_t *list);
 long sys_setgroups(int count, const uint32_t *list);
 long sys_setpgid(int pid, int pgid);
@@ -134,7 +139,9 @@ long sys_rt_sigsuspend(const sigset_t *mask, size_t size);
 long sys_rt_sigtimedwait(const sigset_t *set, struct siginfo *info, const struct timespec *timeout,
                          size_t size);
 long sys_rt_sigqueueinfo(int pid, int sig, const struct siginfo *info);
+long sys_rt_tgsigqueueinfo(int pid, int tid, int sig, const struct siginfo *info);
 long sys_rt_sigreturn(void);
+long sys_restart_syscall(void);
 
 /* ---- time and waiting */
 long sys_nanosleep(const struct timespec *time, struct timespec *left);
@@ -168,10 +175,12 @@ long sys_madvise(void *addr, size_t size, int advice);
 long sys_uname(struct new_utsname *name);
 long sys_sethostname(const char *name, size_t size);
 long sys_sysinfo(struct sysinfo *info);
-long sys_syslog(int op, char *buf, int size);
 long sys_reboot(int magic1, int magic2, unsigned op, const char *arg);
 long sys_getrandom(void *buf, size_t size, unsigned flags);
 long sys_riscv_hwprobe(void *pairs, size_t count, size_t cpu_size, void *cpus, unsigned flags);
-long sys_rseq(void *area, uint32_t size, int flags, uint32_t signature);
+
+/* ---- xv39's own */
+long sys_xv6_exit(int status);  /* exit_group, under another number */
+long sys_xv6_wait(int *status); /* the whole int given to exit; -1 if a signal ended the child */
 
 #endif

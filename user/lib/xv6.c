@@ -4,8 +4,7 @@
  * what it points to, so most functions here are a Linux call plus the difference. The differences
  * worth knowing:
  *
- * - exit status is a whole int. exit passes it on whole, and wait asks for it with WWHOLE; without
- *   that option it would get 8 bits. A killed child is -1.
+ * - exit status is a whole int, and -1 for a killed child: xv39's own call xv6_wait gives it.
  * - a bad pointer is -1, never a fault, also where this library reads the memory itself. So a path
  *   is first shown to the kernel (faccessat), which answers EFAULT, and other words to futex,
  *   which reads one, or getcpu, which writes one.
@@ -99,22 +98,30 @@ int fork(void) {
 
 int exit(int status) { sys_exit_group(status); }
 
-int wait(int *status) {
+/* On a kernel without xv6_wait, Linux, the status is what waitid keeps of it: 8 bits. */
+static int wait_8_bits(int *status) {
     struct siginfo info = {.si_pid = 0};
     long r;
 
-    if (status && !writable(status, sizeof(*status)))
-        return -1;
     do
-        r = sys_waitid(P_ALL, 0, &info, WEXITED | WWHOLE, 0);
-    while (r == -EINTR);
-    if (r == -EINVAL)
         r = sys_waitid(P_ALL, 0, &info, WEXITED, 0);
+    while (r == -EINTR);
     if (r < 0)
         return -1;
     if (status)
         *status = info.si_code == CLD_EXITED ? info.si_status : -1;
     return info.si_pid;
+}
+
+int wait(int *status) {
+    long r;
+
+    if (status && !writable(status, sizeof(*status)))
+        return -1;
+    do
+        r = sys_xv6_wait(status);
+    while (r == -EINTR);
+    return r == -ENOSYS ? wait_8_bits(status) : minus_one(r);
 }
 
 int kill(int pid) { return pid <= 0 ? -1 : minus_one(sys_kill(pid, SIGKILL)); }

@@ -1,5 +1,6 @@
 /* What many cases need: children, files, time, a look into /proc. */
 #include "user/usertests/ut.h"
+#include "abi/utsname.h"
 
 /* ---- children */
 
@@ -133,7 +134,14 @@ void *unmapped_page(void) {
     return p;
 }
 
-/* ---- /proc */
+/* ---- /proc and the kernel */
+
+bool on_xv39(void) {
+    struct new_utsname u;
+
+    OK(sys_uname(&u));
+    return strstr(u.release, "xv39") != 0;
+}
 
 long proc_number(const char *file, const char *label) {
     static char text[8192];

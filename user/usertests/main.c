@@ -79,12 +79,12 @@ struct holdings {
     long pages, tasks, files;
 };
 
-bool on_xv39(void) { return is_there("/proc/xv39/counters"); }
+static bool has_counters(void) { return is_there("/proc/xv39/counters"); }
 
 static struct holdings holdings(void) {
     struct holdings h;
 
-    if (on_xv39()) {
+    if (has_counters()) {
         h.pages = proc_number("/proc/xv39/counters", "pages_free") +
                   proc_number("/proc/xv39/counters", "pages_cache");
         h.tasks = proc_number("/proc/xv39/counters", "tasks");

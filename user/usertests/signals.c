@@ -567,6 +567,8 @@ static void fault_addresses(void) {
                                    0xeaeb0b5b00002f5eUL};
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        if (bad[i] >> 14 == 0x3fffffe000UL >> 14 && !on_xv39())
+            continue; /* Linux may have a stack there */
         bad_address = bad[i];
         EQ(child_signal(read_bad), SIGSEGV);
         EQ(child_signal(write_bad), SIGSEGV);

@@ -220,7 +220,8 @@ static void text_put(struct printer *p, const char *s, size_t n) {
             size *= 2;
         char *bigger = size <= TEXT_MAX ? kmalloc(size, 0) : NULL;
         if (bigger) {
-            memcpy(bigger, t->data, t->used);
+            if (t->used)
+                memcpy(bigger, t->data, t->used);
             kfree(t->data);
             t->data = bigger;
             t->size = size;

@@ -12,10 +12,6 @@
 #define __WALL 0x40000000
 #define __WCLONE 0x80000000
 
-/* xv39's own, for waitid only: si_status of an exited child is the whole int that exit got, not
- * its low 8 bits. */
-#define WWHOLE 0x08000000
-
 #define P_ALL 0
 #define P_PID 1
 #define P_PGID 2

@@ -26,7 +26,7 @@
 #include "mm/vm.h"
 #include "proc/life.h"
 #include "proc/signal.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 #include "syscall/syscall.h"
 
 static pa_t zeroed_page(void) {

@@ -10,7 +10,7 @@
 #include "arch/csr.h"
 #include "arch/sbi.h"
 #include "lib/printf.h"
-#include "sync/atomic.h"
+#include "lib/atomic.h"
 
 void (*console_write)(const char *s, size_t n) = sbi_console_write;
 bool console_quiet;

@@ -14,7 +14,7 @@
 #include "arch/csr.h"
 #include "arch/thread.h"
 #include "lib/string.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 
 static PERHART(struct thread *, fpu_owner);
 

@@ -13,8 +13,8 @@
 #include "arch/sbi.h"
 #include "arch/sv39.h"
 #include "lib/printf.h"
-#include "sync/atomic.h"
-#include "sync/hart.h"
+#include "lib/atomic.h"
+#include "arch/hart.h"
 #include "arch/upcall.h"
 
 extern const u32 ksyms_count __attribute__((weak));

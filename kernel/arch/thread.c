@@ -10,7 +10,7 @@
 #include "arch/sbi.h"
 #include "arch/sv39.h"
 #include "arch/upcall.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 
 BUILD_ASSERT(offsetof(struct thread, kernel_sp) == THREAD_KERNEL_SP);
 BUILD_ASSERT(offsetof(struct thread, user_sp) == THREAD_USER_SP);

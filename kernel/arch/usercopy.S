@@ -171,6 +171,19 @@ usercopy_string:
     li a0, -14
     ret
 
+/* int usercopy_load32(u32 *dst, const u32 *user_src): one load, never bytes of two values */
+    .globl usercopy_load32
+usercopy_load32:
+    sum_on
+    may_fault 1f, lw t0, 0(a1)
+    sum_off
+    sw t0, 0(a0)
+    li a0, 0
+    ret
+1:  sum_off
+    li a0, -14
+    ret
+
 /* int usercopy_cmpxchg32(u32 *user, u32 *expected, u32 desired) */
     .globl usercopy_cmpxchg32
 usercopy_cmpxchg32:

@@ -13,7 +13,7 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "sched/sched.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 
 #define COMMAND_LINE 2048
 

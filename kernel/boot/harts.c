@@ -9,7 +9,7 @@
 #include "drivers/fdt.h"
 #include "lib/printf.h"
 #include "lib/string.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 #include "time/timer.h"
 
 static bool is_cpu(int node) {

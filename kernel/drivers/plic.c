@@ -25,8 +25,8 @@
 #include "drivers/mmio.h"
 #include "lib/printf.h"
 #include "mm/slab.h"
-#include "sync/atomic.h"
-#include "sync/hart.h"
+#include "lib/atomic.h"
+#include "arch/hart.h"
 #include "sync/spin.h"
 
 #define PLIC_MAX_IRQ 1024

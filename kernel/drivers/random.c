@@ -20,8 +20,8 @@
 #include "drivers/drivers.h"
 #include "drivers/fdt.h"
 #include "lib/string.h"
-#include "sync/atomic.h"
-#include "sync/hart.h"
+#include "lib/atomic.h"
+#include "arch/hart.h"
 #include "sync/spin.h"
 
 #define KEY_WORDS 8

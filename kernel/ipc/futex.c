@@ -170,7 +170,7 @@ static long sleep_on(struct futex_waiter *w, u64 deadline) {
     return result;
 }
 
-static long wait_on(u64 addr, bool shared, u32 value, u32 bitset, u64 deadline) {
+long futex_wait(u64 addr, bool shared, u32 value, u32 bitset, u64 deadline) {
     struct futex_waiter w = {.task = current, .bitset = bitset};
     if (!bitset)
         return -EINVAL;
@@ -189,24 +189,6 @@ static long wait_on(u64 addr, bool shared, u32 value, u32 bitset, u64 deadline) 
     }
     key_put(&w.key);
     return error;
-}
-
-// restart_arg: address, value and bitset, deadline, shared. A limit counts from the first begin, not from each restart.
-static long wait_again(struct task *t) {
-    return futex_wait(t->restart_arg[0], t->restart_arg[3], t->restart_arg[1], t->restart_arg[1] >> 32,
-                      t->restart_arg[2]);
-}
-
-long futex_wait(u64 addr, bool shared, u32 value, u32 bitset, u64 deadline) {
-    long result = wait_on(addr, shared, value, bitset, deadline);
-    if (result != -ERESTARTSYS || deadline == TIME_NEVER)
-        return result;
-    current->restart = wait_again;
-    current->restart_arg[0] = addr;
-    current->restart_arg[1] = (u64)bitset << 32 | value;
-    current->restart_arg[2] = deadline;
-    current->restart_arg[3] = shared;
-    return -ERESTART_RESTARTBLOCK;
 }
 
 /* ---- waking ---- */

@@ -28,7 +28,7 @@
 #include "check/heap.h"
 #include "lib/string.h"
 #include "mm/stats.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 
 #define LIST_ORDERS 2  // orders 0 and 1 have per-hart lists
 #define LIST_MAX 128   // frames on one list, at most

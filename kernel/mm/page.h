@@ -4,7 +4,7 @@
 
 #include "arch/sv39.h"
 #include "lib/list.h"
-#include "sync/atomic.h"
+#include "lib/atomic.h"
 #include "sync/spin.h"
 
 struct mapping;

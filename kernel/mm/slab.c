@@ -23,7 +23,7 @@
 #include "check/heap.h"
 #include "lib/printf.h"
 #include "lib/string.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 
 #define MAGAZINE_ROUNDS 30
 #define KMALLOC_MAX 2048u  // largest that comes from a cache
@@ -65,7 +65,9 @@ static void cache_init(struct slab_cache *c, const char *name, size_t size, size
     list_init(&c->partial);
     c->name = name;
     c->bytes = max(size, sizeof(void *));
-    c->size = align_up(HEAP_HEAD + c->bytes + HEAP_TAIL, HEAP_HEAD ? min(align, HEAP_HEAD + 0ul) : align);
+    if (HEAP_HEAD)
+        align = min(align, (size_t)HEAP_HEAD);
+    c->size = align_up(HEAP_HEAD + c->bytes + HEAP_TAIL, align);
     for (c->order = 0; c->order < max_order; c->order++) {
         u64 bytes = PAGE_SIZE << c->order;
         if (bytes / c->size >= 4 && bytes % c->size <= bytes / 8)

@@ -3,7 +3,7 @@
 #define MM_STATS_H
 
 #include "lib/types.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 
 // Events since boot.
 struct vm_counters {

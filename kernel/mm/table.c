@@ -33,7 +33,7 @@
 #include "lib/string.h"
 #include "mm/internal.h"
 #include "mm/stats.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 
 #define POOL_MAX 24
 

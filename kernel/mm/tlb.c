@@ -33,7 +33,7 @@
 #include "arch/sbi.h"
 #include "mm/internal.h"
 #include "mm/stats.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 
 #define ASID_BITS 16
 #define ASID_MASK ((1ul << ASID_BITS) - 1)

@@ -17,7 +17,7 @@
 #include "fs/vfs.h"
 #include "lib/printf.h"
 #include "proc/signal.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 #include "sync/softwork.h"
 
 static struct sighand *kernel_sighand;

@@ -9,7 +9,7 @@
 #include "lib/list.h"
 #include "proc/wait.h"
 #include "sched/sched.h"
-#include "sync/atomic.h"
+#include "lib/atomic.h"
 #include "sync/spin.h"
 #include "time/timer.h"
 

@@ -32,7 +32,7 @@
 #include "lib/string.h"
 #include "mm/slab.h"
 #include "proc/life.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 
 #define IGNORED_BY_DEFAULT \
     (SIGMASK(SIGCONT) | SIGMASK(SIGCHLD) | SIGMASK(SIGWINCH) | SIGMASK(SIGURG))

@@ -30,7 +30,7 @@
 #include "arch/sbi.h"
 #include "lib/bitmap.h"
 #include "proc/proc.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 #include "time/timer.h"
 
 #define BALANCE_EVERY 8  // turns between two looks at other harts' queues

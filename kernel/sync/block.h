@@ -3,7 +3,7 @@
 #define SYNC_BLOCK_H
 
 #include "proc/proc.h"
-#include "sync/atomic.h"
+#include "lib/atomic.h"
 
 struct mutex {
     struct task *owner;   // [a] NULL: free

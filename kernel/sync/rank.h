@@ -26,21 +26,23 @@ enum lock_rank {
     RANK_INODE_HASH,     // fs: inode table, lists of super blocks
     RANK_DENTRY,         // fs: name-cache buckets
     RANK_DENTRY_LRU,
-    RANK_SIGNAL,         // proc: dispositions and pending signals of a process
-    RANK_SIGHAND,        // proc: table of dispositions, shared by CLONE_SIGHAND (interrupt-safe)
     RANK_FUTEX,          // ipc: buckets
     RANK_MAPPING_VMAS,   // mm: list of the VMAs of a mapping
     RANK_PAGE_TABLE,     // mm: one last-level table
     RANK_MAPPING,        // mm: a mapping's tree of pages
     RANK_DIRTY,          // mm: list of mappings with dirty pages
     RANK_LRU,            // mm: reclaim lists
-    RANK_DEVICE,         // drivers (interrupt-safe)
-    RANK_WAITQ,          // wait queues (interrupt-safe)
-    RANK_RUNQ,           // run queues; never two at once (interrupt-safe)
-    RANK_TIMER,          // per-hart timers; not held while a handler runs (interrupt-safe)
-    RANK_ASID,           // mm: next address-space number (interrupt-safe)
-    RANK_SLAB,           // slab caches (interrupt-safe)
-    RANK_BUDDY,          // page allocator (interrupt-safe)
+
+    // Interrupt-safe spinning locks: above all others, for an interrupt may come while any of those is held
+    RANK_SIGNAL,         // proc: pending signals, stops and the end of a process
+    RANK_SIGHAND,        // proc: table of dispositions, shared by CLONE_SIGHAND
+    RANK_DEVICE,         // drivers
+    RANK_WAITQ,          // wait queues
+    RANK_RUNQ,           // run queues; never two at once
+    RANK_TIMER,          // per-hart timers; not held while a handler runs
+    RANK_ASID,           // mm: next address-space number
+    RANK_SLAB,           // slab caches
+    RANK_BUDDY,          // page allocator
 };
 
 #endif

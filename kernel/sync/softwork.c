@@ -9,8 +9,8 @@
 
 #include "arch/csr.h"
 #include "proc/proc.h"
-#include "sync/atomic.h"
-#include "sync/hart.h"
+#include "lib/atomic.h"
+#include "arch/hart.h"
 
 struct soft_queue {
     struct list works;    // [hart, interrupts off]

@@ -9,7 +9,7 @@
 #include "sync/spin.h"
 
 #include "arch/arch.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 
 #ifndef CHECK_LOCKS
 

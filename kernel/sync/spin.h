@@ -9,7 +9,7 @@
 #define SYNC_SPIN_H
 
 #include "arch/csr.h"
-#include "sync/atomic.h"
+#include "lib/atomic.h"
 #include "sync/preempt.h"
 #include "sync/rank.h"
 

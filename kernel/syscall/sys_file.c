@@ -541,6 +541,8 @@ static long list_directory(struct file *f, u64 buf, u32 size) {
         return -EFAULT;
     if (!f->ops->readdir)
         return -ENOTDIR;
+    if (inode_is_dir(f->inode) && f->inode->nlink == 0)
+        return -ENOENT;
     mutex_lock(&f->pos_lock);
     int error = f->ops->readdir(f, &d.emit, &f->pos);
     mutex_unlock(&f->pos_lock);

@@ -307,7 +307,7 @@ long sys_utimensat(const u64 *a) {
     int error = times_in(a[2], &attr);
     if (error)
         return error;
-    if (!a[1])
+    if (!a[1] && (int)a[0] != AT_FDCWD)
         return set_file_attributes((int)a[0], &attr);
     return WITH_PLACE(p, (int)a[0], a[1], lookup_flags(flags), attr.valid ? set_attributes(&p, &attr) : 0);
 }

@@ -11,7 +11,7 @@
 #include "mm/uaccess.h"
 #include "proc/life.h"
 #include "proc/signal.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 #include "syscall/syscall.h"
 
 /* ---- fork, exec, exit ---- */

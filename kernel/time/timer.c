@@ -20,7 +20,7 @@
 #include "arch/csr.h"
 #include "arch/sbi.h"
 #include "arch/upcall.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 #include "sync/spin.h"
 
 // A hart without timers is interrupted this often all the same. Emulators that jump over idle time (QEMU's

@@ -40,6 +40,11 @@ class Timeout(AssertionError):
     """What was expected did not come."""
 
 
+def wrapped(text: str) -> str:
+    """A pattern for text that a line editor may have broken at the terminal's edge."""
+    return r"[\r\n]*".join(re.escape(letter) for letter in text)
+
+
 class Machine:
     """The contract's command line plus `extra`; everything that is not given is as `make qemu` has it."""
 
@@ -148,10 +153,10 @@ class Machine:
         marker = f"Q{os.urandom(5).hex()}Z"
         if self.shell == "posix":
             self.send_line(f"{command}; echo {marker[:6]}''{marker[6:]}-$?")
-            self.expect(re.escape(f"{marker[6:]}-$?"), timeout)
+            self.expect(wrapped(f"{marker[6:]}-$?"), timeout)
         else:
             self.send_line(f"{command}; echo {marker}-$?")
-            self.expect(re.escape(f"echo {marker}-$?"), timeout)
+            self.expect(wrapped(f"echo {marker}-$?"), timeout)
         match = self.expect(rf"{marker}-(\d+|\$\?)?[^\r\n]*[\r\n]+", timeout)
         output = self.before.lstrip("\n")
         status = int(match.group(1)) if match.group(1) and match.group(1).isdigit() else None

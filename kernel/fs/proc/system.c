@@ -17,7 +17,7 @@
 #include "drivers/fdt.h"
 #include "mm/stats.h"
 #include "mm/vm.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 
 #define TICK_NS (NSEC_PER_SEC / 100)  // USER_HZ is 100
 

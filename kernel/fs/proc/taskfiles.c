@@ -9,7 +9,7 @@
 
 #include "drivers/tty.h"
 #include "mm/vm.h"
-#include "sync/hart.h"
+#include "arch/hart.h"
 
 #define TICK_NS (NSEC_PER_SEC / 100)  // USER_HZ is 100
 

@@ -13,11 +13,13 @@ import gdb
 from .files import name_of as dentry_name
 from .kernel import (SUPERVISOR, TOP, USER, at, command, kernel_file, number, peek, privilege, register, struct,
                      thread_pointer)
-from .memory import vmas_of
-from .tasks import all_tasks, current_task, find_task, label, pid_of
+from .memory import mm_of, vmas_of
+from .tasks import all_tasks, current_task, find_task, label, pid_of, trapframe
 
 NAME_MAX = 15    # characters of a program's name that the kernel keeps
-ET_EXEC, ET_DYN, PT_LOAD = 2, 3, 1
+ET_EXEC, ET_DYN, PT_LOAD = 2, 3, 1  # of the ELF-64 specification
+AT_ENTRY = 9
+ECALL_SIZE = 4
 loaded = {}      # path of a program: what was added to its addresses
 
 
@@ -243,39 +245,43 @@ def function_address(name):
     return int(gdb.parse_and_eval("(unsigned long)&" + name))
 
 
-def srets():
-    """The addresses of the sret instructions of the trap code."""
-    start, end = function_address("trap_entry"), function_address("context_switch")
-    with privilege(SUPERVISOR):
-        code = gdb.selected_frame().architecture().disassemble(start, end)
-    return [line["addr"] for line in code if line["asm"].split()[0] == "sret"]
-
-
 def running():
     with privilege(SUPERVISOR):
         return int(current_task().address)
 
 
-def leave_kernel(pointer):
-    """Run until the task is back in user code: over the sret at which sscratch already names it."""
-    if not run_to(srets(), pointer, "sscratch"):
-        return False
-    gdb.execute("stepi", to_string=True)
-    return True
+def return_addresses(pointer):
+    """Where the task may go on in user code. A system call goes on behind its ecall, or at it when it is restarted.
+
+    While sscratch names the task the trap is just beginning or ending: then sepc says it, else the saved registers do.
+    """
+    if register("sscratch"):
+        pc = register("sepc")
+    else:
+        with privilege(SUPERVISOR):
+            pc = int(trapframe(at(pointer, "task"))["pc"])
+    return [pc, pc + ECALL_SIZE]
 
 
 @command("to-user", sees_kernel=False)
 def to_user():
-    """Run until the current task is back in user code, over sret: its next instruction there is not yet done."""
+    """Run until the current task goes on in user code, over sret: the next instruction there is not yet done.
+
+    If a signal handler is called first, this is after the handler.
+    """
     if register("priv") == USER:
         raise gdb.GdbError("this hart is in user code")
-    leave_kernel(running())
+    pointer = running()
+    run_to(return_addresses(pointer), pointer, "sscratch")
     gdb.execute("frame")
 
 
 @command("to-kernel", sees_kernel=False)
 def to_kernel():
-    """Run until the current task makes its next system call: over ecall, to syscall_enter."""
+    """Run until the current task makes its next system call: over ecall, to syscall_enter.
+
+    The other tasks' calls stop the machine for a moment too, so this is slow when they make many.
+    """
     run_to([function_address("syscall_enter")], running(), "tp")
     gdb.execute("frame")
 
@@ -294,11 +300,22 @@ class ExecBreakpoint(gdb.Breakpoint):
         return self.pointer != 0
 
 
+def entry_of(task):
+    """The program's first address, from the auxiliary vector that exec made for it."""
+    auxv = mm_of(task)["auxv"]
+    first, last = auxv.type.range()
+    for n in range(first, last, 2):
+        if int(auxv[n]) == AT_ENTRY:
+            return int(auxv[n + 1])
+    raise gdb.GdbError("%s has no entry point" % label(task.address))
+
+
 @command("user-start PROGRAM", sees_kernel=False)
 def user_start(program):
-    """Run until a process executes PROGRAM, load its symbols where it is, and stop at its first instruction.
+    """Run until a process executes PROGRAM, load its symbols where it is, and stop at its entry point.
 
-    Start the program at the machine's shell; PROGRAM is as for `user`. A dynamic program stops in the dynamic loader.
+    Start the program at the machine's shell; PROGRAM is as for `user`. The dynamic loader of a dynamic program has
+    done its work by then, so `user` finds the libraries.
     """
     path = program_file(program)
     point = ExecBreakpoint(os.path.basename(path)[:NAME_MAX])
@@ -309,9 +326,11 @@ def user_start(program):
         point.delete()
     if not pointer:
         raise gdb.GdbError("something else stopped the machine first")
-    if leave_kernel(pointer):
-        with privilege(SUPERVISOR):
-            load(path, str(pid_of(at(pointer, "task"))))
+    with privilege(SUPERVISOR):
+        task = at(pointer, "task")
+        entry = entry_of(task)
+        load(path, str(pid_of(task)))
+    if run_to([entry], pointer, "sscratch"):
         gdb.execute("frame")
 
 

@@ -109,12 +109,12 @@ def task(pid=None):
     print("  kernel    stack %#x to %#x, preempt count %d, work %#x" %
           (int(t["kernel_stack"]), int(t["thread"]["kernel_sp"]), int(t["thread"]["preempt_count"]), int(t["thread"]["work"])))
     if int(t["mm"]):
-        frame = container_frame(t)
+        frame = trapframe(t)
         print("  user      pc %#x, sp %#x, ra %#x, a7 %d (registers at its last trap)" %
               (int(frame["pc"]), int(frame["sp"]), int(frame["ra"]), int(frame["a7"])))
 
 
-def container_frame(t):
+def trapframe(t):
     """The registers of a task's user code at its last trap: at the top of its kernel stack."""
     return at(int(t["thread"]["kernel_sp"]) - struct("trapframe").sizeof, "trapframe")
 

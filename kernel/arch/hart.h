@@ -3,8 +3,8 @@
 //   PERHART(struct runq, runq);            // in a .c file; `extern PERHART_DECLARE(...)` in a header
 //   struct runq *rq = this_hart(runq);     // this hart's copy; => not preemptible
 //   per_hart(runq, 3)                      // hart 3's copy
-#ifndef SYNC_HART_H
-#define SYNC_HART_H
+#ifndef ARCH_HART_H
+#define ARCH_HART_H
 
 #include "arch/thread.h"
 #include "lib/types.h"

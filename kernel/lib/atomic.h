@@ -1,7 +1,7 @@
 // Atomic operations on u32, u64 and pointers: the compiler's builtins under short names.
 // Without a suffix they order everything (acquire and release); _relaxed ones order nothing.
-#ifndef SYNC_ATOMIC_H
-#define SYNC_ATOMIC_H
+#ifndef LIB_ATOMIC_H
+#define LIB_ATOMIC_H
 
 #include "lib/assert.h"
 #include "lib/types.h"

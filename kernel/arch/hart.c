@@ -7,7 +7,7 @@
  * it is then: initial values are inherited, pointers into the copy itself are not fixed up (list heads in
  * per-hart data are initialised by their rooms' *_init_hart functions).
  */
-#include "sync/hart.h"
+#include "arch/hart.h"
 
 #include "abi/errno.h"
 #include "arch/arch.h"

@@ -41,9 +41,9 @@ KLD := $(if $(CLANG),ld.lld,$(TOOLPREFIX)ld)
 
 # ---- variants
 CHECK_locks    := -DCHECK_LOCKS
-CHECK_poison   := -DCHECK_POISON -DCHECK_HEAP
-CHECK_kasan    := -DCHECK_KASAN -DCHECK_HEAP
-SANITIZE_ubsan := -fsanitize=undefined -fno-sanitize=alignment -Wno-array-bounds
+CHECK_poison   := -DCHECK_POISON -DCHECK_HEAP -fno-optimize-sibling-calls
+CHECK_kasan    := -DCHECK_KASAN -DCHECK_HEAP -fno-optimize-sibling-calls
+SANITIZE_ubsan := -fsanitize=undefined -fno-sanitize=alignment -Wno-array-bounds -fno-optimize-sibling-calls
 SANITIZE_kasan := -fsanitize=kernel-address -fasan-shadow-offset=0xe0000007c0000000 -fsanitize-address-use-after-scope \
 	$(addprefix --param asan-,globals=1 stack=1 instrumentation-with-call-threshold=0)
 # What a check is made of, and the files that the compiler must not put it into.

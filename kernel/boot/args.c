@@ -103,6 +103,14 @@ static bool set_preempt(const char *value) {
     return mode >= 0;
 }
 
+static bool set_child_first(const char *value) {
+    u64 n;
+    if (!number(value, &n) || n > 1)
+        return false;
+    sched_child_first = n;
+    return true;
+}
+
 static bool set_debug(const char *value) {
     if (value == NULL || strcmp(value, "syscall") != 0)
         return false;
@@ -117,6 +125,7 @@ static const struct {
     {"root", set_root},         {"ro", set_ro},           {"rw", set_rw},           {"init", set_init},
     {"quiet", set_quiet},       {"loglevel", set_loglevel}, {"console", set_console}, {"maxcpus", set_maxcpus},
     {"panic", set_panic},       {"sched", set_sched},     {"preempt", set_preempt}, {"debug", set_debug},
+    {"child_first", set_child_first},
 };
 
 static bool set_known(const char *word, const char *value) {

@@ -14,6 +14,7 @@
  */
 #include "drivers/blk.h"
 #include "abi/errno.h"
+#include "sched/sched.h"
 #include "lib/string.h"
 
 #define SECTORS_PER_PAGE (PAGE_SIZE / SECTOR_SIZE)
@@ -57,7 +58,13 @@ void bio_submit(struct bio *b) {
         atomic_add_relaxed(&d->writes, 1);
         atomic_add_relaxed(&d->sectors_written, n);
     }
+    atomic_add_relaxed(&io_in_flight, 1);
     d->submit(b);
+}
+
+void bio_end(struct bio *b) {
+    atomic_sub(&io_in_flight, 1);
+    b->done(b);
 }
 
 static void wake_submitter(struct bio *b) { complete(b->context); }

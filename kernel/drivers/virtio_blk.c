@@ -149,7 +149,7 @@ static void call_done(struct list *finished) {
     while (!list_empty(finished)) {
         struct bio *b = list_first(finished, struct bio, link);
         list_del(&b->link);
-        b->done(b);
+        bio_end(b);
     }
 }
 
@@ -183,7 +183,7 @@ static void disk_submit(struct bio *b) {
     irqlock_release(&d->lock, flags);
     if (broken) {
         b->status = -EIO;
-        b->done(b);
+        bio_end(b);
     }
 }
 

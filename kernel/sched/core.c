@@ -40,6 +40,8 @@ static PERHART(u32, turns);
 static const struct sched_class *const classes[] = {&rr_class, &idle_class};
 u64 idle_harts;
 int kernel_preemption = 1;
+int sched_child_first = 1;
+u32 io_in_flight;
 
 struct runq *runq_of(u32 hart) { return per_hart(runq, hart); }
 
@@ -93,6 +95,8 @@ static void enqueue(struct runq *rq, struct task *t, bool wakeup) {
 }
 
 static void dequeue(struct runq *rq, struct task *t) {
+    if (rq->next == t)
+        rq->next = NULL;
     t->se.class->dequeue(rq, &t->se);
     t->se.queued = false;
     rq->nr_running--;
@@ -198,13 +202,29 @@ bool task_wake(struct task *t, u32 states) {
     return woken;
 }
 
+// Let t, which waits on this hart, have the next turn if the running task is of its class.
+static void run_next(struct task *t) {
+    struct runq *rq = this_hart(runq);
+    irqlock_acquire_irqs_off(&rq->lock);
+    if (t->hart == rq->hart && t->se.queued && !t->se.running && t->se.class == rq->running->se.class) {
+        rq->next = t;
+        resched(rq);
+    }
+    irqlock_release_irqs_off(&rq->lock);
+}
+
 void sched_start(struct task *t) {
     assert(t->state == TASK_NEW);
     task_get(t);
+    task_get(t);  // it may run and end before run_next() has looked
     u64 flags = irq_save();
     t->hart = hart_id();
     enqueue_on(t, choose_hart(t), false);
+    if (sched_child_first)
+        run_next(t);
     irq_restore(flags);
+    task_put(t);
+    preempt_check();
 }
 
 // ---- moving tasks between harts ----
@@ -251,19 +271,30 @@ static bool pull(struct runq *rq, u32 at_least) {
     return true;
 }
 
+// A disk answers within microseconds: stay awake for its interrupt, for a millisecond at most. (It also keeps emulators
+// that jump over idle time from jumping over the transfer.) Devices interrupt hart 0.
+static void spin_for_io(void) {
+    u64 end = clock_ns() + NSEC_PER_MSEC;
+    while (load_relaxed(&io_in_flight) && !(READ_ONCE(current_thread->work) & WORK_RESCHED) && clock_ns() < end)
+        ;
+}
+
 void sched_idle_loop(void) {
+    bool spun = false;
     for (;;) {
         irq_disable();
         struct runq *rq = lock_this_queue();
         bool work = nr_harts > 1 && rq->nr_running == 0 && pull(rq, 2);
         work |= rq->nr_running > 0;
-        if (!work && !(load_relaxed(&idle_harts) >> rq->hart & 1))
-            atomic_or(&idle_harts, 1ul << rq->hart);
         irqlock_release_irqs_off(&rq->lock);
         preempt_enable_no_check();
-        if (!work)
+        bool spin = !work && !spun && hart_id() == 0 && load_relaxed(&io_in_flight);
+        if (!work && !spin)
             wait_for_interrupt();
         irq_enable();
+        if (spin)
+            spin_for_io();
+        spun = spin;
         if (work || READ_ONCE(current_thread->work) & WORK_RESCHED)
             schedule();
     }
@@ -272,8 +303,14 @@ void sched_idle_loop(void) {
 // ---- the switch ----
 
 static struct task *pick(struct runq *rq) {
+    struct task *next = rq->next;
     if (rq->nr_running == 0)
         return rq->idle;
+    if (next) {
+        rq->next = NULL;
+        next->se.class->dequeue(rq, &next->se);
+        return next;
+    }
     for (unsigned c = 0;; c++) {
         struct sched_entity *se = classes[c]->pick(rq);
         if (se)

@@ -45,6 +45,7 @@ struct runq {
     u32 nr_running;                // queued tasks, the idle task not counted
     struct task *running;          // whose turn it is
     struct task *idle;
+    struct task *next;             // has the next turn, whatever the classes say; it is queued here
     u64 clock;                     // ns, taken when the lock was
     u64 switches;
     struct task *exited;           // the task just switched away from for the last time
@@ -70,6 +71,7 @@ struct sched_class {
 extern const struct sched_class rr_class, idle_class;
 struct runq *runq_of(u32 hart);           // for /proc and gdb; fields are racy without its lock
 
+extern int sched_child_first;             // [I] after boot: a new task runs before its parent goes on
 extern int kernel_preemption;             // [I] after boot: 1 full, 0 only on the way to user code
 void sched_init(void);                    // hart 0, early
 void sched_init_hart(u32 hart, struct task *idle);  // before the hart starts
@@ -82,6 +84,7 @@ void sched_resched(struct task *t);       // ask a running task to call schedule
 int sched_set_affinity(struct task *t, u64 mask);   // 0, -EINVAL; moves at once
 u64 sched_task_runtime(struct task *t);   // ns on a hart so far
 u64 sched_idle_ns(u32 hart);              // time that a hart was idle
+extern u32 io_in_flight;                   // [a] transfers that drivers have begun and that will end soon
 extern u64 idle_harts;                    // [a] bit h: hart h runs its idle task
 __noreturn void sched_idle_loop(void);
 // sched_exit(), the last act of a dead task, is in arch/upcall.h

@@ -9,8 +9,8 @@
  * times the number of threads: their timer is set for the earliest moment at which the limit can be
  * reached, looks, and is set anew if it is not. They are allocated at their first use.
  *
- * Locks: siglock guards intervals and targets, and is held to start a timer, in its handler too. The handlers take
- * it, so a timer is stopped without it (stop_and_lock). Sleeps: posix_sleep() only.
+ * Locks: siglock guards intervals and targets, and is held to start or stop a timer, in its handler too; who stops one
+ * lets go of it until the handler, which takes it, is through (stop_and_lock). Sleeps: posix_sleep() only.
  */
 #include "time/posix.h"
 
@@ -221,11 +221,10 @@ static void real_timer_fired(struct timer *t) {
 // Stop t for good; siglock is held on return, so that nobody starts it: not another thread, not its handler.
 static u64 stop_and_lock(struct process *p, struct timer *t) {
     for (;;) {
-        timer_cancel_sync(t);
         u64 flags = irqlock_acquire(&p->siglock);
-        if (timer_is_idle(t))
+        if (timer_cancel_idle(t))
             return flags;
-        irqlock_release(&p->siglock, flags);
+        irqlock_release(&p->siglock, flags);  // its handler waits for the lock
     }
 }
 

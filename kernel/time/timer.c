@@ -6,8 +6,8 @@
  * that started it; its handler runs there with interrupts off and without the queue's lock, so it may start timers.
  *
  *   timer_cancel_sync                     timer_interrupt (other hart)
- *   t->queued? no                         lock: running = t, then t->queued = false; unlock
- *   while running == t: wait              t->fn(t)
+ *   lock: not queued, but running == t    lock: take t off, running = t; unlock
+ *   unlock; begin again                   t->fn(t)
  *                                         lock: running = NULL; unlock
  *
  * Locks: each hart's queue has an irqlock (RANK_TIMER). A timer's `hart` changes only when it is started and not queued.
@@ -97,10 +97,9 @@ void timer_start(struct timer *t, u64 expires) {
     irq_restore(flags);
 }
 
+// Take t off its queue; *idle: its handler is not running. True when it was queued.
 // Does not program the device: at worst it interrupts once for nothing, which is cheaper than setting it twice.
-bool timer_cancel(struct timer *t) {
-    if (!load_acquire(&t->queued))
-        return false;
+static bool stop(struct timer *t, bool *idle) {
     struct timer_queue *q = per_hart(timer_queue, t->hart);
     u64 flags = irqlock_acquire(&q->lock);
     bool queued = t->queued;
@@ -108,31 +107,38 @@ bool timer_cancel(struct timer *t) {
         rb_erase_cached(&t->node, &q->timers);
         t->queued = false;
     }
+    *idle = q->running != t;
     irqlock_release(&q->lock, flags);
     return queued;
 }
 
-bool timer_is_idle(const struct timer *t) {
-    return !load_acquire(&t->queued) && load_acquire(&per_hart(timer_queue, t->hart)->running) != t;
+bool timer_cancel(struct timer *t) {
+    bool idle;
+    return READ_ONCE(t->queued) && stop(t, &idle);
+}
+
+bool timer_cancel_idle(struct timer *t) {
+    bool idle;
+    stop(t, &idle);
+    return idle;
 }
 
 bool timer_cancel_sync(struct timer *t) {
-    bool queued = false;
+    bool idle, queued = false;
     do
-        queued |= timer_cancel(t);
-    while (!timer_is_idle(t));
+        queued |= stop(t, &idle);
+    while (!idle);
     return queued;
 }
 
-// => q->lock held. `running` is set first: who sees the timer off the queue then sees its handler running.
 static struct timer *take_expired(struct timer_queue *q, u64 now) {
     struct rb_node *first = rb_first_cached(&q->timers);
     struct timer *t = first ? rb_entry(first, struct timer, node) : NULL;
     if (t == NULL || t->expires > now)
         return NULL;
     rb_erase_cached(&t->node, &q->timers);
-    store_relaxed(&q->running, t);
-    store_release(&t->queued, false);
+    t->queued = false;
+    q->running = t;
     return t;
 }
 
@@ -146,7 +152,7 @@ void timer_interrupt(void) {
         irqlock_release_irqs_off(&q->lock);
         t->fn(t);
         irqlock_acquire_irqs_off(&q->lock);
-        store_release(&q->running, (struct timer *)NULL);
+        q->running = NULL;
     }
     program(q);
     irqlock_release_irqs_off(&q->lock);

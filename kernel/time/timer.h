@@ -50,8 +50,8 @@ void timer_start(struct timer *t, u64 expires);
 bool timer_cancel(struct timer *t);
 // Stop, and wait until no handler of it runs. => not from its own handler, no lock that the handler takes.
 bool timer_cancel_sync(struct timer *t);
-// Neither queued nor in its handler. => nobody starts it meanwhile
-bool timer_is_idle(const struct timer *t);
+// Stop; false when its handler is running, which may start it again: call once more.
+bool timer_cancel_idle(struct timer *t);
 
 // Wall clock = clock_ns() + offset (CLOCK_REALTIME).
 u64 realtime_ns(void);

@@ -286,6 +286,26 @@ def to_kernel():
     gdb.execute("frame")
 
 
+@command("step-through", sees_kernel=False)
+def step_through():
+    """Do one instruction, also an ecall (into the kernel's trap_entry) or an sret (to where it leads).
+
+    gdb's own stepi looks for the next instruction in memory: it does a whole system call as one step, and loses an sret.
+    """
+    instruction = gdb.execute("x/i $pc", to_string=True)
+    target = function_address("trap_entry") if "ecall" in instruction else register("sepc")
+    if "ecall" not in instruction and "sret" not in instruction:
+        gdb.execute("stepi")
+        return
+    locking = gdb.parameter("scheduler-locking")
+    gdb.execute("set scheduler-locking on")
+    try:
+        run_to([target], running())
+    finally:
+        gdb.execute("set scheduler-locking %s" % locking)
+    gdb.execute("frame")
+
+
 class ExecBreakpoint(gdb.Breakpoint):
     """Stops when a task takes the name of a program: exec is past the point of no return."""
 

@@ -1,0 +1,139 @@
+"""Checks that are built into the kernel, CHECK=…: each finds bugs planted for it, names function and line, and is silent
+on the kernel itself. kernel/check/planted.c has the bugs; writing a name to /proc/xv39/plant runs one."""
+from __future__ import annotations
+
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from xv39 import paths
+
+PLANTED = paths.TOP / "kernel/check/planted.c"
+FRAME = re.compile(r"(?m)^  ([0-9a-f]{16}) (\w+)\+0x")
+
+# (bug, what the panic says of it)
+KASAN = [
+    ("heap_read", "kasan: out of bounds"),
+    ("heap_write", "kasan: out of bounds"),
+    ("heap_before", "kasan: out of bounds"),
+    ("large_overflow", "kasan: out of bounds"),
+    ("memcpy", "kasan: out of bounds"),
+    ("user_copy", "kasan: out of bounds"),
+    ("use_after_free", "kasan: use after free"),
+    ("write_after_free", "kasan: use after free"),
+    ("page_after_free", "kasan: use of a freed page"),
+    ("global", "kasan: out of bounds of a global variable"),
+    ("stack", "kasan: out of bounds of a stack variable"),
+    ("double_free", "heap: double free"),
+]
+UBSAN = [
+    ("overflow", "ubsan: overflow: 2147483600 + 100 does not fit 'int'"),
+    ("shift", "ubsan: shift of 1 by 40 in 'unsigned int'"),
+    ("index", "ubsan: index 5 is outside of 'u64 [5]'"),
+    ("divide", "ubsan: division of 7 by 0"),
+    ("bool", "ubsan: 2 is no value of '_Bool'"),
+    ("unreachable", "ubsan: unreachable code was reached"),
+]
+POISON = [
+    ("heap_write", "heap: write behind an object"),
+    ("heap_before", "heap: write before an object"),
+    ("memcpy", "heap: write behind an object"),
+    ("write_after_free", "heap: write after free"),
+    ("page_after_free", "heap: write to a freed page"),
+    ("double_free", "heap: double free"),
+]
+
+
+@lru_cache(maxsize=None)
+def kernel(check: str, plant: bool = True) -> Path:
+    """The kernel with these checks, built in a folder of its own."""
+    words = [*check.split(), *(["plant"] if plant else [])]
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "KERNEL")}
+    paths.run("make", "-s", "-j2", "kernel", f"CHECK={check}", *(["PLANT=1"] if plant else []), cwd=paths.TOP, env=env,
+              timeout=900)
+    return paths.TOP / "build" / "-".join(words) / "kernel/kernel"
+
+
+def wrong_line(image: Path, address: str, function: str) -> bool:
+    """Does the address belong to the line of this function that planted.c calls wrong?"""
+    tool = paths.kernel_gcc().removesuffix("gcc") + "addr2line"
+    lines = paths.run(tool, "-f", "-i", "-e", image, address).stdout.split()
+    source = PLANTED.read_text().splitlines()
+    return any(name == function and "planted.c:" in place and "// wrong" in source[int(place.split(":")[-1]) - 1]
+               for name, place in zip(lines[::2], lines[1::2]))
+
+
+def report_of(boot, image: Path, bug: str) -> str:
+    m = boot(kernel=image, append="panic=-1", mem="128M")
+    m.wait_prompt()
+    m.send_line(f"echo {bug} > /proc/xv39/plant")
+    m.wait_end(crash_ok=True)
+    return m.before
+
+
+def judge(report: str, image: Path, bug: str, says: str, line: bool) -> None:
+    function = f"plant_{bug}"
+    panic = re.search(r"(?m)^panic: (.*)$", report)
+    assert panic and panic.group(1).startswith(says), report
+    assert panic.group(1).endswith(f" in {function}"), report
+    first = FRAME.search(report.partition("\nbacktrace:")[2])
+    assert first and first.group(2) == function, report
+    if line:
+        assert wrong_line(image, first.group(1), function), report
+
+
+@pytest.mark.parametrize(("bug", "says"), KASAN, ids=[bug for bug, _ in KASAN])
+def test_kasan_finds(boot, bug, says):
+    image = kernel("kasan ubsan")
+    report = report_of(boot, image, bug)
+    judge(report, image, bug, says, line=True)
+    if says.startswith(("kasan: out of bounds of", "kasan: use of")):
+        return
+    allocated = report.partition("allocated by:")[2].partition("\noops")[0]
+    assert f"plant_{bug}+" in allocated, report
+    if "free" in says:
+        assert f"plant_{bug}+" in report.partition("freed by:")[2].partition("backtrace:")[0], report
+
+
+@pytest.mark.parametrize(("bug", "says"), UBSAN, ids=[bug for bug, _ in UBSAN])
+def test_ubsan_finds(boot, bug, says):
+    image = kernel("kasan ubsan")
+    report = report_of(boot, image, bug)
+    judge(report, image, bug, says, line=True)
+    place = re.search(r"at kernel/check/planted\.c:(\d+) in ", report)
+    assert place and "// wrong" in PLANTED.read_text().splitlines()[int(place.group(1)) - 1], report
+
+
+@pytest.mark.parametrize(("bug", "says"), POISON, ids=[bug for bug, _ in POISON])
+def test_poison_finds(boot, bug, says):
+    """What was written is found later, when the object is freed or given out again, so the line is another."""
+    image = kernel("poison")
+    report = report_of(boot, image, bug)
+    judge(report, image, bug, says, line=False)
+    assert f"plant_{bug}+" in report.partition("by:")[2].partition("backtrace:")[0] or bug == "page_after_free", report
+
+
+@pytest.mark.parametrize("smp", [1, 4])
+@pytest.mark.parametrize("check", ["kasan ubsan", "poison", "kasan ubsan poison locks"])
+@pytest.mark.slow
+def test_silent_on_usertests(shell, check, smp):
+    m = shell(kernel=kernel(check, plant=False), smp=smp, mem="512M")
+    output = m.run("usertests", timeout=1200)[1]
+    assert re.search(r"(?m)^usertests: \d+ passed, 0 failed", output), output[-3000:]
+    m.poweroff()
+
+
+def test_silent_on_a_shell(shell):
+    m = shell(kernel=kernel("kasan ubsan"), smp=4)
+    for command in ("ls /bin | sort | wc", "mkdir d", "cp /bin/sh d/x", "cat d/x | wc", "rm -r d", "ps", "free"):
+        m.run(command)
+    m.poweroff()
+
+
+def test_without_checks_nothing_is_left():
+    """Off without cost: the plain kernel has no symbol of a check."""
+    symbols = paths.run("nm", paths.KERNEL).stdout
+    assert not re.search(r" (__asan|__ubsan|kasan_|heap_new|heap_page_|plant)", symbols)

@@ -36,9 +36,7 @@ static pa_t zeroed_page(void) {
     return page_to_pa(p);
 }
 
-static void *perhart_memory(size_t size) {
-    return kmalloc(size, ALLOC_ZERO | ALLOC_ATOMIC);
-}
+static void *perhart_memory(size_t size) { return kmalloc(size, ALLOC_ZERO | ALLOC_ATOMIC); }
 
 static void start_other_harts(void) {
     u32 wanted = nr_harts;

@@ -41,20 +41,24 @@ enum trap_cause {
     CAUSE_STORE_PAGE = 15,
 };
 
-#define csr_read(csr)                                                        \
-    ({                                                                       \
-        u64 csr_value_;                                                      \
-        __asm__ volatile("csrr %0, " #csr : "=r"(csr_value_) : : "memory");  \
-        csr_value_;                                                          \
+#define csr_read(csr)                                                                              \
+    ({                                                                                             \
+        u64 csr_value_;                                                                            \
+        __asm__ volatile("csrr %0, " #csr : "=r"(csr_value_) : : "memory");                        \
+        csr_value_;                                                                                \
     })
-#define csr_write(csr, value) __asm__ volatile("csrw " #csr ", %0" : : "rK"((u64)(value)) : "memory")
+#define csr_write(csr, value)                                                                      \
+    __asm__ volatile("csrw " #csr ", %0" : : "rK"((u64)(value)) : "memory")
 #define csr_set(csr, bits) __asm__ volatile("csrs " #csr ", %0" : : "rK"((u64)(bits)) : "memory")
 #define csr_clear(csr, bits) __asm__ volatile("csrc " #csr ", %0" : : "rK"((u64)(bits)) : "memory")
-#define csr_read_clear(csr, bits)                                                            \
-    ({                                                                                       \
-        u64 csr_value_;                                                                      \
-        __asm__ volatile("csrrc %0, " #csr ", %1" : "=r"(csr_value_) : "rK"((u64)(bits)) : "memory"); \
-        csr_value_;                                                                          \
+#define csr_read_clear(csr, bits)                                                                  \
+    ({                                                                                             \
+        u64 csr_value_;                                                                            \
+        __asm__ volatile("csrrc %0, " #csr ", %1"                                                  \
+                         : "=r"(csr_value_)                                                        \
+                         : "rK"((u64)(bits))                                                       \
+                         : "memory");                                                              \
+        csr_value_;                                                                                \
     })
 
 static inline void irq_enable(void) { csr_set(sstatus, SSTATUS_SIE); }

@@ -54,5 +54,6 @@ void kernel_map(pa_t top, pa_t (*alloc)(void)) {
 }
 
 void kernel_half(u64 *root) {
-    memcpy(root + PTES_PER_TABLE / 2, (u64 *)pa_to_va(kernel_root) + PTES_PER_TABLE / 2, PAGE_SIZE / 2);
+    memcpy(root + PTES_PER_TABLE / 2, (u64 *)pa_to_va(kernel_root) + PTES_PER_TABLE / 2,
+           PAGE_SIZE / 2);
 }

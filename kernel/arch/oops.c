@@ -52,13 +52,15 @@ static bool in_text(u64 pc) { return pc >= (u64)kernel_start && pc < (u64)text_e
 
 // Are the two words below fp readable: in the direct map, and not below the frame that we come from?
 static bool plausible(u64 fp, u64 from) {
-    return fp % 8 == 0 && fp >= DIRECT_BASE + 16 && (from == 0 || (fp > from && fp - from <= KERNEL_STACK_SIZE));
+    return fp % 8 == 0 && fp >= DIRECT_BASE + 16 &&
+           (from == 0 || (fp > from && fp - from <= KERNEL_STACK_SIZE));
 }
 
 // A handler called by trap_from_kernel: its frame begins where the trapframe of what it interrupted is.
 static const struct trapframe *interrupted(u64 ra, u64 fp) {
     const struct trapframe *tf = (const struct trapframe *)fp;
-    return ra >= (u64)trap_entry && ra < (u64)context_switch && (tf->status & SSTATUS_SPP) ? tf : NULL;
+    return ra >= (u64)trap_entry && ra < (u64)context_switch && (tf->status & SSTATUS_SPP) ? tf
+                                                                                           : NULL;
 }
 
 void backtrace_from(u64 pc, u64 fp) {
@@ -89,24 +91,31 @@ static void backtrace_trapframe(const struct trapframe *tf) {
 
 static const char *cause_name(u64 cause) {
     static const char *const names[] = {
-        [CAUSE_FETCH_MISALIGNED] = "misaligned fetch", [CAUSE_FETCH_ACCESS] = "fetch access fault",
-        [CAUSE_ILLEGAL] = "illegal instruction", [CAUSE_BREAKPOINT] = "breakpoint",
-        [CAUSE_LOAD_MISALIGNED] = "misaligned load", [CAUSE_LOAD_ACCESS] = "load access fault",
-        [CAUSE_STORE_MISALIGNED] = "misaligned store", [CAUSE_STORE_ACCESS] = "store access fault",
-        [CAUSE_ECALL_U] = "system call", [CAUSE_FETCH_PAGE] = "fetch page fault",
-        [CAUSE_LOAD_PAGE] = "load page fault", [CAUSE_STORE_PAGE] = "store page fault",
+        [CAUSE_FETCH_MISALIGNED] = "misaligned fetch",
+        [CAUSE_FETCH_ACCESS] = "fetch access fault",
+        [CAUSE_ILLEGAL] = "illegal instruction",
+        [CAUSE_BREAKPOINT] = "breakpoint",
+        [CAUSE_LOAD_MISALIGNED] = "misaligned load",
+        [CAUSE_LOAD_ACCESS] = "load access fault",
+        [CAUSE_STORE_MISALIGNED] = "misaligned store",
+        [CAUSE_STORE_ACCESS] = "store access fault",
+        [CAUSE_ECALL_U] = "system call",
+        [CAUSE_FETCH_PAGE] = "fetch page fault",
+        [CAUSE_LOAD_PAGE] = "load page fault",
+        [CAUSE_STORE_PAGE] = "store page fault",
     };
     return cause < ARRAY_SIZE(names) && names[cause] ? names[cause] : "trap";
 }
 
 void oops(const struct trapframe *tf, const char *why) {
-    static const char names[][4] = {"ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1",
-                                    "a2", "a3", "a4", "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6",
-                                    "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
+    static const char names[][4] = {"ra", "sp",  "gp",  "tp", "t0", "t1", "t2", "s0",
+                                    "s1", "a0",  "a1",  "a2", "a3", "a4", "a5", "a6",
+                                    "a7", "s2",  "s3",  "s4", "s5", "s6", "s7", "s8",
+                                    "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
     const u64 *reg = &tf->ra;
     console_panicking = true;
-    kprintf("\noops: %s: cause %lu (%s), pc %016lx, address %016lx, status %lx, hart %u\n", why, tf->cause,
-            cause_name(tf->cause), tf->pc, tf->badaddr, tf->status, hart_id());
+    kprintf("\noops: %s: cause %lu (%s), pc %016lx, address %016lx, status %lx, hart %u\n", why,
+            tf->cause, cause_name(tf->cause), tf->pc, tf->badaddr, tf->status, hart_id());
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
         kprintf("%s%4s %016lx%s", i % 4 ? " " : "  ", names[i], reg[i], i % 4 == 3 ? "\n" : "");
     kprintf("\nbacktrace:\n");
@@ -131,7 +140,7 @@ static u32 panicked;
 static void stop_other_harts(void) {
     machine_stopping = true;
     memory_fence();
-    for_each_hart(h)
+    for_each_hart (h)
         if (h != hart_id())
             sbi_send_ipi(hart_hartid[h]);
 }
@@ -152,7 +161,8 @@ static __noreturn void panic_at(u64 pc, u64 fp, const char *fmt, va_list args) {
 void panic(const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    panic_at((u64)__builtin_return_address(0) - 4, *((u64 *)__builtin_frame_address(0) - 2), fmt, args);
+    panic_at((u64)__builtin_return_address(0) - 4, *((u64 *)__builtin_frame_address(0) - 2), fmt,
+             args);
 }
 
 void assert_fail(const char *expr, const char *file, int line, const char *func) {

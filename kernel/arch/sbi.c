@@ -55,7 +55,10 @@ void sbi_remote_sfence(u64 hartid, u64 start, u64 size, u64 asid) {
     register u64 r4 __asm__("a4") = asid;
     register u64 r6 __asm__("a6") = 2;
     register u64 r7 __asm__("a7") = EXT_RFENCE;
-    __asm__ volatile("ecall" : "+r"(r0), "+r"(r1) : "r"(r2), "r"(r3), "r"(r4), "r"(r6), "r"(r7) : "memory");
+    __asm__ volatile("ecall"
+                     : "+r"(r0), "+r"(r1)
+                     : "r"(r2), "r"(r3), "r"(r4), "r"(r6), "r"(r7)
+                     : "memory");
 }
 
 int sbi_hart_start(u64 hartid, pa_t entry, u64 opaque) {

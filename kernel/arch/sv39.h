@@ -18,8 +18,8 @@
 
 #ifndef __ASSEMBLER__
 
-#define USER_BOTTOM 0x1000ul                       // page 0 stays unmapped
-#define USER_TOP ((1ul << 38) - 16 * PAGE_SIZE)    // first address users cannot map
+#define USER_BOTTOM 0x1000ul                     // page 0 stays unmapped
+#define USER_TOP ((1ul << 38) - 16 * PAGE_SIZE)  // first address users cannot map
 
 #define PTE_V (1ul << 0)
 #define PTE_R (1ul << 1)
@@ -61,7 +61,9 @@ static inline u64 satp_make(pa_t root, u64 asid) {
 
 // Forget this hart's translations: of everything, of one page in all address spaces, of one page in one.
 static inline void tlb_flush_all(void) { __asm__ volatile("sfence.vma" : : : "memory"); }
-static inline void tlb_flush_page(va_t va) { __asm__ volatile("sfence.vma %0" : : "r"(va) : "memory"); }
+static inline void tlb_flush_page(va_t va) {
+    __asm__ volatile("sfence.vma %0" : : "r"(va) : "memory");
+}
 static inline void tlb_flush_page_asid(va_t va, u64 asid) {
     __asm__ volatile("sfence.vma %0, %1" : : "r"(va), "r"(asid) : "memory");
 }

@@ -18,8 +18,10 @@ BUILD_ASSERT(offsetof(struct thread, perhart) == THREAD_PERHART);
 BUILD_ASSERT(offsetof(struct thread, preempt_count) == THREAD_PREEMPT);
 BUILD_ASSERT(offsetof(struct thread, work) == THREAD_WORK);
 BUILD_ASSERT(offsetof(struct thread, context) == THREAD_CONTEXT);
-BUILD_ASSERT(offsetof(struct trapframe, a0) == TF_A0 && offsetof(struct trapframe, t6) == TF_T3 + 24);
-BUILD_ASSERT(offsetof(struct trapframe, status) == TF_STATUS && offsetof(struct trapframe, orig_a0) == TF_ORIG_A0);
+BUILD_ASSERT(offsetof(struct trapframe, a0) == TF_A0 &&
+             offsetof(struct trapframe, t6) == TF_T3 + 24);
+BUILD_ASSERT(offsetof(struct trapframe, status) == TF_STATUS &&
+             offsetof(struct trapframe, orig_a0) == TF_ORIG_A0);
 BUILD_ASSERT(sizeof(struct trapframe) == TF_SIZE && TF_SIZE % 16 == 0);
 
 void thread_first(void);
@@ -27,7 +29,8 @@ void secondary_start(void);
 __noreturn void secondary_entry(struct thread *idle);
 
 static void init(struct thread *t, void (*fn)(void *), void *arg, u64 to_user) {
-    t->context = (struct context){.ra = (u64)thread_first, .sp = t->kernel_sp - sizeof(struct trapframe)};
+    t->context =
+        (struct context){.ra = (u64)thread_first, .sp = t->kernel_sp - sizeof(struct trapframe)};
     t->context.s[1] = (u64)fn;
     t->context.s[2] = (u64)arg;
     t->context.s[3] = to_user;

@@ -43,7 +43,8 @@
 // Bits of thread.work: what must happen before the thread next returns to user code.
 #define WORK_RESCHED 1  // call schedule(); also makes the kernel preempt itself
 #define WORK_SIGNAL 2   // a signal may be deliverable, or the task must stop or die
-#define WORK_REGISTERS 4  // the trapframe was rewritten (exec, sigreturn): load all registers from it
+#define WORK_REGISTERS                                                                             \
+    4  // the trapframe was rewritten (exec, sigreturn): load all registers from it
 
 #ifndef __ASSEMBLER__
 #include "lib/types.h"
@@ -68,14 +69,14 @@ struct fpu {
 };
 
 struct thread {
-    u64 kernel_sp;       // [I] top of the kernel stack, where a trap from user code starts
-    u64 user_sp;         // the user's stack pointer for a moment, in trap.S
-    u64 perhart;         // distance from a PERHART variable to this hart's copy; set at each switch
-    u32 preempt_count;   // [s] not preemptible while > 0
-    u32 work;            // [a] WORK_ bits
+    u64 kernel_sp;      // [I] top of the kernel stack, where a trap from user code starts
+    u64 user_sp;        // the user's stack pointer for a moment, in trap.S
+    u64 perhart;        // distance from a PERHART variable to this hart's copy; set at each switch
+    u32 preempt_count;  // [s] not preemptible while > 0
+    u32 work;           // [a] WORK_ bits
     struct context context;  // valid while switched out
-    struct fpu fpu;      // [s] user's registers, valid unless FS is dirty on this hart
-    u32 fpu_hart;        // [s] hart + 1 whose registers hold this state too, or 0
+    struct fpu fpu;          // [s] user's registers, valid unless FS is dirty on this hart
+    u32 fpu_hart;            // [s] hart + 1 whose registers hold this state too, or 0
 };
 
 register struct thread *current_thread __asm__("tp");
@@ -95,12 +96,13 @@ void thread_init_kernel(struct thread *t, void (*fn)(void *), void *arg);
 void thread_init_user(struct thread *t, void (*fn)(void *), void *arg);
 
 // Floating point. Called by the switch and by exec, fork and signal code, interrupts off or preemption off.
-void fpu_switch_out(struct thread *prev);        // save if dirty: the hart goes to another thread
-void fpu_switch_in(struct thread *next);         // use the registers if they are still its own, else trap at first use
-void fpu_save(struct thread *t);                 // bring current's t->fpu up to date
-void fpu_forget(struct thread *t);               // t->fpu was changed: load it at next use
-void fpu_reset(struct thread *t);                // exec: all zero
-bool fpu_trap(struct trapframe *tf);             // illegal instruction: was it only FS=off? then load
+void fpu_switch_out(struct thread *prev);  // save if dirty: the hart goes to another thread
+void fpu_switch_in(
+    struct thread *next);  // use the registers if they are still its own, else trap at first use
+void fpu_save(struct thread *t);      // bring current's t->fpu up to date
+void fpu_forget(struct thread *t);    // t->fpu was changed: load it at next use
+void fpu_reset(struct thread *t);     // exec: all zero
+bool fpu_trap(struct trapframe *tf);  // illegal instruction: was it only FS=off? then load
 
 #endif
 #endif

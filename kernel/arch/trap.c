@@ -97,7 +97,8 @@ static void kernel_fault(struct trapframe *tf) {
     }
     if (page_fault && can_sleep(tf)) {
         irq_enable();
-        int error = kernel_page_fault(tf->badaddr, tf->cause == CAUSE_STORE_PAGE ? ACCESS_WRITE : ACCESS_READ);
+        int error = kernel_page_fault(tf->badaddr,
+                                      tf->cause == CAUSE_STORE_PAGE ? ACCESS_WRITE : ACCESS_READ);
         irq_disable();
         if (error == 0)
             return;

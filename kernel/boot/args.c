@@ -122,9 +122,18 @@ static const struct {
     const char *name;
     bool (*set)(const char *value);
 } known[] = {
-    {"root", set_root},         {"ro", set_ro},           {"rw", set_rw},           {"init", set_init},
-    {"quiet", set_quiet},       {"loglevel", set_loglevel}, {"console", set_console}, {"maxcpus", set_maxcpus},
-    {"panic", set_panic},       {"sched", set_sched},     {"preempt", set_preempt}, {"debug", set_debug},
+    {"root", set_root},
+    {"ro", set_ro},
+    {"rw", set_rw},
+    {"init", set_init},
+    {"quiet", set_quiet},
+    {"loglevel", set_loglevel},
+    {"console", set_console},
+    {"maxcpus", set_maxcpus},
+    {"panic", set_panic},
+    {"sched", set_sched},
+    {"preempt", set_preempt},
+    {"debug", set_debug},
     {"child_first", set_child_first},
 };
 
@@ -162,7 +171,8 @@ void boot_parse_args(void) {
     if (line == NULL)
         return;
     if (strlcpy(boot_command_line, line, sizeof boot_command_line) >= sizeof boot_command_line)
-        kprintf("boot arguments longer than %d characters: the rest is ignored\n", COMMAND_LINE - 1);
+        kprintf("boot arguments longer than %d characters: the rest is ignored\n",
+                COMMAND_LINE - 1);
     strlcpy(words, boot_command_line, sizeof words);
     char *rest = words, *word, *value;
     bool for_init = false;

@@ -6,22 +6,22 @@
 
 // Give all usable memory of the device tree to the page allocator; fdt: physical address of the tree, which stays.
 void boot_memory(pa_t fdt);
-extern pa_t boot_memory_top;   // end of the last memory region
+extern pa_t boot_memory_top;  // end of the last memory region
 
 // Number the harts (the boot hart is 0), at most max; and the time base. Panics with one line that names what is missing.
 void boot_harts(u64 boot_hartid, u32 max);
 
 struct boot_args {
-    const char *root;          // "/dev/vda"
+    const char *root;  // "/dev/vda"
     bool root_rw;
-    const char *init;          // NULL: the usual places
+    const char *init;  // NULL: the usual places
     u32 max_harts;
     bool debug_syscalls;
-    const char *init_argv[32]; // [0] is for the program's name; NULL-terminated
+    const char *init_argv[32];  // [0] is for the program's name; NULL-terminated
     const char *init_envp[32];
 };
 extern struct boot_args boot_args;
-extern char boot_command_line[];   // as it was given, for /proc/cmdline
+extern char boot_command_line[];  // as it was given, for /proc/cmdline
 void boot_parse_args(void);
 
 #endif

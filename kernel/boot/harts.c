@@ -13,7 +13,8 @@
 #include "time/timer.h"
 
 static bool is_cpu(int node) {
-    const char *type = fdt_prop_string(node, "device_type"), *status = fdt_prop_string(node, "status");
+    const char *type = fdt_prop_string(node, "device_type"),
+               *status = fdt_prop_string(node, "status");
     return type && strcmp(type, "cpu") == 0 && (status == NULL || strcmp(status, "okay") == 0);
 }
 

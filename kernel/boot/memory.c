@@ -64,7 +64,8 @@ static void add_memory_nodes(void) {
             unsigned at = 0;
             while (at < nr_ranges && ranges[at].start < addr)
                 at++;
-            insert_range(at, align_up(addr, PAGE_SIZE), align_down(min(addr + size, DIRECT_SIZE), PAGE_SIZE));
+            insert_range(at, align_up(addr, PAGE_SIZE),
+                         align_down(min(addr + size, DIRECT_SIZE), PAGE_SIZE));
         }
     }
 }

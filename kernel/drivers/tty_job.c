@@ -167,7 +167,8 @@ static long set_controlling(struct tty *t, u64 arg) {
     spin_lock(&family_lock);
     if (t->session == p->session)
         r = is_leader(p) ? 0 : -EPERM;
-    else if (!is_leader(p) || p->session->tty || (t->session && !is_lent(t) && !(arg == 1 && capable())))
+    else if (!is_leader(p) || p->session->tty ||
+             (t->session && !is_lent(t) && !(arg == 1 && capable())))
         r = -EPERM;
     else {
         struct pid *group = detach_locked(t);

@@ -62,7 +62,8 @@ static ssize_t blkdev_read(struct file *f, struct iter *to, u64 *pos) {
     struct block_device *d = f->private_;
     u64 first = *pos / PAGE_SIZE;
     if (to->left > PAGE_SIZE && *pos < device_size(d)) {
-        u64 n = min(div_round_up(to->left, PAGE_SIZE), div_round_up(device_size(d), PAGE_SIZE) - first);
+        u64 n =
+            min(div_round_up(to->left, PAGE_SIZE), div_round_up(device_size(d), PAGE_SIZE) - first);
         pagecache_readahead(&d->mapping, first, min(n, 64ul));
     }
     return blkdev_move(f, to, pos, false);
@@ -74,7 +75,9 @@ static ssize_t blkdev_write(struct file *f, struct iter *from, u64 *pos) {
 }
 
 static s64 blkdev_seek(struct file *f, s64 offset, int whence) {
-    s64 base = whence == SEEK_CUR ? (s64)f->pos : whence == SEEK_END ? (s64)device_size(f->private_) : 0;
+    s64 base = whence == SEEK_CUR   ? (s64)f->pos
+               : whence == SEEK_END ? (s64)device_size(f->private_)
+                                    : 0;
     s64 to;
     if (whence != SEEK_SET && whence != SEEK_CUR && whence != SEEK_END)
         return -EINVAL;
@@ -107,12 +110,18 @@ static long flush_buffers(struct file *f) {
 static long blkdev_ioctl(struct file *f, u32 cmd, u64 arg) {
     struct block_device *d = f->private_;
     switch (cmd) {
-    case BLKGETSIZE: return put_user_u64(d->sectors, arg);
-    case BLKGETSIZE64: return put_user_u64(device_size(d), arg);
-    case BLKSSZGET: return put_user_u32(SECTOR_SIZE, arg);
-    case BLKBSZGET: return put_user_u32(PAGE_SIZE, arg);
-    case BLKROGET: return put_user_u32(d->read_only, arg);
-    case BLKFLSBUF: return flush_buffers(f);
+    case BLKGETSIZE:
+        return put_user_u64(d->sectors, arg);
+    case BLKGETSIZE64:
+        return put_user_u64(device_size(d), arg);
+    case BLKSSZGET:
+        return put_user_u32(SECTOR_SIZE, arg);
+    case BLKBSZGET:
+        return put_user_u32(PAGE_SIZE, arg);
+    case BLKROGET:
+        return put_user_u32(d->read_only, arg);
+    case BLKFLSBUF:
+        return flush_buffers(f);
     }
     return -ENOTTY;
 }

@@ -57,8 +57,11 @@ static int zero_mmap(struct file *f, struct vma_request *r) {
 
 static const struct file_ops null_ops = {
     .read = null_read, .write = null_write, .seek = seek_nowhere, .poll = poll_always};
-static const struct file_ops zero_ops = {
-    .read = zero_read, .write = null_write, .seek = seek_nowhere, .poll = poll_always, .mmap = zero_mmap};
+static const struct file_ops zero_ops = {.read = zero_read,
+                                         .write = null_write,
+                                         .seek = seek_nowhere,
+                                         .poll = poll_always,
+                                         .mmap = zero_mmap};
 static const struct file_ops full_ops = {
     .read = zero_read, .write = full_write, .seek = seek_nowhere, .poll = poll_always};
 
@@ -110,14 +113,16 @@ static void iter_skip_empty(struct iter *it) {
 
 // Read or write one segment after the other. A short one ends it: a terminal's read is one line.
 static ssize_t tty_transfer(struct file *f, struct iter *it,
-                            ssize_t (*move)(struct tty *t, u64 uaddr, size_t n, bool nonblock), bool one) {
+                            ssize_t (*move)(struct tty *t, u64 uaddr, size_t n, bool nonblock),
+                            bool one) {
     ssize_t done = 0;
     if (it->kernel)
         return -EINVAL;
     while (it->left) {
         iter_skip_empty(it);
         size_t n = iter_segment(it);
-        ssize_t moved = move(f->private_, (u64)it->iov->iov_base + it->offset, n, f->flags & O_NONBLOCK);
+        ssize_t moved =
+            move(f->private_, (u64)it->iov->iov_base + it->offset, n, f->flags & O_NONBLOCK);
         if (moved < 0)
             return done ? done : moved;
         it->offset += moved;
@@ -139,7 +144,9 @@ static ssize_t ttydev_write(struct file *f, struct iter *from, u64 *pos) {
     return tty_transfer(f, from, tty_write, false);
 }
 
-static long ttydev_ioctl(struct file *f, u32 cmd, u64 arg) { return tty_ioctl(f->private_, cmd, arg); }
+static long ttydev_ioctl(struct file *f, u32 cmd, u64 arg) {
+    return tty_ioctl(f->private_, cmd, arg);
+}
 
 static u32 ttydev_poll(struct file *f, struct poll_table *pt) {
     struct tty *t = f->private_;
@@ -176,8 +183,11 @@ static int ctty_open(struct inode *inode, struct file *f) {
     return 0;
 }
 
-#define TTY_OPS(open_)                                                                              \
-    {.open = open_, .read = ttydev_read, .write = ttydev_write, .ioctl = ttydev_ioctl, .poll = ttydev_poll}
+#define TTY_OPS(open_)                                                                             \
+    {                                                                                              \
+        .open = open_, .read = ttydev_read, .write = ttydev_write, .ioctl = ttydev_ioctl,          \
+        .poll = ttydev_poll                                                                        \
+    }
 static const struct file_ops tty_ops = TTY_OPS(ttydev_open);
 static const struct file_ops ctty_ops = TTY_OPS(ctty_open);
 

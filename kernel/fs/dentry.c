@@ -117,9 +117,10 @@ void dentry_free(struct dentry *d) {
 }
 
 // => bucket locked
-static struct dentry *chain_find(struct bucket *b, const struct dentry *dir, const struct name *name) {
+static struct dentry *chain_find(struct bucket *b, const struct dentry *dir,
+                                 const struct name *name) {
     struct dentry *d;
-    hlist_for_each(d, &b->chain, hash)
+    hlist_for_each (d, &b->chain, hash)
         if (d->name.hash == name->hash && d->parent == dir && d->name.len == name->len &&
             memcmp(d->name.s, name->s, name->len) == 0)
             return d;
@@ -209,7 +210,7 @@ static void dentry_prune(struct dentry *dir) {
     for (;;) {
         struct dentry *child = NULL, *d;
         spin_lock(&tree_lock);
-        list_for_each(d, &dir->children, sibling)
+        list_for_each (d, &dir->children, sibling)
             if (!hlist_unhashed(&d->hash) && ref_get_unless_zero(&d->ref)) {
                 child = d;
                 break;
@@ -280,7 +281,6 @@ void dentry_move(struct dentry *d, struct dentry *dir, struct dentry *target) {
     d = dentry_hash(d);  // still with the reference of our caller
     dentry_put(d);       // and without the one that the old bucket had
 }
-
 
 struct dentry *dentry_parent(struct dentry *d) {
     spin_lock(&tree_lock);

@@ -17,7 +17,7 @@
 #include "lib/printf.h"
 
 struct chrdev {
-    struct chrdev *next;          // [devices_lock] to change
+    struct chrdev *next;  // [devices_lock] to change
     const char *name;
     u32 mode, devno;
     const struct file_ops *ops;
@@ -48,7 +48,8 @@ int devfs_add(const char *name, u32 mode, u32 devno, const struct file_ops *ops,
     struct chrdev *d = kmalloc(sizeof(*d), 0);
     if (!d)
         return -ENOMEM;
-    *d = (struct chrdev){.name = name, .mode = mode, .devno = devno, .ops = ops, .private_ = private_};
+    *d = (struct chrdev){
+        .name = name, .mode = mode, .devno = devno, .ops = ops, .private_ = private_};
     mutex_lock(&devices_lock);
     bool known = chrdev_find(devno);
     if (!known) {
@@ -79,7 +80,7 @@ static int add_devices(struct inode *root) {
     for (struct chrdev *d = load_acquire(&devices); d && !error; d = d->next)
         error = add_node(root, d->name, S_IFCHR | d->mode, d->devno, NULL);
     struct block_device *b;
-    list_for_each(b, &block_devices, link)
+    list_for_each (b, &block_devices, link)
         if (!error)
             error = add_node(root, b->name, S_IFBLK | 0660, b->devno, NULL);
     return error;

@@ -38,7 +38,8 @@ static struct file *file_alloc(struct inode *inode, const struct file_ops *ops, 
     return f;
 }
 
-struct file *file_create(struct inode *inode, const struct file_ops *ops, int flags, void *private_) {
+struct file *file_create(struct inode *inode, const struct file_ops *ops, int flags,
+                         void *private_) {
     struct file *f = file_alloc(inode, ops, flags);
     if (IS_ERR(f))
         return f;

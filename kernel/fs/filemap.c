@@ -157,7 +157,10 @@ static ssize_t write_page(struct inode *i, struct iter *it, u64 at, size_t n) {
     if (result == 0) {
         size_t moved = iter_get(it, (char *)page_va(p) + from, n);
         if (moved) {
-            grow(i, at + moved);  // first: a write-back that finds the page dirty must see how far it goes
+            grow(
+                i,
+                at +
+                    moved);  // first: a write-back that finds the page dirty must see how far it goes
             page_mark_dirty(p);
         }
         result = moved ? (ssize_t)moved : -EFAULT;
@@ -241,7 +244,9 @@ s64 filemap_seek(struct file *f, s64 offset, int whence) {
     return f->pos = offset;
 }
 
-static u64 file_pages(const struct file *f) { return div_round_up(load_relaxed(&f->inode->size), PAGE_SIZE); }
+static u64 file_pages(const struct file *f) {
+    return div_round_up(load_relaxed(&f->inode->size), PAGE_SIZE);
+}
 
 // A truncation may come before or after the page was got: the second look sees the first kind, mm the other.
 static struct page *file_fault(struct vma *v, va_t addr, enum access access) {
@@ -263,7 +268,8 @@ static struct page *file_fault(struct vma *v, va_t addr, enum access access) {
 static void file_vma_open(struct vma *v) { file_get(v->file); }
 static void file_vma_close(struct vma *v) { file_put(v->file); }
 
-const struct vma_ops file_vma_ops = {.fault = file_fault, .open = file_vma_open, .close = file_vma_close};
+const struct vma_ops file_vma_ops = {
+    .fault = file_fault, .open = file_vma_open, .close = file_vma_close};
 
 int filemap_mmap(struct file *f, struct vma_request *r) {
     if (!(f->mode & FILE_READ))

@@ -20,10 +20,10 @@
 #include "lib/hash.h"
 
 static struct spinlock table_lock = SPINLOCK_INIT(RANK_INODE_HASH, "inode table");
-static struct hlist_head *table;   // [table_lock]
+static struct hlist_head *table;  // [table_lock]
 static u32 table_mask;
 static struct list unused = LIST_INIT(unused);  // [table_lock] least recently used first
-static u64 nr_inodes;              // [table_lock]
+static u64 nr_inodes;                           // [table_lock]
 static struct waitq changes = WAITQ_INIT(changes);
 
 void inode_init(void) {
@@ -48,7 +48,7 @@ static struct hlist_head *chain_of(struct super *sb, u64 ino) {
 
 static struct inode *find_locked(struct super *sb, u64 ino) {
     struct inode *i;
-    hlist_for_each(i, chain_of(sb, ino), hash)
+    hlist_for_each (i, chain_of(sb, ino), hash)
         if (i->ino == ino && i->sb == sb)
             return i;
     return NULL;
@@ -251,7 +251,7 @@ int inode_evict_super(struct super *sb) {
     for (;;) {
         struct inode *victim = NULL, *i;
         spin_lock(&table_lock);
-        list_for_each(i, &sb->inodes, sb_link)
+        list_for_each (i, &sb->inodes, sb_link)
             if (ref_read(&i->ref) == 0 && !(i->state & INODE_FREEING)) {
                 victim = i;
                 break;
@@ -361,7 +361,8 @@ int inode_permission(const struct inode *i, int mask) {
 
 int path_permission(const struct path *p, int mask) {
     const struct inode *i = dentry_inode(p->dentry);
-    if (mask & 2 && p->mount->flags & MS_RDONLY && (inode_is_reg(i) || inode_is_dir(i) || inode_is_link(i)))
+    if (mask & 2 && p->mount->flags & MS_RDONLY &&
+        (inode_is_reg(i) || inode_is_dir(i) || inode_is_link(i)))
         return -EROFS;
     return inode_permission(i, mask);
 }
@@ -481,7 +482,8 @@ int inode_set_size(struct inode *i, u64 size) {
         return -EROFS;
     if (load_relaxed(&i->writers) < 0)
         return -ETXTBSY;
-    if (size > i->size && current->process && size > current->process->limit[RLIMIT_FSIZE].rlim_cur) {
+    if (size > i->size && current->process &&
+        size > current->process->limit[RLIMIT_FSIZE].rlim_cur) {
         signal_process(current->process, SIGXFSZ);
         return -EFBIG;
     }

@@ -50,7 +50,9 @@ static inline size_t iter_move(enum piece what, struct iter *it, char *buf, size
     return done;
 }
 
-size_t iter_put(struct iter *it, const void *buf, size_t n) { return iter_move(PUT, it, (char *)buf, n); }
+size_t iter_put(struct iter *it, const void *buf, size_t n) {
+    return iter_move(PUT, it, (char *)buf, n);
+}
 size_t iter_get(struct iter *it, void *buf, size_t n) { return iter_move(GET, it, buf, n); }
 size_t iter_put_zero(struct iter *it, size_t n) { return iter_move(ZERO, it, NULL, n); }
 

@@ -13,7 +13,8 @@ struct iter {
     bool kernel;              // addresses are the kernel's own
 };
 
-static inline void iter_init(struct iter *it, const struct iovec *iov, u32 n, size_t total, bool kernel) {
+static inline void iter_init(struct iter *it, const struct iovec *iov, u32 n, size_t total,
+                             bool kernel) {
     *it = (struct iter){.iov = iov, .segments = n, .left = total, .kernel = kernel};
 }
 // Copy up to n bytes from buf into the iter / from the iter into buf, and step on. Returns bytes copied; fewer

@@ -33,9 +33,9 @@ struct file_lock {
     struct list link;
     enum lock_kind kind;
     const void *owner;
-    struct file *file;     // through which it was set; borrowed
-    s64 start, end;        // bytes, end included
-    int type;              // F_RDLCK, F_WRLCK; in a request also F_UNLCK
+    struct file *file;  // through which it was set; borrowed
+    s64 start, end;     // bytes, end included
+    int type;           // F_RDLCK, F_WRLCK; in a request also F_UNLCK
     int pid;
 };
 
@@ -43,14 +43,14 @@ struct file_lock {
 struct flock_list {
     struct list records, bsd;
     struct waitq changed;
-    u32 waiters;           // requests that sleep on `changed`
+    u32 waiters;  // requests that sleep on `changed`
 };
 
 struct blocked {
     struct list link;
     struct flock_list *list;
     const void *owner;
-    const void *waits_for; // NULL: about to look again
+    const void *waits_for;  // NULL: about to look again
 };
 
 static struct mutex lock_mutex = MUTEX_INIT(lock_mutex);
@@ -67,7 +67,7 @@ static bool locks_overlap(const struct file_lock *a, const struct file_lock *b) 
 // The first lock of somebody else that stands in the way of `want`, or NULL.
 static struct file_lock *find_conflict(struct flock_list *l, const struct file_lock *want) {
     struct file_lock *have;
-    list_for_each(have, lock_world(l, want->kind), link)
+    list_for_each (have, lock_world(l, want->kind), link)
         if (have->owner != want->owner && locks_overlap(have, want) &&
             (have->type == F_WRLCK || want->type == F_WRLCK))
             return have;
@@ -99,7 +99,7 @@ static void list_trim(struct inode *inode) {
 // Something was removed or weakened: those who wait have to look again.
 static void list_changed(struct flock_list *l) {
     struct blocked *b;
-    list_for_each(b, &blocked, link)
+    list_for_each (b, &blocked, link)
         if (b->list == l)
             b->waits_for = NULL;
     wake_all(&l->changed);
@@ -108,7 +108,7 @@ static void list_changed(struct flock_list *l) {
 // Whom an owner waits for, if it is asleep for a lock.
 static const void *waits_for(const void *owner) {
     struct blocked *b;
-    list_for_each(b, &blocked, link)
+    list_for_each (b, &blocked, link)
         if (b->owner == owner && b->waits_for)
             return b->waits_for;
     return NULL;
@@ -142,8 +142,9 @@ static int wait_for_change(struct flock_list *l, const struct file_lock *want, c
 // ---- record locks ----
 
 // Cut the request's range out of the owner's lock `have`. *spare is used when it falls in two.
-static void cut_lock(struct file_lock *have, const struct file_lock *want, struct file_lock **spare) {
-    bool left = have->start < want->start, right = have->end > want->end;
+static void cut_lock(struct file_lock *have, const struct file_lock *want,
+                     struct file_lock **spare) {
+    bool left = have->start<want->start, right = have->end> want->end;
     if (left && right) {
         struct file_lock *tail = *spare;
         *spare = NULL;
@@ -172,7 +173,7 @@ static bool joins(const struct file_lock *have, const struct file_lock *want) {
 // Make the owner's locks in the range be what `want` says. Cannot fail: two spare objects are enough.
 static void apply_record(struct flock_list *l, struct file_lock *want, struct file_lock *spare[2]) {
     struct file_lock *have, *next;
-    list_for_each_safe(have, next, &l->records, link) {
+    list_for_each_safe (have, next, &l->records, link) {
         if (have->owner != want->owner)
             continue;
         if (want->type != F_UNLCK && joins(have, want)) {
@@ -231,7 +232,8 @@ static void describe(struct flock *out, const struct file_lock *have) {
     out->l_pid = have->kind == LOCK_OFD ? -1 : have->pid;
 }
 
-static long get_record(struct file *f, const struct file_lock *want, struct flock *fl, u64 user_flock) {
+static long get_record(struct file *f, const struct file_lock *want, struct flock *fl,
+                       u64 user_flock) {
     mutex_lock(&lock_mutex);
     struct flock_list *l = f->inode->locks;
     struct file_lock *have = l ? find_conflict(l, want) : NULL;
@@ -268,7 +270,8 @@ static int decode_range(struct file *f, const struct flock *fl, struct file_lock
     return 0;
 }
 
-static int decode_request(struct file *f, bool ofd, bool get, const struct flock *fl, struct file_lock *want) {
+static int decode_request(struct file *f, bool ofd, bool get, const struct flock *fl,
+                          struct file_lock *want) {
     if (fl->l_type != F_RDLCK && fl->l_type != F_WRLCK && (get || fl->l_type != F_UNLCK))
         return -EINVAL;
     if (ofd && fl->l_pid)
@@ -306,7 +309,7 @@ long file_posix_lock(struct file *f, int cmd, u64 user_flock) {
 // The description's own lock on the whole file, or NULL.
 static struct file_lock *bsd_own(struct flock_list *l, const struct file *f) {
     struct file_lock *have;
-    list_for_each(have, &l->bsd, link)
+    list_for_each (have, &l->bsd, link)
         if (have->owner == f)
             return have;
     return NULL;
@@ -344,8 +347,12 @@ static int bsd_lock(struct file *f, int type, bool wait) {
     struct file_lock *want = kmalloc(sizeof(*want), 0);
     if (!want)
         return -ENOMEM;
-    *want = (struct file_lock){
-        .kind = LOCK_BSD, .owner = f, .file = f, .end = RANGE_END, .type = type, .pid = task_tgid(current)};
+    *want = (struct file_lock){.kind = LOCK_BSD,
+                               .owner = f,
+                               .file = f,
+                               .end = RANGE_END,
+                               .type = type,
+                               .pid = task_tgid(current)};
     mutex_lock(&lock_mutex);
     struct flock_list *l = list_of(f->inode, true);
     int error = -ENOMEM;
@@ -362,8 +369,10 @@ static int bsd_lock(struct file *f, int type, bool wait) {
 long file_flock(struct file *f, int op) {
     bool wait = !(op & LOCK_NB);
     switch (op & ~LOCK_NB) {
-    case LOCK_SH: return bsd_lock(f, F_RDLCK, wait);
-    case LOCK_EX: return bsd_lock(f, F_WRLCK, wait);
+    case LOCK_SH:
+        return bsd_lock(f, F_RDLCK, wait);
+    case LOCK_EX:
+        return bsd_lock(f, F_WRLCK, wait);
     case LOCK_UN:
         mutex_lock(&lock_mutex);
         if (f->inode->locks) {
@@ -381,7 +390,7 @@ long file_flock(struct file *f, int op) {
 // Remove all locks of an owner, or set through a description (either may be NULL).
 static void remove_from(struct list *world, const void *owner, const struct file *through) {
     struct file_lock *have, *next;
-    list_for_each_safe(have, next, world, link)
+    list_for_each_safe (have, next, world, link)
         if (have->owner == owner || have->file == through) {
             list_del(&have->link);
             kfree(have);

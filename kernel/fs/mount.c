@@ -17,15 +17,17 @@
 
 static struct mutex mount_mutex = MUTEX_INIT(mount_mutex);
 static struct spinlock mount_lock = SPINLOCK_INIT(RANK_FS, "mounts");
-static struct hlist_head chains[MOUNT_CHAINS];    // [mount_lock]
-static struct list mounts = LIST_INIT(mounts);    // [mount_mutex]
-static struct list supers = LIST_INIT(supers);    // [mount_mutex]
-static struct fs_type *types;                     // only grows, at boot
-static u32 next_anonymous = 1;                    // [mount_mutex] minor number for those without a device
+static struct hlist_head chains[MOUNT_CHAINS];  // [mount_lock]
+static struct list mounts = LIST_INIT(mounts);  // [mount_mutex]
+static struct list supers = LIST_INIT(supers);  // [mount_mutex]
+static struct fs_type *types;                   // only grows, at boot
+static u32 next_anonymous = 1;  // [mount_mutex] minor number for those without a device
 
 struct mount *root_mount;
 struct fs_context init_fs = {
-    .ref = {1}, .lock = SPINLOCK_INIT(RANK_FS, "fs"), .umask = 022,
+    .ref = {1},
+    .lock = SPINLOCK_INIT(RANK_FS, "fs"),
+    .umask = 022,
 };
 
 // ---- types ----
@@ -55,7 +57,8 @@ void fs_show_types(struct printer *p) {
 static void super_free(struct super *sb) { kfree(sb); }
 
 // A new super block, filled by its type. => mount_mutex held
-static struct super *super_create(struct fs_type *type, struct block_device *dev, bool read_only, const char *options) {
+static struct super *super_create(struct fs_type *type, struct block_device *dev, bool read_only,
+                                  const char *options) {
     struct super *sb = kzalloc(sizeof(*sb));
     if (!sb)
         return ERR_PTR(-ENOMEM);
@@ -79,9 +82,10 @@ static struct super *super_create(struct fs_type *type, struct block_device *dev
 }
 
 // => mount_mutex held. A device that is mounted already is shared.
-static struct super *super_get(struct fs_type *type, struct block_device *dev, bool read_only, const char *options) {
+static struct super *super_get(struct fs_type *type, struct block_device *dev, bool read_only,
+                               const char *options) {
     struct super *sb;
-    list_for_each(sb, &supers, link)
+    list_for_each (sb, &supers, link)
         if (dev && sb->dev == dev) {
             if (sb->type != type || (sb->read_only && !read_only))
                 return ERR_PTR(-EBUSY);
@@ -121,7 +125,7 @@ int vfs_sync_super(struct super *sb) {
 void vfs_sync(void) {
     struct super *sb;
     mutex_lock(&mount_mutex);
-    list_for_each(sb, &supers, link)
+    list_for_each (sb, &supers, link)
         vfs_sync_super(sb);
     mutex_unlock(&mount_mutex);
     pagecache_sync_all();
@@ -131,7 +135,7 @@ void vfs_sync(void) {
 static void vfs_write_inodes(void) {
     struct super *sb;
     mutex_lock(&mount_mutex);
-    list_for_each(sb, &supers, link)
+    list_for_each (sb, &supers, link)
         inode_write_super(sb);
     mutex_unlock(&mount_mutex);
 }
@@ -140,7 +144,7 @@ void vfs_shutdown(void) {
     struct super *sb;
     vfs_sync();
     mutex_lock(&mount_mutex);
-    list_for_each(sb, &supers, link)
+    list_for_each (sb, &supers, link)
         if (sb->dev && !sb->read_only) {
             store_release(&sb->read_only, true);
             if (sb->ops->sync)
@@ -157,7 +161,8 @@ static size_t vfs_shrink(size_t want) {
 
 int vfs_statfs(const struct path *p, struct statfs *st) {
     struct super *sb = p->dentry->sb;
-    *st = (struct statfs){.f_bsize = sb->block_size, .f_frsize = sb->block_size, .f_namelen = NAME_MAX};
+    *st = (struct statfs){
+        .f_bsize = sb->block_size, .f_frsize = sb->block_size, .f_namelen = NAME_MAX};
     st->f_fsid.val[0] = sb->devno;
     int error = sb->ops->statfs ? sb->ops->statfs(sb, st) : 0;
     u32 flags = p->mount->flags | (sb->read_only ? MS_RDONLY : 0);
@@ -175,7 +180,7 @@ static struct hlist_head *chain_of(const struct mount *parent, const struct dent
 // => mount_lock held
 static struct mount *find_locked(const struct path *p) {
     struct mount *m;
-    hlist_for_each(m, chain_of(p->mount, p->dentry), hash)
+    hlist_for_each (m, chain_of(p->mount, p->dentry), hash)
         if (m->parent == p->mount && m->point == p->dentry)
             return m;
     return NULL;
@@ -220,7 +225,8 @@ void mount_put(struct mount *m) {
 }
 
 // Takes over the super block's use and a reference to root if it succeeds.
-static struct mount *mount_create(struct super *sb, struct dentry *root, u32 flags, const char *source) {
+static struct mount *mount_create(struct super *sb, struct dentry *root, u32 flags,
+                                  const char *source) {
     struct mount *m = kzalloc(sizeof(*m));
     if (!m)
         return NULL;
@@ -244,7 +250,8 @@ static void mount_attach(struct mount *m, struct path *p) {
     list_add_tail(&m->link, &mounts);
 }
 
-#define MOUNT_FLAGS (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_NOSYMFOLLOW)
+#define MOUNT_FLAGS                                                                                \
+    (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_NOSYMFOLLOW)
 
 // The device a path or a bare name ("/dev/vdb", "vdb") stands for. 0, -ENOENT, -ENOTBLK, -ENXIO
 static int find_device(const char *source, struct block_device **out) {
@@ -264,7 +271,8 @@ static int find_device(const char *source, struct block_device **out) {
 }
 
 // => mount_mutex held. ERR_PTR
-static struct mount *mount_new(struct fs_type *type, const char *source, u32 flags, const char *options) {
+static struct mount *mount_new(struct fs_type *type, const char *source, u32 flags,
+                               const char *options) {
     struct block_device *dev = NULL;
     int error = type->needs_device ? find_device(source, &dev) : 0;
     if (error)
@@ -289,7 +297,8 @@ static struct mount *mount_bind(const char *source, u32 flags) {
     int error = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &p);
     if (error)
         return ERR_PTR(error);
-    struct mount *m = mount_create(p.mount->sb, p.dentry, p.mount->flags | (flags & MS_RDONLY), p.mount->source);
+    struct mount *m =
+        mount_create(p.mount->sb, p.dentry, p.mount->flags | (flags & MS_RDONLY), p.mount->source);
     if (m) {
         m->sb->mounts++;
         dentry_get(m->root);
@@ -316,7 +325,8 @@ static int remount(const struct path *p, u32 flags) {
     return 0;
 }
 
-int vfs_mount(const char *source, const char *target, const char *type, u64 flags, const char *options) {
+int vfs_mount(const char *source, const char *target, const char *type, u64 flags,
+              const char *options) {
     struct path p;
     struct mount *m;
     if (!capable())
@@ -325,7 +335,8 @@ int vfs_mount(const char *source, const char *target, const char *type, u64 flag
     if (error)
         return error;
     struct fs_type *t = type ? fs_find(type) : NULL;
-    bool plain = !(flags & (MS_REMOUNT | MS_BIND | MS_MOVE | MS_PRIVATE | MS_SLAVE | MS_SHARED | MS_UNBINDABLE));
+    bool plain = !(flags & (MS_REMOUNT | MS_BIND | MS_MOVE | MS_PRIVATE | MS_SLAVE | MS_SHARED |
+                            MS_UNBINDABLE));
     mutex_lock(&mount_mutex);
     if (flags & MS_REMOUNT) {
         error = remount(&p, flags);
@@ -362,7 +373,7 @@ static int mount_detach(struct mount *m, int flags, struct path *at) {
     struct mount *child;
     if (m == root_mount)
         return -EBUSY;
-    list_for_each(child, &mounts, link)
+    list_for_each (child, &mounts, link)
         if (child->parent == m)
             return -EBUSY;
     spin_lock(&mount_lock);
@@ -391,8 +402,9 @@ int vfs_umount(const char *target, int flags) {
     if (error)
         return error;
     mutex_lock(&mount_mutex);
-    error = p.dentry == p.mount->root && (p.mount->point || p.mount == root_mount) ? mount_detach(p.mount, flags, &at)
-                                                                                    : -EINVAL;
+    error = p.dentry == p.mount->root && (p.mount->point || p.mount == root_mount)
+                ? mount_detach(p.mount, flags, &at)
+                : -EINVAL;
     mutex_unlock(&mount_mutex);
     if (error == 0) {
         mount_put(p.mount);  // the one for being in the tree
@@ -432,8 +444,14 @@ static const char *options_of(const struct mount *m) {
 }
 
 static void show_options(struct printer *p, const struct mount *m) {
-    static const struct { u32 flag; const char *text; } names[] = {
-        {MS_NOSUID, ",nosuid"}, {MS_NODEV, ",nodev"}, {MS_NOEXEC, ",noexec"}, {MS_NOATIME, ",noatime"},
+    static const struct {
+        u32 flag;
+        const char *text;
+    } names[] = {
+        {MS_NOSUID, ",nosuid"},
+        {MS_NODEV, ",nodev"},
+        {MS_NOEXEC, ",noexec"},
+        {MS_NOATIME, ",noatime"},
     };
     printer_printf(p, "%s", options_of(m));
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -453,7 +471,8 @@ static void show_mount(struct printer *p, struct mount *m, char *buf, bool info)
         printer_printf(p, " 0 0\n");
         return;
     }
-    u32 dev = m->sb->devno, id = (u64)m >> 6 & 0xffffff, parent = m->parent ? (u64)m->parent >> 6 & 0xffffff : id;
+    u32 dev = m->sb->devno, id = (u64)m >> 6 & 0xffffff,
+        parent = m->parent ? (u64)m->parent >> 6 & 0xffffff : id;
     printer_printf(p, "%u %u %u:%u / %s ", id, parent, ABI_MAJOR(dev), ABI_MINOR(dev), buf);
     show_options(p, m);
     printer_printf(p, " - %s %s %s\n", m->sb->type->name, m->source, options_of(m));
@@ -465,7 +484,7 @@ static void show_all(struct printer *p, bool info) {
     if (!buf)
         return;
     mutex_lock(&mount_mutex);
-    list_for_each(m, &mounts, link)
+    list_for_each (m, &mounts, link)
         show_mount(p, m, buf, info);
     mutex_unlock(&mount_mutex);
     kfree(buf);

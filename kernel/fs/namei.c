@@ -16,12 +16,12 @@
 #include "mm/uaccess.h"
 
 struct walk {
-    struct path at;       // where we are; with references
-    const char *rest;     // text to go
-    char *buffer;         // what `rest` points into after a link, or NULL
-    u32 links;            // followed so far
-    struct name last;     // of walk_parent; len 0: the path ended at `at`
-    bool trailing;        // slashes follow `last`
+    struct path at;    // where we are; with references
+    const char *rest;  // text to go
+    char *buffer;      // what `rest` points into after a link, or NULL
+    u32 links;         // followed so far
+    struct name last;  // of walk_parent; len 0: the path ended at `at`
+    bool trailing;     // slashes follow `last`
 };
 
 void path_get(const struct path *p) {
@@ -35,7 +35,9 @@ void path_put(const struct path *p) {
 }
 
 static inline bool is_dot(const struct name *n) { return n->len == 1 && n->s[0] == '.'; }
-static inline bool is_dotdot(const struct name *n) { return n->len == 2 && n->s[0] == '.' && n->s[1] == '.'; }
+static inline bool is_dotdot(const struct name *n) {
+    return n->len == 2 && n->s[0] == '.' && n->s[1] == '.';
+}
 static inline bool is_normal(const struct name *n) { return n->len && !is_dot(n) && !is_dotdot(n); }
 
 static inline int may_search(const struct inode *dir) {
@@ -281,7 +283,8 @@ static struct file *open_found(const struct path *p, int flags, bool created) {
 }
 
 static struct file *open_existing(int dirfd, const char *path, int flags) {
-    u32 lookup = (flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & O_DIRECTORY ? LOOKUP_DIRECTORY : 0);
+    u32 lookup =
+        (flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & O_DIRECTORY ? LOOKUP_DIRECTORY : 0);
     struct path p;
     int error = path_lookup(dirfd, path, lookup, &p);
     if (error)
@@ -303,7 +306,8 @@ static void inherit_group(struct inode *dir, struct inode *inode) {
 }
 
 // => dir's inode locked for writing, d negative. 0 or errno
-static int make_locked(const struct path *dir, struct dentry *d, u32 mode, u32 rdev, const char *target) {
+static int make_locked(const struct path *dir, struct dentry *d, u32 mode, u32 rdev,
+                       const char *target) {
     struct inode *parent = dentry_inode(dir->dentry);
     if (path_read_only(dir))
         return -EROFS;
@@ -410,7 +414,8 @@ struct file *path_open(int dirfd, const char *path, int flags, u32 mode) {
         return ERR_PTR(-EOPNOTSUPP);
     if (!path[0])
         return ERR_PTR(-ENOENT);
-    return flags & O_CREAT ? open_create(dirfd, path, flags, mode) : open_existing(dirfd, path, flags);
+    return flags & O_CREAT ? open_create(dirfd, path, flags, mode)
+                           : open_existing(dirfd, path, flags);
 }
 
 struct file *path_open_exec(const char *path, int dirfd) {
@@ -420,7 +425,8 @@ struct file *path_open_exec(const char *path, int dirfd) {
     if (error)
         return ERR_PTR(error);
     struct inode *inode = dentry_inode(p.dentry);
-    error = !inode_is_reg(inode) || p.mount->flags & MS_NOEXEC ? -EACCES : inode_permission(inode, 1);
+    error =
+        !inode_is_reg(inode) || p.mount->flags & MS_NOEXEC ? -EACCES : inode_permission(inode, 1);
     f = error ? ERR_PTR(error) : file_open_path(&p, O_RDONLY);
     if (IS_ERR(f)) {
         path_put(&p);
@@ -529,7 +535,8 @@ static int link_last(struct walk *w, const struct path *old) {
     if (error == 0)
         error = inode_is_dir(inode) || !dir->ops->link ? -EPERM : 0;
     if (error == 0)
-        error = dir->nlink == 0 || inode->nlink == 0 ? -ENOENT : dir->ops->link(dir, &w->last, inode);
+        error =
+            dir->nlink == 0 || inode->nlink == 0 ? -ENOENT : dir->ops->link(dir, &w->last, inode);
     if (error == 0) {
         inode_ref(inode);
         dentry_fill(d, inode);
@@ -545,7 +552,8 @@ int path_link(int old_dirfd, const char *old, int new_dirfd, const char *new_, i
     struct walk w;
     if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
-    u32 lookup = (flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+    u32 lookup = (flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) |
+                 (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
     int error = path_lookup(old_dirfd, old, lookup, &p);
     if (error)
         return error;
@@ -629,7 +637,7 @@ int path_unlink(int dirfd, const char *path, bool directory) {
 
 struct rename {
     struct walk from, to;
-    struct dentry *old, *new_;   // with references
+    struct dentry *old, *new_;  // with references
     u32 flags;
 };
 
@@ -735,7 +743,8 @@ unlock:
 
 int path_rename(int old_dirfd, const char *old, int new_dirfd, const char *new_, u32 flags) {
     struct rename r = {.flags = flags};
-    if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+    if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE) ||
+        flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
         return -EINVAL;
     int error = walk_to_parent(&r.from, old_dirfd, old);
     if (error)

@@ -48,12 +48,12 @@ struct poll_block {
 struct poller {
     struct poll_table table;
     struct task *task;
-    bool triggered;              // [a]
-    int error;                   // -ENOMEM: could not register
-    struct fd_ref ref;           // the file being scanned
-    bool kept;                   // an entry owns `ref` now
-    u32 used;                    // of first
-    struct poll_block *blocks;   // newest first
+    bool triggered;             // [a]
+    int error;                  // -ENOMEM: could not register
+    struct fd_ref ref;          // the file being scanned
+    bool kept;                  // an entry owns `ref` now
+    u32 used;                   // of first
+    struct poll_block *blocks;  // newest first
     struct poll_entry first[STACK_ENTRIES];
 };
 
@@ -111,7 +111,9 @@ static u32 poll_one(struct poller *p, const struct pollfd *fd) {
     u32 wanted = (u16)fd->events | POLLERR | POLLHUP;
     p->table.events = wanted;
     p->kept = false;
-    u32 found = (f->ops->poll ? f->ops->poll(f, &p->table) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM) & wanted;
+    u32 found =
+        (f->ops->poll ? f->ops->poll(f, &p->table) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM) &
+        wanted;
     if (!p->kept)
         fd_put(p->ref);
     return found;

@@ -11,7 +11,8 @@ struct task;
 // A file /proc/<path>; missing folders of the path are made. mode: permission bits. show prints all of it, in task
 // context, and may sleep. write gets the whole of one write(2), NUL-terminated, n < PAGE_SIZE, and returns 0 or errno;
 // NULL: not writable. Before or after mounting. path must stay valid. 0, -ENOMEM, -EEXIST.
-int proc_add(const char *path, u32 mode, void (*show)(struct printer *), int (*write)(const char *text, size_t n));
+int proc_add(const char *path, u32 mode, void (*show)(struct printer *),
+             int (*write)(const char *text, size_t n));
 // The same for /sys/<path>.
 int sysfs_add(const char *path, u32 mode, void (*show)(struct printer *));
 

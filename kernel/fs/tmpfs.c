@@ -25,7 +25,7 @@
 #include "lib/hash.h"
 #include "lib/rbtree.h"
 
-#define KEY_SHIFT 16        // low bits of a key: among equal hashes
+#define KEY_SHIFT 16                  // low bits of a key: among equal hashes
 #define FIRST_KEY (1ul << KEY_SHIFT)  // readdir positions below: "." and ".."
 
 struct tmpfs {
@@ -36,10 +36,10 @@ struct tmpfs {
 
 struct tmpfs_inode {
     struct inode inode;
-    u64 charged;                // [a] pages of it in tmpfs.pages
+    u64 charged;  // [a] pages of it in tmpfs.pages
     union {
-        struct rb_root entries; // [inode lock] of a directory
-        char *target;           // [I] of a symbolic link
+        struct rb_root entries;  // [inode lock] of a directory
+        char *target;            // [I] of a symbolic link
     };
 };
 
@@ -168,7 +168,9 @@ static struct inode *tmpfs_inode(struct super *sb, u32 mode, u32 rdev) {
     }
     inode->ops = &tmpfs_inode_ops;
     // Devices and FIFOs have none of ours: opening finds theirs.
-    inode->fops = inode_is_dir(inode) ? &tmpfs_dir_ops : inode_is_reg(inode) ? &tmpfs_file_ops : NULL;
+    inode->fops = inode_is_dir(inode)   ? &tmpfs_dir_ops
+                  : inode_is_reg(inode) ? &tmpfs_file_ops
+                                        : NULL;
     inode->rdev = rdev;
     inode->nlink = 0;
     mapping_init(&inode->mapping, &tmpfs_mapping_ops, inode, MAPPING_PINNED);
@@ -220,7 +222,8 @@ put_inode:
     return ERR_PTR(error);
 }
 
-struct inode *tmpfs_add(struct inode *dir, const char *name, u32 mode, u32 rdev, const char *target) {
+struct inode *tmpfs_add(struct inode *dir, const char *name, u32 mode, u32 rdev,
+                        const char *target) {
     struct name n = {.s = name, .len = strlen(name)};
     write_lock(&dir->lock);
     struct tmpfs_entry *e = entry_find(dir, &n);
@@ -273,8 +276,8 @@ static int tmpfs_unlink(struct inode *dir, const struct name *name, struct inode
     return 0;
 }
 
-static int tmpfs_rename(struct inode *dir, const struct name *name, struct inode *moved, struct inode *new_dir,
-                        const struct name *new_name, struct inode *victim) {
+static int tmpfs_rename(struct inode *dir, const struct name *name, struct inode *moved,
+                        struct inode *new_dir, const struct name *new_name, struct inode *victim) {
     struct tmpfs_entry *from = entry_find(dir, name), *to = entry_find(new_dir, new_name);
     if (!from || from->inode != moved || (to ? to->inode : NULL) != victim)
         return -ENOENT;
@@ -333,11 +336,13 @@ static void tmpfs_set_charge(struct inode *inode, u64 pages) {
 
 // Pages came into the mapping: 0, or -ENOSPC when that is more than size= allows.
 static int tmpfs_charge(struct inode *inode) {
-    u64 pages = READ_ONCE(inode->mapping.nr_pages), charged = load_relaxed(&tmpfs_i(inode)->charged);
+    u64 pages = READ_ONCE(inode->mapping.nr_pages),
+        charged = load_relaxed(&tmpfs_i(inode)->charged);
     struct tmpfs *fs = tmpfs_of(inode);
     if (pages == charged)
         return 0;
-    if (pages > charged && fs->max_pages && load_relaxed(&fs->pages) + pages - charged > fs->max_pages)
+    if (pages > charged && fs->max_pages &&
+        load_relaxed(&fs->pages) + pages - charged > fs->max_pages)
         return -ENOSPC;
     tmpfs_set_charge(inode, pages);
     return 0;

@@ -8,7 +8,8 @@
 // 0, -EINVAL, -ENOMEM.
 int tmpfs_mount(struct super *sb, const char *options);
 // A new file in `dir`, as inode_ops.make; a directory that exists is returned. Inode with a reference, ERR_PTR(-EEXIST, …).
-struct inode *tmpfs_add(struct inode *dir, const char *name, u32 mode, u32 rdev, const char *target);
+struct inode *tmpfs_add(struct inode *dir, const char *name, u32 mode, u32 rdev,
+                        const char *target);
 void tmpfs_init(void);
 void chrdev_init(void);  // fs/chrdev.c: register its devices; called by devfs_init
 

@@ -12,7 +12,7 @@
 
 #define NAME_MAX 255
 #define PATH_MAX 4096
-#define SYMLINK_MAX 40   // followed in one lookup; then -ELOOP
+#define SYMLINK_MAX 40  // followed in one lookup; then -ELOOP
 
 struct file;
 struct file_ops;
@@ -35,13 +35,14 @@ struct inode_ops {
     struct inode *(*lookup)(struct inode *dir, const struct name *name);
     // => dir->lock held for writing in the next four; names were looked up, permissions checked.
     // A new file of `mode` (type and permission bits), device number, or symlink target. Inode with a reference or ERR_PTR.
-    struct inode *(*make)(struct inode *dir, const struct name *name, u32 mode, u32 rdev, const char *target);
+    struct inode *(*make)(struct inode *dir, const struct name *name, u32 mode, u32 rdev,
+                          const char *target);
     int (*link)(struct inode *dir, const struct name *name, struct inode *target);
     // Remove a name; a directory must be empty (-ENOTEMPTY). Drops nlink.
     int (*unlink)(struct inode *dir, const struct name *name, struct inode *victim);
     // `victim` is what new_name named, or NULL; it was checked to be replaceable. Both directories are locked.
-    int (*rename)(struct inode *dir, const struct name *name, struct inode *moved, struct inode *new_dir,
-                  const struct name *new_name, struct inode *victim);
+    int (*rename)(struct inode *dir, const struct name *name, struct inode *moved,
+                  struct inode *new_dir, const struct name *new_name, struct inode *victim);
     // Target into buf of size bytes, without NUL: length or negative errno. `file`-less: /proc/self and symlinks alike.
     ssize_t (*read_link)(struct inode *inode, char *buf, size_t size);
     // A magic link (/proc/pid/exe, fd/N): where it leads, with references, instead of by text. May be NULL. 0 or errno.
@@ -62,25 +63,26 @@ struct inode {
     u64 ino;                      // [I]
     struct super *sb;             // [I]
     const struct inode_ops *ops;  // [I]
-    const struct file_ops *fops;  // [I] of an open file of it; devices and FIFOs are replaced at open
-    u32 mode;                     // type [I], permissions [lock]
-    u32 nlink, uid, gid;          // [lock]
-    u32 rdev;                     // [I]
-    u64 size;                     // [lock]; read without by stat and read
-    u64 blocks;                   // [lock] of 512 bytes
+    const struct file_ops
+        *fops;            // [I] of an open file of it; devices and FIFOs are replaced at open
+    u32 mode;             // type [I], permissions [lock]
+    u32 nlink, uid, gid;  // [lock]
+    u32 rdev;             // [I]
+    u64 size;             // [lock]; read without by stat and read
+    u64 blocks;           // [lock] of 512 bytes
     struct timespec atime, mtime, ctime;  // [lock]
-    struct rwlock lock;           // directory: its entries. File: size and writes
+    struct rwlock lock;                   // directory: its entries. File: size and writes
     struct mapping mapping;
-    struct hlist_node hash;       // [inode table] found by (sb, ino)
-    struct list sb_link;          // [inode table] sb->inodes
-    struct list lru;              // [inode table] unused, cached
-    struct list dirty;            // [inode table] sb->dirty while INODE_DIRTY
-    u32 state;                    // [a] INODE_ bits
+    struct hlist_node hash;  // [inode table] found by (sb, ino)
+    struct list sb_link;     // [inode table] sb->inodes
+    struct list lru;         // [inode table] unused, cached
+    struct list dirty;       // [inode table] sb->dirty while INODE_DIRTY
+    u32 state;               // [a] INODE_ bits
     u64 generation;
-    struct pipe *pipe;            // of a FIFO [lock]
-    struct flock_list *locks;     // POSIX and BSD locks [lock of fs/lock.c]
-    void *private_;               // of the file system
-    int writers;                  // [a] open for writing; < 0: a running program (-ETXTBSY)
+    struct pipe *pipe;         // of a FIFO [lock]
+    struct flock_list *locks;  // POSIX and BSD locks [lock of fs/lock.c]
+    void *private_;            // of the file system
+    int writers;               // [a] open for writing; < 0: a running program (-ETXTBSY)
 };
 #define INODE_NEW 1u      // being read in; waiters sleep on it
 #define INODE_DIRTY 2u    // attributes newer than the disk
@@ -88,15 +90,21 @@ struct inode {
 #define INODE_FREEING 8u  // leaving the table; waiters sleep on it
 
 struct super_ops {
-    struct inode *(*alloc)(struct super *sb);        // zeroed inode (embedded in the file system's own); NULL
-    void (*free)(struct inode *inode);               // give its memory back
-    int (*read)(struct inode *inode);                // fill a new inode by number from disk; 0, -EIO, -ENOENT. NULL for memory file systems
-    void (*evict)(struct inode *inode);              // last reference and nlink == 0: free what it has on disk. May be NULL
-    int (*write)(struct inode *inode);               // INODE_DIRTY: put attributes into the disk's buffers. May be NULL
-    int (*sync)(struct super *sb, bool wait);        // write super block and all metadata. May be NULL
+    struct inode *(*alloc)(
+        struct super *sb);              // zeroed inode (embedded in the file system's own); NULL
+    void (*free)(struct inode *inode);  // give its memory back
+    int (*read)(
+        struct inode *
+            inode);  // fill a new inode by number from disk; 0, -EIO, -ENOENT. NULL for memory file systems
+    void (*evict)(
+        struct inode
+            *inode);  // last reference and nlink == 0: free what it has on disk. May be NULL
+    int (*write)(
+        struct inode *inode);  // INODE_DIRTY: put attributes into the disk's buffers. May be NULL
+    int (*sync)(struct super *sb, bool wait);  // write super block and all metadata. May be NULL
     int (*statfs)(struct super *sb, struct statfs *st);
-    int (*make_writable)(struct super *sb);          // remount a read-only one for writing. NULL: -EROFS
-    void (*unmount)(struct super *sb);               // all inodes are gone
+    int (*make_writable)(struct super *sb);  // remount a read-only one for writing. NULL: -EROFS
+    void (*unmount)(struct super *sb);       // all inodes are gone
 };
 
 struct super {
@@ -111,15 +119,16 @@ struct super {
     struct list inodes;           // [inode table]
     struct list dirty;            // [inode table] inodes with INODE_DIRTY
     struct mutex rename_lock;
-    struct list link;             // of all super blocks
-    u32 mounts;                   // [mount lock]
+    struct list link;  // of all super blocks
+    u32 mounts;        // [mount lock]
     void *private_;
-    bool keep_dentries;           // memory file system: inodes with names and their dentries are never reclaimed
-    bool uncached;                // names come and go by themselves (procfs): every lookup asks the file system
+    bool
+        keep_dentries;  // memory file system: inodes with names and their dentries are never reclaimed
+    bool uncached;  // names come and go by themselves (procfs): every lookup asks the file system
 };
 
 struct fs_type {
-    const char *name;             // "ext2", "tmpfs", "proc"
+    const char *name;  // "ext2", "tmpfs", "proc"
     bool needs_device;
     // Fill sb (root inode and all) from the device or options. 0 or errno with one clear line printed for a bad disk.
     int (*mount)(struct super *sb, const char *options);
@@ -128,31 +137,31 @@ struct fs_type {
 void fs_register(struct fs_type *t);
 struct fs_type *fs_find(const char *name);
 struct printer;
-void fs_show_types(struct printer *p);     // /proc/filesystems
+void fs_show_types(struct printer *p);  // /proc/filesystems
 
 // A node of the name cache. Also caches that a name does NOT exist (inode NULL).
 struct dentry {
     struct ref ref;
-    struct hlist_node hash;        // [bucket lock] by (parent, name)
-    struct dentry *parent;         // [rename_lock of sb]; root: itself
-    struct inode *inode;           // [bucket lock] to change; NULL: negative
-    struct super *sb;              // [I]
-    struct list children;          // [dentry lock]
+    struct hlist_node hash;  // [bucket lock] by (parent, name)
+    struct dentry *parent;   // [rename_lock of sb]; root: itself
+    struct inode *inode;     // [bucket lock] to change; NULL: negative
+    struct super *sb;        // [I]
+    struct list children;    // [dentry lock]
     struct list sibling;
-    struct list lru;               // [lru lock]
-    u32 mounted;                   // [mount lock] mounts on it
-    struct name name;              // [bucket lock] s points to inline_name or to kmalloc'ed memory
+    struct list lru;   // [lru lock]
+    u32 mounted;       // [mount lock] mounts on it
+    struct name name;  // [bucket lock] s points to inline_name or to kmalloc'ed memory
     char inline_name[32];
 };
 struct mount {
     struct ref ref;
-    struct super *sb;              // [I]
-    struct dentry *root;           // [I]
-    struct dentry *point;          // [mount lock] where it is; NULL: the root mount
-    struct mount *parent;          // [mount lock]
-    struct hlist_node hash;        // [mount lock] by (parent, point)
-    struct list link;              // [mount lock] all mounts, in order
-    u32 flags;                     // MS_RDONLY …
+    struct super *sb;        // [I]
+    struct dentry *root;     // [I]
+    struct dentry *point;    // [mount lock] where it is; NULL: the root mount
+    struct mount *parent;    // [mount lock]
+    struct hlist_node hash;  // [mount lock] by (parent, point)
+    struct list link;        // [mount lock] all mounts, in order
+    u32 flags;               // MS_RDONLY …
     char source[64];
 };
 struct path {
@@ -163,32 +172,42 @@ void path_get(const struct path *p);
 void path_put(const struct path *p);
 
 // ---- lookup (fs/namei.c) ----
-#define LOOKUP_FOLLOW 1u       // follow a symbolic link at the end
-#define LOOKUP_DIRECTORY 2u    // must be a directory (-ENOTDIR)
-#define LOOKUP_EMPTY 4u        // "" means the start itself (AT_EMPTY_PATH)
+#define LOOKUP_FOLLOW 1u     // follow a symbolic link at the end
+#define LOOKUP_DIRECTORY 2u  // must be a directory (-ENOTDIR)
+#define LOOKUP_EMPTY 4u      // "" means the start itself (AT_EMPTY_PATH)
 // Find `path` from dirfd (AT_FDCWD: cwd). 0 and *out with references, or -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG, -EBADF ….
 int path_lookup(int dirfd, const char *path, u32 flags, struct path *out);
-struct file *path_open(int dirfd, const char *path, int flags, u32 mode);  // open(2): a file with a reference or ERR_PTR
-struct file *path_open_exec(const char *path_or_null, int dirfd);          // for execve: regular, executable; denies writing
-int path_mknod(int dirfd, const char *path, u32 mode, u32 rdev);           // also mkdir with S_IFDIR
+struct file *path_open(int dirfd, const char *path, int flags,
+                       u32 mode);  // open(2): a file with a reference or ERR_PTR
+struct file *path_open_exec(const char *path_or_null,
+                            int dirfd);  // for execve: regular, executable; denies writing
+int path_mknod(int dirfd, const char *path, u32 mode, u32 rdev);  // also mkdir with S_IFDIR
 int path_symlink(const char *target, int dirfd, const char *path);
 int path_link(int old_dirfd, const char *old, int new_dirfd, const char *new_, int flags);
 int path_unlink(int dirfd, const char *path, bool directory);
 int path_truncate(int dirfd, const char *path, u64 size);
-int path_rename(int old_dirfd, const char *old, int new_dirfd, const char *new_, u32 flags);  // RENAME_NOREPLACE, RENAME_EXCHANGE
-ssize_t path_string(const struct path *p, char *buf, size_t size);         // absolute path from current's root, NUL-terminated; length or -ERANGE
-int path_permission(const struct path *p, int mask);                       // the same, and -EROFS of the mount
-int inode_permission(const struct inode *inode, int mask);                 // 4 read, 2 write, 1 execute by fsuid; 0 or -EACCES, -EROFS
+int path_rename(int old_dirfd, const char *old, int new_dirfd, const char *new_,
+                u32 flags);  // RENAME_NOREPLACE, RENAME_EXCHANGE
+ssize_t path_string(
+    const struct path *p, char *buf,
+    size_t size);  // absolute path from current's root, NUL-terminated; length or -ERANGE
+int path_permission(const struct path *p, int mask);  // the same, and -EROFS of the mount
+int inode_permission(const struct inode *inode,
+                     int mask);  // 4 read, 2 write, 1 execute by fsuid; 0 or -EACCES, -EROFS
 
 // ---- inodes (fs/inode.c) ----
-struct inode *inode_get(struct super *sb, u64 ino);     // from the table or read in; reference; ERR_PTR
-struct inode *inode_new(struct super *sb, u64 ino, u32 mode);  // in the table, not read; owner ids and times set from current; ERR_PTR
+struct inode *inode_get(struct super *sb,
+                        u64 ino);  // from the table or read in; reference; ERR_PTR
+struct inode *inode_new(
+    struct super *sb, u64 ino,
+    u32 mode);  // in the table, not read; owner ids and times set from current; ERR_PTR
 static inline void inode_ref(struct inode *i) { ref_get(&i->ref); }
 void inode_put(struct inode *i);
 void inode_mark_dirty(struct inode *i);
-int inode_set_size(struct inode *i, u64 size);          // truncate(2): lock, page cache and file system. 0 or errno
+int inode_set_size(struct inode *i,
+                   u64 size);  // truncate(2): lock, page cache and file system. 0 or errno
 struct setattr {
-    u32 valid;                // SET_ bits
+    u32 valid;  // SET_ bits
     u32 mode, uid, gid;
     struct timespec atime, mtime;
 };
@@ -197,27 +216,32 @@ struct setattr {
 #define SET_GID 4u
 #define SET_ATIME 8u
 #define SET_MTIME 16u
-#define SET_TIMES_NOW 32u     // by a caller who only may write the file
-int inode_setattr(struct inode *i, const struct setattr *a);   // checks permission: 0, -EPERM, -EROFS
+#define SET_TIMES_NOW 32u  // by a caller who only may write the file
+int inode_setattr(struct inode *i,
+                  const struct setattr *a);  // checks permission: 0, -EPERM, -EROFS
 void inode_stat(struct inode *i, struct abi_stat *st);
-struct timespec time_now(void);                       // wall clock for time stamps
+struct timespec time_now(void);  // wall clock for time stamps
 static inline bool inode_is_dir(const struct inode *i) { return (i->mode & S_IFMT) == S_IFDIR; }
 static inline bool inode_is_reg(const struct inode *i) { return (i->mode & S_IFMT) == S_IFREG; }
 static inline bool inode_is_link(const struct inode *i) { return (i->mode & S_IFMT) == S_IFLNK; }
 u64 inodes_in_use(void);
-int inode_write(struct inode *i);                       // attributes into the disk's buffers, if dirty: 0 or errno
-int inode_sync_super(struct super *sb);                 // all of sb's dirty inodes: pages and attributes. 0 or errno
-void inode_touch(struct inode *i, u32 times);           // SET_ATIME, SET_MTIME (with ctime): the present; marks dirty
+int inode_write(struct inode *i);  // attributes into the disk's buffers, if dirty: 0 or errno
+int inode_sync_super(
+    struct super *sb);  // all of sb's dirty inodes: pages and attributes. 0 or errno
+void inode_touch(struct inode *i,
+                 u32 times);  // SET_ATIME, SET_MTIME (with ctime): the present; marks dirty
 
 // ---- mounts (fs/mount.c) ----
-int vfs_mount(const char *source, const char *target, const char *type, u64 flags, const char *options);
+int vfs_mount(const char *source, const char *target, const char *type, u64 flags,
+              const char *options);
 int vfs_umount(const char *target, int flags);
-int vfs_mount_root(const char *device, bool read_only);  // "/dev/vda": tries each type that needs a device
-void vfs_sync(void);                                     // sync(2)
-int vfs_sync_super(struct super *sb);                    // syncfs(2): 0 or errno
-void vfs_shutdown(void);                                 // poweroff: sync, then everything read-only and marked clean
+int vfs_mount_root(const char *device,
+                   bool read_only);    // "/dev/vda": tries each type that needs a device
+void vfs_sync(void);                   // sync(2)
+int vfs_sync_super(struct super *sb);  // syncfs(2): 0 or errno
+void vfs_shutdown(void);               // poweroff: sync, then everything read-only and marked clean
 int vfs_statfs(const struct path *p, struct statfs *st);
-void vfs_show_mounts(struct printer *p);                 // /proc/mounts
+void vfs_show_mounts(struct printer *p);  // /proc/mounts
 void vfs_show_mountinfo(struct printer *p);
 void vfs_init(void);
 extern struct mount *root_mount;
@@ -225,13 +249,13 @@ extern struct mount *root_mount;
 // cwd, root and umask; shared by CLONE_FS.
 struct fs_context {
     struct ref ref;
-    struct spinlock lock;     // guards the next two
+    struct spinlock lock;  // guards the next two
     struct path cwd, root;
     u32 umask;
 };
 struct fs_context *fs_context_copy(const struct fs_context *from);  // NULL: out of memory
 void fs_context_put(struct fs_context *fs);
-int fs_chdir(const struct path *p);    // checks; takes own references
+int fs_chdir(const struct path *p);  // checks; takes own references
 int fs_chroot(const struct path *p);
 extern struct fs_context init_fs;
 

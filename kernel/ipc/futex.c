@@ -41,12 +41,12 @@ struct bucket {
 };
 
 struct futex_waiter {
-    struct list link;        // [bucket lock]
-    struct key key;          // [bucket lock]
-    struct bucket *bucket;   // [bucket lock] where it is, or was when it was woken
-    bool woken;              // [bucket lock] off the list. Read without by its thread
-    struct task *task;       // [I]
-    u32 bitset;              // [I]
+    struct list link;       // [bucket lock]
+    struct key key;         // [bucket lock]
+    struct bucket *bucket;  // [bucket lock] where it is, or was when it was woken
+    bool woken;             // [bucket lock] off the list. Read without by its thread
+    struct task *task;      // [I]
+    u32 bitset;             // [I]
 };
 
 #define BUCKETS 256
@@ -203,7 +203,7 @@ static void wake(struct futex_waiter *w) {
 static u32 wake_key(struct bucket *b, const struct key *k, u32 count, u32 bitset) {
     struct futex_waiter *w, *next;
     u32 woken = 0;
-    list_for_each_safe(w, next, &b->waiters, link) {
+    list_for_each_safe (w, next, &b->waiters, link) {
         if (woken == count)
             break;
         if (key_equal(&w->key, k) && w->bitset & bitset) {
@@ -230,10 +230,11 @@ long futex_wake(u64 addr, bool shared, u32 count, u32 bitset) {
 }
 
 // => both buckets locked
-static u32 move_waiters(struct bucket *from, const struct key *k, struct bucket *to, const struct key *k2, u32 count) {
+static u32 move_waiters(struct bucket *from, const struct key *k, struct bucket *to,
+                        const struct key *k2, u32 count) {
     struct futex_waiter *w, *next;
     u32 moved = 0;
-    list_for_each_safe(w, next, &from->waiters, link) {
+    list_for_each_safe (w, next, &from->waiters, link) {
         if (moved == count)
             break;
         if (!key_equal(&w->key, k))
@@ -250,7 +251,8 @@ static u32 move_waiters(struct bucket *from, const struct key *k, struct bucket 
     return moved;
 }
 
-static long requeue_keys(u64 addr, const struct key *k, const struct key *k2, u32 count, u32 moved, const u32 *expected) {
+static long requeue_keys(u64 addr, const struct key *k, const struct key *k2, u32 count, u32 moved,
+                         const u32 *expected) {
     struct bucket *b = bucket_of(k), *b2 = bucket_of(k2);
     u32 now;
     for (;;) {

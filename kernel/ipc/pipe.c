@@ -47,14 +47,14 @@ struct pipe {
     struct mutex lock;
     struct waitq readers, writers;
     // [lock]; head, tail and the counts are also looked at without
-    u32 head, tail;       // free-running: slot i is ring[i & (slots - 1)]
+    u32 head, tail;  // free-running: slot i is ring[i & (slots - 1)]
     u32 slots;
-    u32 nr_readers, nr_writers;  // descriptions open for it
+    u32 nr_readers, nr_writers;     // descriptions open for it
     u32 opened_read, opened_write;  // how often that happened: what open of a FIFO waits for
     struct pipe_slot *ring;
     struct page *spare;
     struct pipe_slot first_ring[PIPE_SLOTS];
-    u32 files;            // [inode lock] descriptions
+    u32 files;  // [inode lock] descriptions
 };
 
 static u64 pipe_max_size = MIB(1);  // bytes that an unprivileged F_SETPIPE_SZ may ask for
@@ -188,8 +188,8 @@ static int pipe_wait_bytes(struct pipe *p, bool nonblock) {
         mutex_unlock(&p->lock);
         if (nonblock)
             return -EAGAIN;
-        int error = wait_event_interruptible(&p->readers,
-                                             !pipe_empty(p) || !READ_ONCE(p->nr_writers), "pipe_read");
+        int error = wait_event_interruptible(
+            &p->readers, !pipe_empty(p) || !READ_ONCE(p->nr_writers), "pipe_read");
         if (error)
             return error;
         mutex_lock(&p->lock);
@@ -220,8 +220,8 @@ static int pipe_wait_room(struct pipe *p, bool nonblock) {
     pipe_wake(&p->readers, POLLIN | POLLRDNORM);
     if (nonblock)
         return -EAGAIN;
-    int error = wait_event_interruptible(&p->writers,
-                                         !pipe_full(p) || !READ_ONCE(p->nr_readers), "pipe_write");
+    int error = wait_event_interruptible(&p->writers, !pipe_full(p) || !READ_ONCE(p->nr_readers),
+                                         "pipe_write");
     if (!error)
         mutex_lock(&p->lock);
     return error;
@@ -341,13 +341,15 @@ static int fifo_wait_partner(struct pipe *p, struct file *f, u32 read_seen, u32 
     if (f->mode & FILE_READ) {
         if ((f->flags & O_NONBLOCK) || READ_ONCE(p->nr_writers))
             return 0;
-        return wait_event_interruptible(&p->readers, READ_ONCE(p->opened_write) != write_seen, "fifo_open");
+        return wait_event_interruptible(&p->readers, READ_ONCE(p->opened_write) != write_seen,
+                                        "fifo_open");
     }
     if (READ_ONCE(p->nr_readers))
         return 0;
     if (f->flags & O_NONBLOCK)
         return -ENXIO;
-    return wait_event_interruptible(&p->writers, READ_ONCE(p->opened_read) != read_seen, "fifo_open");
+    return wait_event_interruptible(&p->writers, READ_ONCE(p->opened_read) != read_seen,
+                                    "fifo_open");
 }
 
 static int fifo_open(struct inode *inode, struct file *f) {
@@ -512,7 +514,9 @@ long pipe_fcntl(struct file *f, int cmd, u64 arg) {
     return (long)READ_ONCE(p->slots) * (long)PAGE_SIZE;
 }
 
-static void show_max_size(struct printer *p) { printer_printf(p, "%lu\n", READ_ONCE(pipe_max_size)); }
+static void show_max_size(struct printer *p) {
+    printer_printf(p, "%lu\n", READ_ONCE(pipe_max_size));
+}
 
 static int set_max_size(const char *text, size_t n) {
     u64 size;

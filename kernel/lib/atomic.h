@@ -18,7 +18,7 @@
 #define atomic_xchg(p, v) __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL)
 #define atomic_add_relaxed(p, v) __atomic_fetch_add(p, v, __ATOMIC_RELAXED)
 // True when *p was *old and is now v; else *old is what *p was.
-#define atomic_cmpxchg(p, old, v) \
+#define atomic_cmpxchg(p, old, v)                                                                  \
     __atomic_compare_exchange_n(p, old, v, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 #define memory_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 

@@ -16,7 +16,7 @@ enum page_kind {
     PAGE_USED,      // anonymous memory, stacks, anything without an owner below
     PAGE_CACHE,     // belongs to a mapping
     PAGE_SLAB,
-    PAGE_TABLE,     // last-level user page table
+    PAGE_TABLE,  // last-level user page table
 };
 
 // flags of a PAGE_CACHE page, changed atomically
@@ -25,25 +25,27 @@ enum page_kind {
 #define PAGE_WRITEBACK 4u  // on its way to the disk
 #define PAGE_LOCKED 8u     // page_lock(): being read in, written out or truncated
 #define PAGE_REFERENCED 16u
-#define PAGE_WAITERS 32u   // somebody sleeps for LOCKED or WRITEBACK
-#define PAGE_ERROR 64u     // last read or write failed
+#define PAGE_WAITERS 32u  // somebody sleeps for LOCKED or WRITEBACK
+#define PAGE_ERROR 64u    // last read or write failed
 
 // 48 bytes. Frames that are inside a larger block, free or used, have undefined members.
 struct page {
-    struct ref ref;  // users of the frame: mappings in page tables, the cache, system calls in flight
-    u8 kind;         // enum page_kind
-    u8 order;        // of the block that this page heads
+    struct ref
+        ref;   // users of the frame: mappings in page tables, the cache, system calls in flight
+    u8 kind;   // enum page_kind
+    u8 order;  // of the block that this page heads
     u16 spare;
     union {
-        struct {  // PAGE_FREE
+        struct {               // PAGE_FREE
             struct list link;  // [buddy lock]
         } free;
-        struct {                      // PAGE_CACHE
-            struct mapping *mapping;  // [m] NULL after truncation; changes with mapping->lock and PAGE_LOCKED held
-            u64 index;                // [I] page number in the file
-            struct list lru;          // clean: [lru] reclaim list; dirty: [m->lock] m->dirty; or on none
-            u32 flags;                // [a] PAGE_ bits
-            u32 private_;             // owner of the mapping may use it
+        struct {  // PAGE_CACHE
+            struct mapping *
+                mapping;  // [m] NULL after truncation; changes with mapping->lock and PAGE_LOCKED held
+            u64 index;        // [I] page number in the file
+            struct list lru;  // clean: [lru] reclaim list; dirty: [m->lock] m->dirty; or on none
+            u32 flags;        // [a] PAGE_ bits
+            u32 private_;     // owner of the mapping may use it
         } cache;
         struct {  // PAGE_SLAB
             struct slab_cache *cache;
@@ -51,7 +53,7 @@ struct page {
             struct list link;
             u32 used;
         } slab;
-        struct {  // PAGE_TABLE
+        struct {                   // PAGE_TABLE
             struct spinlock lock;  // its 512 entries
             u32 used;              // entries that are not 0
         } table;
@@ -61,7 +63,9 @@ struct page {
 extern struct page *page_array;  // of frame `first_frame` and up
 extern u64 first_frame, end_frame;
 
-static inline struct page *pa_to_page(pa_t pa) { return page_array + ((pa >> PAGE_SHIFT) - first_frame); }
+static inline struct page *pa_to_page(pa_t pa) {
+    return page_array + ((pa >> PAGE_SHIFT) - first_frame);
+}
 static inline pa_t page_to_pa(const struct page *p) {
     return ((u64)(p - page_array) + first_frame) << PAGE_SHIFT;
 }
@@ -72,16 +76,17 @@ static inline bool pa_is_ram(pa_t pa) {
     return frame >= first_frame && frame < end_frame;
 }
 
-#define MAX_ORDER 10           // largest block: 4 MiB
-#define ALLOC_ZERO 1u          // clear the pages
-#define ALLOC_ATOMIC 2u        // never sleep, never reclaim; also for interrupt handlers
-#define ALLOC_USER 4u          // for a user's memory: may end in the out-of-memory killer, leaves a reserve
+#define MAX_ORDER 10     // largest block: 4 MiB
+#define ALLOC_ZERO 1u    // clear the pages
+#define ALLOC_ATOMIC 2u  // never sleep, never reclaim; also for interrupt handlers
+#define ALLOC_USER 4u  // for a user's memory: may end in the out-of-memory killer, leaves a reserve
 
 // A block of 2^order frames with reference count 1, kind PAGE_USED, or NULL. May sleep unless ALLOC_ATOMIC.
 struct page *page_alloc(unsigned order, unsigned flags);
-void page_free(struct page *p, unsigned order);  // => reference count already dropped to 0 or never shared
+void page_free(struct page *p,
+               unsigned order);  // => reference count already dropped to 0 or never shared
 static inline void page_get(struct page *p) { atomic_add_relaxed(&p->ref.count, 1); }
-void page_release(struct page *p);               // count fell to 0: give the frame back by its kind
+void page_release(struct page *p);  // count fell to 0: give the frame back by its kind
 static inline void page_put(struct page *p) {
     if (ref_put(&p->ref))
         page_release(p);
@@ -101,8 +106,8 @@ extern size_t (*page_reclaim)(size_t want);
 // Last resort for ALLOC_USER: true when a task was killed and trying again makes sense. Set by proc.
 extern bool (*page_oom)(void);
 
-extern u64 pages_total;            // frames given to the allocator since boot
+extern u64 pages_total;  // frames given to the allocator since boot
 u64 pages_free(void);
-extern struct page *zero_page;     // one page of zeroes, mapped read-only for first reads; never freed
+extern struct page *zero_page;  // one page of zeroes, mapped read-only for first reads; never freed
 
 #endif

@@ -28,28 +28,28 @@ struct mapping_ops {
     int (*make_writable)(struct mapping *m, struct page *p);
 };
 
-#define MAPPING_PINNED 1u     // no backing store: pages are never reclaimed (tmpfs)
-#define MAPPING_META 2u       // a block device's own pages
+#define MAPPING_PINNED 1u  // no backing store: pages are never reclaimed (tmpfs)
+#define MAPPING_META 2u    // a block device's own pages
 
-#define PAGECACHE_BATCH 64    // pages handed to write_pages or read_pages at once
+#define PAGECACHE_BATCH 64  // pages handed to write_pages or read_pages at once
 
 struct mapping {
-    struct spinlock lock;          // guards the next four
-    struct radix_root pages;       // page number -> struct page
+    struct spinlock lock;     // guards the next four
+    struct radix_root pages;  // page number -> struct page
     u64 nr_pages;
-    struct list dirty;             // pages with PAGE_DIRTY, by page.cache.lru, oldest first
+    struct list dirty;  // pages with PAGE_DIRTY, by page.cache.lru, oldest first
     u64 nr_dirty;
-    const struct mapping_ops *ops; // [I]
-    void *host;                    // [I] the inode or device
-    u32 flags;                     // [I] MAPPING_
-    int error;                     // [a] first failed write since fsync last reported it
-    struct list dirty_link;        // [dirty] on the list of mappings with dirty pages
-    u64 dirtied_at;                // [dirty] ns: when it went on that list
-    u32 flushers;                  // [dirty] threads that found it on that list and work on it
-    struct mutex write_mutex;      // one writer of dirty pages at a time
-    struct spinlock vmas_lock;     // guards the next two
-    struct list vmas;              // that map it, by mapping_link; a forked one after its parent
-    u32 nr_shared;                 // of them, shared ones that may become writable
+    const struct mapping_ops *ops;  // [I]
+    void *host;                     // [I] the inode or device
+    u32 flags;                      // [I] MAPPING_
+    int error;                      // [a] first failed write since fsync last reported it
+    struct list dirty_link;         // [dirty] on the list of mappings with dirty pages
+    u64 dirtied_at;                 // [dirty] ns: when it went on that list
+    u32 flushers;                   // [dirty] threads that found it on that list and work on it
+    struct mutex write_mutex;       // one writer of dirty pages at a time
+    struct spinlock vmas_lock;      // guards the next two
+    struct list vmas;               // that map it, by mapping_link; a forked one after its parent
+    u32 nr_shared;                  // of them, shared ones that may become writable
 };
 
 void mapping_init(struct mapping *m, const struct mapping_ops *ops, void *host, u32 flags);
@@ -70,7 +70,7 @@ size_t pagecache_find_run(struct mapping *m, u64 first, size_t n, struct page **
 // show at the next get.
 void pagecache_readahead(struct mapping *m, u64 index, size_t n);
 
-void page_lock(struct page *p);     // sleeps
+void page_lock(struct page *p);  // sleeps
 bool page_trylock(struct page *p);
 void page_unlock(struct page *p);
 static inline void page_mark_uptodate(struct page *p) { atomic_or(&p->cache.flags, PAGE_UPTODATE); }
@@ -95,11 +95,13 @@ void pagecache_sync_all(void);
 // Body of the kernel thread that writes pages which have been dirty for 5 s, or sooner when there
 // are many; it sleeps without a timer while nothing is dirty.
 void flush_thread(void *unused);
-extern void (*flush_first)(void);              // set by fs: put changed attributes of inodes into pages. => may sleep
-extern size_t (*cache_shrink)(size_t want);    // set by fs: free up to `want` objects that nobody uses, without I/O
+extern void (*flush_first)(
+    void);  // set by fs: put changed attributes of inodes into pages. => may sleep
+extern size_t (*cache_shrink)(
+    size_t want);  // set by fs: free up to `want` objects that nobody uses, without I/O
 // Have the flush thread write now; wait until memory has fewer dirty pages, at most 100 ms.
 void pagecache_throttle(void);
-bool pagecache_too_dirty(void);   // more than a quarter of memory is dirty
+bool pagecache_too_dirty(void);  // more than a quarter of memory is dirty
 
 u64 pagecache_pages(void);   // in all mappings, pinned ones too
 u64 pagecache_pinned(void);  // of them: in MAPPING_PINNED ones
@@ -107,7 +109,7 @@ u64 pagecache_meta(void);    // of them: in MAPPING_META ones
 u64 pagecache_writeback(void);
 u64 pagecache_dirty(void);
 
-void pagecache_init(void);   // after slab_init
+void pagecache_init(void);  // after slab_init
 
 // ERR_PTR: a pointer or a negative errno in one value.
 static inline void *ERR_PTR(long error) { return (void *)error; }

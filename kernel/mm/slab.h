@@ -10,7 +10,8 @@ struct slab_cache;
 
 // size 8 … 4096 bytes; align a power of two (0: 16). name must stay valid. NULL when out of memory.
 struct slab_cache *slab_create(const char *name, size_t size, size_t align);
-void *slab_alloc(struct slab_cache *c, unsigned flags);  // ALLOC_ZERO, ALLOC_ATOMIC; NULL when out of memory
+void *slab_alloc(struct slab_cache *c,
+                 unsigned flags);  // ALLOC_ZERO, ALLOC_ATOMIC; NULL when out of memory
 void slab_free(struct slab_cache *c, void *object);
 void slab_init(void);
 
@@ -19,9 +20,9 @@ void *kmalloc(size_t size, unsigned flags);
 void kfree(void *p);
 static inline void *kzalloc(size_t size) { return kmalloc(size, ALLOC_ZERO); }
 
-size_t slab_reclaim(void);        // give back this hart's spare objects and empty slabs; pages freed
-u64 slab_pages(void);             // frames that slabs occupy
-u64 slab_objects(void);           // live objects of all caches, per-hart lists not counted
+size_t slab_reclaim(void);  // give back this hart's spare objects and empty slabs; pages freed
+u64 slab_pages(void);       // frames that slabs occupy
+u64 slab_objects(void);     // live objects of all caches, per-hart lists not counted
 struct printer;
 void slab_show(struct printer *p);  // /proc/slabinfo: one line a cache
 

@@ -9,7 +9,9 @@
 #include "check/kasan.h"
 #include "lib/types.h"
 
-static inline bool user_range_ok(u64 addr, size_t n) { return addr <= USER_TOP && n <= USER_TOP - addr; }
+static inline bool user_range_ok(u64 addr, size_t n) {
+    return addr <= USER_TOP && n <= USER_TOP - addr;
+}
 
 // 0 or -EFAULT
 static inline int copy_from_user(void *dst, u64 src, size_t n) {

@@ -17,13 +17,14 @@ struct printer;
 #define VM_READ 1u
 #define VM_WRITE 2u
 #define VM_EXEC 4u
-#define VM_SHARED 8u       // MAP_SHARED
-#define VM_GROWSDOWN 16u   // a stack
-#define VM_MAYWRITE 32u    // mprotect may add PROT_WRITE (a shared mapping of a file opened for reading may not)
+#define VM_SHARED 8u      // MAP_SHARED
+#define VM_GROWSDOWN 16u  // a stack
+#define VM_MAYWRITE                                                                                \
+    32u  // mprotect may add PROT_WRITE (a shared mapping of a file opened for reading may not)
 #define VM_NORESERVE 64u
-#define VM_ACCOUNT 128u    // counted against the overcommit limit
-#define VM_HEAP 256u       // the brk area
-#define VM_STACK 512u      // the first thread's stack
+#define VM_ACCOUNT 128u  // counted against the overcommit limit
+#define VM_HEAP 256u     // the brk area
+#define VM_STACK 512u    // the first thread's stack
 #define VM_DONTFORK 1024u
 
 // What a kind of VMA does. => mm->lock held (fault: for reading, the others: for writing).
@@ -37,82 +38,90 @@ struct vma_ops {
 };
 
 struct vma {
-    struct rb_node node;       // [mm] mm->vmas, by start
-    va_t start, end;           // [mm] page aligned, end excluded
-    u32 flags;                 // [mm] VM_
-    struct mm *mm;             // [I]
-    const struct vma_ops *ops; // [I]
-    struct mapping *mapping;   // [I] file pages, or NULL: anonymous
-    u64 pgoff;                 // [mm] page number in the mapping of `start`
-    void *file;                // [I] owned through ops->open/close: struct file of the fs room
-    struct list mapping_link;  // [mapping->vmas_lock] in mapping->vmas; with a mapping, start, end and pgoff change only
-                               // with that lock held too
+    struct rb_node node;        // [mm] mm->vmas, by start
+    va_t start, end;            // [mm] page aligned, end excluded
+    u32 flags;                  // [mm] VM_
+    struct mm *mm;              // [I]
+    const struct vma_ops *ops;  // [I]
+    struct mapping *mapping;    // [I] file pages, or NULL: anonymous
+    u64 pgoff;                  // [mm] page number in the mapping of `start`
+    void *file;                 // [I] owned through ops->open/close: struct file of the fs room
+    struct list
+        mapping_link;  // [mapping->vmas_lock] in mapping->vmas; with a mapping, start, end and pgoff change only
+                       // with that lock held too
 };
 
 struct mm {
-    struct ref users;          // tasks that run in it; at 0 all VMAs go
-    struct ref count;          // users as one, plus kernel threads that borrow its page table; at 0 the root table goes
-    struct rwlock lock;        // [mm]
-    struct rb_root vmas;       // [mm]
-    struct vma *last_hit;      // [a] cache of vma_find, valid while mm->lock is held
-    u32 nr_vmas;               // [mm]
-    u64 *root;                 // [I] root page table
-    u64 context;               // [a] ASID generation << 16 | ASID; 0: none yet
-    u64 harts;                 // [a] bit h: hart h runs a task of it
-    u64 loaded;                // [a] bit h: it is in hart h's satp, perhaps only borrowed
-    u64 stale;                 // [a] bit h: hart h must forget its translations before it runs a task of it
-    u64 stale_code;            // [a] bit h: hart h must fence.i before that
-    u64 brk_start, brk;        // [mm]
-    u64 stack_top;             // [I]
+    struct ref users;  // tasks that run in it; at 0 all VMAs go
+    struct ref
+        count;  // users as one, plus kernel threads that borrow its page table; at 0 the root table goes
+    struct rwlock lock;    // [mm]
+    struct rb_root vmas;   // [mm]
+    struct vma *last_hit;  // [a] cache of vma_find, valid while mm->lock is held
+    u32 nr_vmas;           // [mm]
+    u64 *root;             // [I] root page table
+    u64 context;           // [a] ASID generation << 16 | ASID; 0: none yet
+    u64 harts;             // [a] bit h: hart h runs a task of it
+    u64 loaded;            // [a] bit h: it is in hart h's satp, perhaps only borrowed
+    u64 stale;       // [a] bit h: hart h must forget its translations before it runs a task of it
+    u64 stale_code;  // [a] bit h: hart h must fence.i before that
+    u64 brk_start, brk;                          // [mm]
+    u64 stack_top;                               // [I]
     u64 arg_start, arg_end, env_start, env_end;  // [I] after exec
     u64 code_start, code_end, data_start, data_end;
-    u64 total_pages;           // [mm] in VMAs
-    u64 reserved_pages;        // [mm] of VM_ACCOUNT VMAs
-    u64 data_pages;            // [mm] of private writable VMAs that are not stacks: RLIMIT_DATA
-    va_t free_hint;            // [mm] where the search for free addresses goes down from; 0: from the top
+    u64 total_pages;     // [mm] in VMAs
+    u64 reserved_pages;  // [mm] of VM_ACCOUNT VMAs
+    u64 data_pages;      // [mm] of private writable VMAs that are not stacks: RLIMIT_DATA
+    va_t free_hint;      // [mm] where the search for free addresses goes down from; 0: from the top
     u64 rss_anon, rss_file, rss_shmem;  // [a] mapped pages
-    u64 table_pages;           // [a] page-table frames
+    u64 table_pages;                    // [a] page-table frames
     u64 rss_peak;
-    void *exe_file;            // struct file of the program, owned through exe_put
+    void *exe_file;               // struct file of the program, owned through exe_put
     void (*exe_get)(void *file);  // fork takes another reference; NULL: the child has no exe_file
     void (*exe_put)(void *file);
-    u64 auxv[2 * 24];          // [I] after exec: for /proc/pid/auxv
+    u64 auxv[2 * 24];  // [I] after exec: for /proc/pid/auxv
 };
 
 // Life of an address space.
-struct mm *mm_create(void);                  // empty; NULL: out of memory
-struct mm *mm_fork(struct mm *parent);       // copy-on-write copy; NULL: out of memory
+struct mm *mm_create(void);             // empty; NULL: out of memory
+struct mm *mm_fork(struct mm *parent);  // copy-on-write copy; NULL: out of memory
 static inline void mm_get(struct mm *mm) { ref_get(&mm->users); }
-void mm_put(struct mm *mm);                  // last user: unmaps all. May sleep
-void mm_switch(struct task *prev, struct task *next);  // context switch: next's table on this hart; => interrupts off
-void mm_activate(struct mm *mm);             // exec: current's mm becomes this one; takes over the caller's reference, puts the old
-void mm_release_borrowed(struct mm *mm);     // drop a `count` reference; mm_switch does it for threads it switches away from
-void mm_detach(void);                        // exit: current gives up its mm
+void mm_put(struct mm *mm);  // last user: unmaps all. May sleep
+void mm_switch(struct task *prev,
+               struct task *next);  // context switch: next's table on this hart; => interrupts off
+void mm_activate(
+    struct mm *
+        mm);  // exec: current's mm becomes this one; takes over the caller's reference, puts the old
+void mm_release_borrowed(
+    struct mm
+        *mm);  // drop a `count` reference; mm_switch does it for threads it switches away from
+void mm_detach(void);  // exit: current gives up its mm
 
 // Faults. 0, or -EFAULT (SIGSEGV; SEGV_ACCERR when a VMA is there: see vm_fault_code), -EIO, -ENXIO (SIGBUS), -ENOMEM, -EINTR (dying).
 int vm_fault(struct mm *mm, va_t addr, enum access access, va_t user_sp);
-int vm_fault_code(struct mm *mm, va_t addr);   // si_code for a SIGSEGV at addr: SEGV_MAPERR or SEGV_ACCERR
+int vm_fault_code(struct mm *mm,
+                  va_t addr);  // si_code for a SIGSEGV at addr: SEGV_MAPERR or SEGV_ACCERR
 
 // VMAs. => mm->lock held, for writing where it changes.
-struct vma *vma_find(struct mm *mm, va_t addr);          // the first with end > addr, or NULL
-struct vma *vma_find_exact(struct mm *mm, va_t addr);    // that contains addr, or NULL
+struct vma *vma_find(struct mm *mm, va_t addr);        // the first with end > addr, or NULL
+struct vma *vma_find_exact(struct mm *mm, va_t addr);  // that contains addr, or NULL
 struct vma *vma_first(struct mm *mm);
 struct vma *vma_next(struct vma *v);
 struct vma_request {
-    va_t addr;               // page aligned hint, or the place when fixed
-    size_t length;           // page aligned, > 0
-    u32 flags;               // VM_
-    bool fixed;              // replace what is there
-    bool no_replace;         // with fixed: -EEXIST if something is there
+    va_t addr;        // page aligned hint, or the place when fixed
+    size_t length;    // page aligned, > 0
+    u32 flags;        // VM_
+    bool fixed;       // replace what is there
+    bool no_replace;  // with fixed: -EEXIST if something is there
     const struct vma_ops *ops;
     struct mapping *mapping;
     u64 pgoff;
-    void *file;              // the new VMA gets ops->open'ed on it
+    void *file;  // the new VMA gets ops->open'ed on it
 };
 // Address, or -ENOMEM, -EINVAL, -EEXIST. Merges with neighbours when it can.
 long vma_map(struct mm *mm, const struct vma_request *r);
-int vma_unmap(struct mm *mm, va_t start, size_t length);                 // 0, -ENOMEM, -EINVAL
-int vma_protect(struct mm *mm, va_t start, size_t length, u32 rwx);      // 0, -ENOMEM, -EACCES
+int vma_unmap(struct mm *mm, va_t start, size_t length);             // 0, -ENOMEM, -EINVAL
+int vma_protect(struct mm *mm, va_t start, size_t length, u32 rwx);  // 0, -ENOMEM, -EACCES
 extern const struct vma_ops anon_vma_ops, stack_vma_ops, heap_vma_ops;
 
 // System calls of this room (they take the lock themselves). Results as mmap(2), brk(2) … with negative errno.
@@ -135,13 +144,15 @@ ssize_t mm_access(struct mm *mm, va_t addr, void *buf, size_t n, bool write);
 struct page *vm_page_of(struct mm *mm, va_t addr, bool write);
 
 // /proc/pid/maps. file_name prints "maj:min ino", calls mm_maps_pad, and prints the path. Takes mm->lock.
-void mm_show_maps(struct mm *mm, struct printer *p, void (*file_name)(struct printer *, void *file));
+void mm_show_maps(struct mm *mm, struct printer *p,
+                  void (*file_name)(struct printer *, void *file));
 void mm_maps_pad(struct printer *p);
-u64 mm_rss(const struct mm *mm);           // pages in memory
+u64 mm_rss(const struct mm *mm);  // pages in memory
 u64 mm_rss_peak(const struct mm *mm);
-u64 mm_badness(const struct mm *mm);       // pages that killing its tasks would free: for the out-of-memory killer
-extern u64 committed_pages;   // [a] promised by VM_ACCOUNT VMAs
-extern int overcommit_memory; // /proc/sys/vm/overcommit_memory: 0 heuristic, 1 always
+u64 mm_badness(
+    const struct mm *mm);  // pages that killing its tasks would free: for the out-of-memory killer
+extern u64 committed_pages;    // [a] promised by VM_ACCOUNT VMAs
+extern int overcommit_memory;  // /proc/sys/vm/overcommit_memory: 0 heuristic, 1 always
 void vm_init(void);
 void reclaim_init(void);
 

@@ -30,7 +30,7 @@ static struct hlist_head users[USER_BUCKETS];  // [family]
 
 static struct user *user_find(u32 uid) {
     struct user *u;
-    hlist_for_each(u, &users[hash_u64(uid) % USER_BUCKETS], hash)
+    hlist_for_each (u, &users[hash_u64(uid) % USER_BUCKETS], hash)
         if (u->uid == uid)
             return u;
     return NULL;
@@ -156,7 +156,9 @@ static int install_gids(u32 r, u32 e, u32 s) {
     return 0;
 }
 
-static bool one_of(u32 id, u32 a, u32 b, u32 c) { return id == UNCHANGED || id == a || id == b || id == c; }
+static bool one_of(u32 id, u32 a, u32 b, u32 c) {
+    return id == UNCHANGED || id == a || id == b || id == c;
+}
 static u32 or_else(u32 id, u32 old) { return id == UNCHANGED ? old : id; }
 
 int cred_setuid(u32 uid) {
@@ -183,16 +185,16 @@ int cred_setgid(u32 gid) {
 
 int cred_setresuid(u32 r, u32 e, u32 s) {
     const struct cred *c = current->cred;
-    if (!capable() && !(one_of(r, c->uid, c->euid, c->suid) && one_of(e, c->uid, c->euid, c->suid) &&
-                        one_of(s, c->uid, c->euid, c->suid)))
+    if (!capable() && !(one_of(r, c->uid, c->euid, c->suid) &&
+                        one_of(e, c->uid, c->euid, c->suid) && one_of(s, c->uid, c->euid, c->suid)))
         return -EPERM;
     return install_uids(or_else(r, c->uid), or_else(e, c->euid), or_else(s, c->suid));
 }
 
 int cred_setresgid(u32 r, u32 e, u32 s) {
     const struct cred *c = current->cred;
-    if (!capable() && !(one_of(r, c->gid, c->egid, c->sgid) && one_of(e, c->gid, c->egid, c->sgid) &&
-                        one_of(s, c->gid, c->egid, c->sgid)))
+    if (!capable() && !(one_of(r, c->gid, c->egid, c->sgid) &&
+                        one_of(e, c->gid, c->egid, c->sgid) && one_of(s, c->gid, c->egid, c->sgid)))
         return -EPERM;
     return install_gids(or_else(r, c->gid), or_else(e, c->egid), or_else(s, c->sgid));
 }
@@ -233,7 +235,8 @@ int cred_setgroups(u32 n, const u32 *groups) {
 u32 cred_setfsuid(u32 uid) {
     const struct cred *old = current->cred;
     u32 before = old->fsuid;
-    if (uid == UNCHANGED || !(capable() || one_of(uid, old->uid, old->euid, old->suid) || uid == before))
+    if (uid == UNCHANGED ||
+        !(capable() || one_of(uid, old->uid, old->euid, old->suid) || uid == before))
         return before;
     struct cred *c = cred_copy();
     if (c) {
@@ -246,7 +249,8 @@ u32 cred_setfsuid(u32 uid) {
 u32 cred_setfsgid(u32 gid) {
     const struct cred *old = current->cred;
     u32 before = old->fsgid;
-    if (gid == UNCHANGED || !(capable() || one_of(gid, old->gid, old->egid, old->sgid) || gid == before))
+    if (gid == UNCHANGED ||
+        !(capable() || one_of(gid, old->gid, old->egid, old->sgid) || gid == before))
         return before;
     struct cred *c = cred_copy();
     if (c) {

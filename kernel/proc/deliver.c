@@ -38,7 +38,7 @@
 #include "proc/life.h"
 #include "proc/signal.h"
 
-#define NOT_A_SYSCALL (~0ul)   // in tf->cause: nothing is left to be restarted
+#define NOT_A_SYSCALL (~0ul)  // in tf->cause: nothing is left to be restarted
 
 /* ---- the signal page ---- */
 
@@ -65,7 +65,10 @@ void deliver_init(void) {
 }
 
 int sigpage_map(struct mm *mm) {
-    struct vma_request r = {.addr = SIGPAGE, .length = PAGE_SIZE, .flags = VM_READ | VM_EXEC, .fixed = true,
+    struct vma_request r = {.addr = SIGPAGE,
+                            .length = PAGE_SIZE,
+                            .flags = VM_READ | VM_EXEC,
+                            .fixed = true,
                             .ops = &sigpage_ops};
     write_lock(&mm->lock);
     long addr = vma_map(mm, &r);
@@ -107,7 +110,9 @@ static int push_context(u64 uc, u64 sp, u64 mask) {
 
 #define SC_REGS (offsetof(struct ucontext, uc_mcontext))
 #define SC_FP (SC_REGS + offsetof(struct sigcontext, sc_fpregs))
-#define SC_EXT (SC_REGS + offsetof(struct sigcontext, sc_extdesc) + offsetof(struct riscv_extra_ext_header, reserved))
+#define SC_EXT                                                                                     \
+    (SC_REGS + offsetof(struct sigcontext, sc_extdesc) +                                           \
+     offsetof(struct riscv_extra_ext_header, reserved))
 
 static int push_registers(u64 uc, const struct trapframe *tf) {
     static const u32 no_extensions[3];  // reserved word, END_MAGIC, END_HDR_SIZE
@@ -123,7 +128,8 @@ static int push_registers(u64 uc, const struct trapframe *tf) {
 }
 
 // Turn tf to the handler. 0, or -EFAULT with tf as it was.
-static int push_frame(struct trapframe *tf, const struct sigaction *action, const struct siginfo *info) {
+static int push_frame(struct trapframe *tf, const struct sigaction *action,
+                      const struct siginfo *info) {
     u64 frame = frame_address(tf, action);
     u64 uc = frame + offsetof(struct rt_sigframe, uc);
     u64 mask = current->restore_blocked ? current->saved_blocked : current->blocked;
@@ -146,7 +152,8 @@ static int pop_frame(struct trapframe *tf, u64 frame, u64 *mask) {
     u64 uc = frame + offsetof(struct rt_sigframe, uc);
     u32 end[3];
     struct sigaltstack stack;
-    if (frame & 15 || copy_from_user(&stack, uc + offsetof(struct ucontext, uc_stack), sizeof(stack)) ||
+    if (frame & 15 ||
+        copy_from_user(&stack, uc + offsetof(struct ucontext, uc_stack), sizeof(stack)) ||
         copy_from_user(mask, uc + offsetof(struct ucontext, uc_sigmask), sizeof(*mask)) ||
         copy_from_user(end, uc + SC_EXT, sizeof(end)) || end[0] | end[1] | end[2])
         return -EFAULT;
@@ -178,7 +185,8 @@ long do_sigreturn(void) {
 /* ---- restarting system calls ---- */
 
 static bool interrupted_call(const struct trapframe *tf) {
-    return tf->cause == CAUSE_ECALL_U && (long)tf->a0 <= -ERESTARTSYS && (long)tf->a0 >= -ERESTART_RESTARTBLOCK;
+    return tf->cause == CAUSE_ECALL_U && (long)tf->a0 <= -ERESTARTSYS &&
+           (long)tf->a0 >= -ERESTART_RESTARTBLOCK;
 }
 
 static void restart_call(struct trapframe *tf) {
@@ -235,7 +243,7 @@ static void begin_stop(struct process *p, int sig) {
     p->stop_flags = ((p->stop_flags + STOP_EPOCH) & ~STOP_DONE) | STOP_ACTIVE;
     p->stop_signal = sig;
     p->stopping = 0;
-    list_for_each(t, &p->threads, thread_link) {
+    list_for_each (t, &p->threads, thread_link) {
         if (t->flags & TASK_EXITING)
             continue;
         p->stopping++;
@@ -329,7 +337,8 @@ static bool next_handled(struct siginfo *info, struct sigaction *action) {
     return found;
 }
 
-static void run_handler(struct trapframe *tf, const struct sigaction *action, const struct siginfo *info) {
+static void run_handler(struct trapframe *tf, const struct sigaction *action,
+                        const struct siginfo *info) {
     int sig = info->si_signo;
     finish_call_for_handler(tf, action);
     if (push_frame(tf, action, info)) {

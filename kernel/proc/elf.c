@@ -24,15 +24,17 @@
 
 #define PIE_BASE 0x2aaaaaa000ul  // two thirds of the user half
 #define MAX_HEADERS 65536        // bytes of program headers
-#define HWCAP (1 << ('I' - 'A') | 1 << ('M' - 'A') | 1 << ('A' - 'A') | 1 << ('F' - 'A') | 1 << ('D' - 'A') | 1 << ('C' - 'A'))
+#define HWCAP                                                                                      \
+    (1 << ('I' - 'A') | 1 << ('M' - 'A') | 1 << ('A' - 'A') | 1 << ('F' - 'A') |                   \
+     1 << ('D' - 'A') | 1 << ('C' - 'A'))
 
 struct image {
     struct file *file;
     Elf64_Ehdr header;
     Elf64_Phdr *headers;
-    u64 bias;            // added to every address of the file
-    u64 start, end;      // memory of all segments, page aligned, before the bias
-    u64 headers_address; // where the table is in memory, 0 if no segment holds it
+    u64 bias;             // added to every address of the file
+    u64 start, end;       // memory of all segments, page aligned, before the bias
+    u64 headers_address;  // where the table is in memory, 0 if no segment holds it
 };
 
 /* ---- reading and checking ---- */
@@ -42,7 +44,8 @@ static int check_header(const Elf64_Ehdr *h) {
         h->e_ident[EI_DATA] != ELFDATA2LSB || h->e_machine != EM_RISCV ||
         (h->e_type != ET_EXEC && h->e_type != ET_DYN))
         return -ENOEXEC;
-    if (h->e_phentsize != sizeof(Elf64_Phdr) || h->e_phnum == 0 || h->e_phnum * sizeof(Elf64_Phdr) > MAX_HEADERS)
+    if (h->e_phentsize != sizeof(Elf64_Phdr) || h->e_phnum == 0 ||
+        h->e_phnum * sizeof(Elf64_Phdr) > MAX_HEADERS)
         return -ENOEXEC;
     return 0;
 }
@@ -83,7 +86,8 @@ static int check_segments(struct image *im) {
             return error;
         if (!any)
             im->start = align_down(p->p_vaddr, PAGE_SIZE);
-        if (!im->headers_address && h->e_phoff >= p->p_offset && h->e_phoff - p->p_offset < p->p_filesz)
+        if (!im->headers_address && h->e_phoff >= p->p_offset &&
+            h->e_phoff - p->p_offset < p->p_filesz)
             im->headers_address = p->p_vaddr + (h->e_phoff - p->p_offset);
         any = true;
         end = p->p_vaddr + p->p_memsz;
@@ -164,10 +168,15 @@ static u32 segment_flags(const Elf64_Phdr *p) {
     return flags;
 }
 
-static int map_file(struct mm *mm, const struct image *im, const Elf64_Phdr *p, u64 start, u64 end) {
+static int map_file(struct mm *mm, const struct image *im, const Elf64_Phdr *p, u64 start,
+                    u64 end) {
     struct vma_request r = {
-        .addr = start, .length = end - start, .fixed = true, .flags = segment_flags(p),
-        .pgoff = p->p_offset >> PAGE_SHIFT, .file = im->file,
+        .addr = start,
+        .length = end - start,
+        .fixed = true,
+        .flags = segment_flags(p),
+        .pgoff = p->p_offset >> PAGE_SHIFT,
+        .file = im->file,
     };
     if (!im->file->ops->mmap)
         return -ENOEXEC;
@@ -180,7 +189,11 @@ static int map_file(struct mm *mm, const struct image *im, const Elf64_Phdr *p, 
 
 static int map_zeroes(struct mm *mm, const Elf64_Phdr *p, u64 start, u64 end) {
     struct vma_request r = {
-        .addr = start, .length = end - start, .fixed = true, .flags = segment_flags(p), .ops = &anon_vma_ops,
+        .addr = start,
+        .length = end - start,
+        .fixed = true,
+        .flags = segment_flags(p),
+        .ops = &anon_vma_ops,
     };
     if (start >= end)
         return 0;
@@ -189,10 +202,13 @@ static int map_zeroes(struct mm *mm, const Elf64_Phdr *p, u64 start, u64 end) {
 }
 
 // The part of the last file page that is bss. Beyond the end of the file there is nothing to clear.
-static int clear_tail(struct mm *mm, const struct image *im, const Elf64_Phdr *p, u64 from, u64 to) {
+static int clear_tail(struct mm *mm, const struct image *im, const Elf64_Phdr *p, u64 from,
+                      u64 to) {
     if (from >= to || !(p->p_flags & PF_W) || p->p_offset + p->p_filesz > im->file->inode->size)
         return 0;
-    return mm_access(mm, from, page_va(zero_page), to - from, true) == (ssize_t)(to - from) ? 0 : -ENOMEM;
+    return mm_access(mm, from, page_va(zero_page), to - from, true) == (ssize_t)(to - from)
+               ? 0
+               : -ENOMEM;
 }
 
 static int map_segment(struct mm *mm, const struct image *im, const Elf64_Phdr *p) {
@@ -275,19 +291,19 @@ static int build(struct exec *x, struct image *program, struct image *interprete
     u32 euid, egid;
     exec_ids(x->file, &euid, &egid);
     const u64 auxv[] = {
-        AT_HWCAP, HWCAP,
+        AT_HWCAP,  HWCAP,
         AT_PAGESZ, PAGE_SIZE,
         AT_CLKTCK, USER_HZ,
-        AT_PHDR, program->headers_address ? program->headers_address + program->bias : 0,
-        AT_PHENT, sizeof(Elf64_Phdr),
-        AT_PHNUM, program->header.e_phnum,
-        AT_BASE, interpreter->file ? interpreter->bias : 0,
-        AT_FLAGS, 0,
-        AT_ENTRY, program_entry,
-        AT_UID, c->uid,
-        AT_EUID, euid,
-        AT_GID, c->gid,
-        AT_EGID, egid,
+        AT_PHDR,   program->headers_address ? program->headers_address + program->bias : 0,
+        AT_PHENT,  sizeof(Elf64_Phdr),
+        AT_PHNUM,  program->header.e_phnum,
+        AT_BASE,   interpreter->file ? interpreter->bias : 0,
+        AT_FLAGS,  0,
+        AT_ENTRY,  program_entry,
+        AT_UID,    c->uid,
+        AT_EUID,   euid,
+        AT_GID,    c->gid,
+        AT_EGID,   egid,
         AT_SECURE, c->uid != euid || c->gid != egid,
     };
     return exec_make_stack(x, auxv, ARRAY_SIZE(auxv) / 2);

@@ -35,8 +35,8 @@
 #include "mm/vm.h"
 #include "proc/signal.h"
 
-#define MAX_STRING KIB(128)   // one argument
-#define MAX_ARGS MIB(6)       // all of them, as Linux has it: 3/4 of the 8 MiB stack
+#define MAX_STRING KIB(128)  // one argument
+#define MAX_ARGS MIB(6)      // all of them, as Linux has it: 3/4 of the 8 MiB stack
 #define STACK_SLACK (2 * PAGE_SIZE)
 
 static struct binfmt *formats = &elf_format;  // [I] after boot
@@ -211,7 +211,8 @@ int exec_gather(struct exec *x) {
             return more;
         skip = more;
     }
-    if ((error = gather_empty_name(x, a)) || (error = chain_add_word(&x->vector, 0)) || (error = gather_prefix(x)) ||
+    if ((error = gather_empty_name(x, a)) || (error = chain_add_word(&x->vector, 0)) ||
+        (error = gather_prefix(x)) ||
         (error = gather_array(x, a->kernel_argv, a->argv, skip, &x->argc)))
         return error;
     x->env_offset = x->strings.length;
@@ -230,7 +231,10 @@ int exec_gather(struct exec *x) {
 static int map_stack(struct mm *mm, u64 bytes) {
     u64 length = align_up(bytes + STACK_SLACK, PAGE_SIZE);
     struct vma_request r = {
-        .addr = STACK_TOP - length, .length = length, .fixed = true, .ops = &stack_vma_ops,
+        .addr = STACK_TOP - length,
+        .length = length,
+        .fixed = true,
+        .ops = &stack_vma_ops,
         .flags = VM_READ | VM_WRITE | VM_MAYWRITE | VM_GROWSDOWN | VM_STACK | VM_ACCOUNT,
     };
     write_lock(&mm->lock);
@@ -256,7 +260,8 @@ static void relocate(struct exec *x, u64 base) {
 int exec_make_stack(struct exec *x, const u64 *auxv, u32 n) {
     struct mm *mm = x->mm;
     u64 base = align_down(STACK_TOP - 8 - x->strings.length, 16);
-    const u64 last[] = {AT_EXECFN, base + x->execfn_offset, AT_RANDOM, base + x->random_offset, AT_NULL, 0};
+    const u64 last[] = {
+        AT_EXECFN, base + x->execfn_offset, AT_RANDOM, base + x->random_offset, AT_NULL, 0};
     BUILD_ASSERT(sizeof(((struct chunk *)0)->data) % 8 == 0);
     assert((n + 3) * 2 <= ARRAY_SIZE(mm->auxv));
     relocate(x, base);
@@ -267,7 +272,8 @@ int exec_make_stack(struct exec *x, const u64 *auxv, u32 n) {
         return error;
     mm->stack_top = align_down(base - x->vector.length, 16);
     if ((error = map_stack(mm, STACK_TOP - mm->stack_top)) || (error = sigpage_map(mm)) ||
-        (error = chain_write(&x->vector, mm, mm->stack_top)) || (error = chain_write(&x->strings, mm, base)))
+        (error = chain_write(&x->vector, mm, mm->stack_top)) ||
+        (error = chain_write(&x->strings, mm, base)))
         return error;
     mm->arg_start = base;
     mm->arg_end = mm->env_start = base + x->env_offset;
@@ -415,7 +421,8 @@ static int run(struct exec *x) {
     struct cred *cred = cred_for(x->file);
     if (IS_ERR(cred))
         return PTR_ERR(cred);
-    if ((error = files_unshare()) || (error = own_sighand(current->process)) || (error = become_only_thread())) {
+    if ((error = files_unshare()) || (error = own_sighand(current->process)) ||
+        (error = become_only_thread())) {
         cred_put(cred);
         return error;
     }

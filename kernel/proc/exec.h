@@ -8,10 +8,10 @@
 struct file;
 struct mm;
 
-#define EXEC_HEAD 256      // bytes of the file that formats look at
-#define EXEC_DEPTH 5       // scripts whose interpreters are scripts
+#define EXEC_HEAD 256  // bytes of the file that formats look at
+#define EXEC_DEPTH 5   // scripts whose interpreters are scripts
 #define EXEC_PREFIX (3 * EXEC_DEPTH + 1)
-#define EXEC_AGAIN 1       // a format's answer: x->file is another file now
+#define EXEC_AGAIN 1  // a format's answer: x->file is another file now
 
 // Bytes gathered in kernel pages, in order.
 struct chain {
@@ -20,18 +20,18 @@ struct chain {
 };
 
 struct exec {
-    struct file *file;               // the program; owned
-    char *path;                      // name of x->file, as argv[0] of a script's interpreter sees it
-    const char *given_path;          // as the caller said: AT_EXECFN
-    char head[EXEC_HEAD];            // start of the file, the rest zero
+    struct file *file;       // the program; owned
+    char *path;              // name of x->file, as argv[0] of a script's interpreter sees it
+    const char *given_path;  // as the caller said: AT_EXECFN
+    char head[EXEC_HEAD];    // start of the file, the rest zero
     const struct exec_args *args;
     // Arguments that replace argv[0], last one first; owned
     char *prefix[EXEC_PREFIX];
     u32 nr_prefix;
     u32 depth;
     // Gathered by exec_gather()
-    struct chain strings;            // argv, envp, AT_EXECFN, AT_RANDOM's 16 bytes
-    struct chain vector;             // argc, argv …, 0, envp …, 0 as offsets into strings + 1
+    struct chain strings;  // argv, envp, AT_EXECFN, AT_RANDOM's 16 bytes
+    struct chain vector;   // argc, argv …, 0, envp …, 0 as offsets into strings + 1
     u64 argc, envc, env_offset, execfn_offset, random_offset;
     // Made by the format
     struct mm *mm;
@@ -40,7 +40,7 @@ struct exec {
 
 struct binfmt {
     const char *name;
-    int (*load)(struct exec *x);     // 0: x->mm is complete; EXEC_AGAIN; -ENOEXEC: not mine; or errno
+    int (*load)(struct exec *x);  // 0: x->mm is complete; EXEC_AGAIN; -ENOEXEC: not mine; or errno
     struct binfmt *next;
 };
 void binfmt_register(struct binfmt *f);

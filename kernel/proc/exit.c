@@ -64,7 +64,7 @@ void process_times(struct process *p, struct cpu_times *out) {
     struct task *t;
     u64 flags = irqlock_acquire(&p->siglock);
     *out = p->dead_threads;
-    list_for_each(t, &p->threads, thread_link) {
+    list_for_each (t, &p->threads, thread_link) {
         struct cpu_times one;
         task_times(t, &one);
         add_times(out, &one);
@@ -76,13 +76,14 @@ static void process_counts(struct process *p, struct rusage_counts *out) {
     struct task *t;
     u64 flags = irqlock_acquire(&p->siglock);
     *out = p->dead_counts;
-    list_for_each(t, &p->threads, thread_link)
+    list_for_each (t, &p->threads, thread_link)
         add_task_counts(out, t);
     irqlock_release(&p->siglock, flags);
 }
 
 static struct timeval timeval_from_ns(u64 ns) {
-    return (struct timeval){.tv_sec = ns / NSEC_PER_SEC, .tv_usec = ns % NSEC_PER_SEC / NSEC_PER_USEC};
+    return (struct timeval){.tv_sec = ns / NSEC_PER_SEC,
+                            .tv_usec = ns % NSEC_PER_SEC / NSEC_PER_USEC};
 }
 
 void process_rusage(struct process *p, int who, struct rusage *out) {
@@ -97,8 +98,12 @@ void process_rusage(struct process *p, int who, struct rusage *out) {
         process_counts(p, &c);
     }
     *out = (struct rusage){
-        .ru_utime = timeval_from_ns(t.user), .ru_stime = timeval_from_ns(t.system),
-        .ru_minflt = c.minflt, .ru_majflt = c.majflt, .ru_nvcsw = c.nvcsw, .ru_nivcsw = c.nivcsw,
+        .ru_utime = timeval_from_ns(t.user),
+        .ru_stime = timeval_from_ns(t.system),
+        .ru_minflt = c.minflt,
+        .ru_majflt = c.majflt,
+        .ru_nvcsw = c.nvcsw,
+        .ru_nivcsw = c.nivcsw,
     };
     if (who != RUSAGE_CHILDREN && p == current->process && current->mm)
         out->ru_maxrss = current->mm->rss_peak * (PAGE_SIZE / 1024);
@@ -162,7 +167,8 @@ static struct process *find_reaper(struct process *p) {
 }
 
 // A group lost its last link to the rest of its session while members are stopped: nobody could continue them.
-static void check_orphaned(struct process *p, struct process *parent, const struct process *without) {
+static void check_orphaned(struct process *p, struct process *parent,
+                           const struct process *without) {
     if (!parent || parent->pgrp == p->pgrp || parent->session != p->session)
         return;
     if (!pgrp_is_orphaned(p->pgrp, without) || !pgrp_has_stopped(p->pgrp))
@@ -174,7 +180,7 @@ static void check_orphaned(struct process *p, struct process *parent, const stru
 // Zombies that nobody waits for go to `dead`.
 static void give_away_children(struct process *p, struct list *dead) {
     struct process *c, *next, *reaper = find_reaper(p);
-    list_for_each_safe(c, next, &p->children, sibling) {
+    list_for_each_safe (c, next, &p->children, sibling) {
         c->parent = reaper;
         list_move_tail(&c->sibling, &reaper->children);
         if (c->parent_death_signal)
@@ -208,7 +214,7 @@ static void process_died(struct process *p, struct list *dead) {
 
 static void put_dead(struct list *dead) {
     struct task *t, *next;
-    list_for_each_safe(t, next, dead, thread_link) {
+    list_for_each_safe (t, next, dead, thread_link) {
         list_del(&t->thread_link);
         task_put(t);
     }
@@ -319,7 +325,7 @@ static int kill_other_threads(struct process *p) {
     bool mine = !p->group_exit && !p->exec_by;
     if (mine) {
         p->exec_by = current;
-        list_for_each(t, &p->threads, thread_link)
+        list_for_each (t, &p->threads, thread_link)
             if (t != current && !(t->flags & TASK_EXITING)) {
                 t->pending.set |= SIGMASK(SIGKILL);
                 signal_wake(t, true);

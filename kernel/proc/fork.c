@@ -30,8 +30,8 @@
 #include "proc/life.h"
 #include "proc/signal.h"
 
-#define CLONE_UNSUPPORTED                                                                               \
-    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |       \
+#define CLONE_UNSUPPORTED                                                                          \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
      CLONE_NEWNET | CLONE_PIDFD | CLONE_INTO_CGROUP)
 
 int threads_max = 65536;
@@ -184,7 +184,8 @@ static void copy_attributes(struct task *t, const struct clone_request *r) {
     t->personality = current->personality;
     t->timer_slack = current->timer_slack;
     t->start_time = clock_ns();
-    t->flags = TASK_FORKED_NOEXEC | (current->flags & TASK_NO_NEW_PRIVS) | (f & CLONE_VFORK ? TASK_VFORKED : 0);
+    t->flags = TASK_FORKED_NOEXEC | (current->flags & TASK_NO_NEW_PRIVS) |
+               (f & CLONE_VFORK ? TASK_VFORKED : 0);
     t->clear_child_tid = f & CLONE_CHILD_CLEARTID ? (u32 *)r->child_tid : NULL;
     t->restart_arg[0] = f & CLONE_CHILD_SETTID ? r->child_tid : 0;
     if (!(f & CLONE_VM) || f & CLONE_VFORK)
@@ -294,7 +295,8 @@ static void discard(struct task *t, bool thread) {
 }
 
 static void wait_for_vfork(struct task *t) {
-    wait_event_killable(&t->process->child_wait, !(load_acquire(&t->flags) & TASK_VFORKED), "vfork");
+    wait_event_killable(&t->process->child_wait, !(load_acquire(&t->flags) & TASK_VFORKED),
+                        "vfork");
 }
 
 long do_clone(const struct clone_request *r) {

@@ -27,7 +27,9 @@ static void move_to_session(struct process *p, struct pid *session) {
     pid_put_locked(old);
 }
 
-static struct process *find_or_self(int pid) { return pid == 0 ? current->process : process_find(pid); }
+static struct process *find_or_self(int pid) {
+    return pid == 0 ? current->process : process_find(pid);
+}
 
 // The group that p may enter, or NULL with *error.
 static struct pid *target_group(struct process *p, int pgid, int *error) {

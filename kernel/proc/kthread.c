@@ -23,7 +23,8 @@
 static struct sighand *kernel_sighand;
 static struct process *kthreadd;
 
-struct task *task_from_nothing(const char *name, struct sighand *s, struct process *parent, u32 flags) {
+struct task *task_from_nothing(const char *name, struct sighand *s, struct process *parent,
+                               u32 flags) {
     struct task *t = task_alloc(name);
     if (!t)
         return NULL;
@@ -138,7 +139,7 @@ void kthread_init(void) {
     kthreadd = t->process;
     if (!kthread_run(flush_thread, NULL, "flush"))
         panic("no memory for the flush thread");
-    for_each_hart(h) {
+    for_each_hart (h) {
         t = kthread_create(softwork_thread, (void *)(u64)h, "ksoftirqd/%u", h);
         if (!t)
             panic("no memory for ksoftirqd");

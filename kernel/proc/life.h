@@ -16,8 +16,8 @@ struct clone_request {
     int exit_signal;  // 0 … 64
     u64 stack;        // user stack pointer, 0: the caller's
     u64 tls;
-    u64 parent_tid;   // user address for CLONE_PARENT_SETTID
-    u64 child_tid;    // user address for CLONE_CHILD_SETTID, _CLEARTID
+    u64 parent_tid;  // user address for CLONE_PARENT_SETTID
+    u64 child_tid;   // user address for CLONE_CHILD_SETTID, _CLEARTID
 };
 // clone(2): the child's tid, or -EAGAIN, -ENOMEM, -EINVAL, -ERESTARTNOINTR.
 long do_clone(const struct clone_request *r);
@@ -25,12 +25,12 @@ long do_clone(const struct clone_request *r);
 struct process *process_create(struct sighand *s);
 // Put a new task into the pid table, its process's threads and the list of all tasks. => family_lock and p->siglock held
 void task_link(struct task *t, struct process *p);
-extern int threads_max;          // tasks at most
+extern int threads_max;  // tasks at most
 
 // ---- exec.c ----
-struct exec_args {               // where argv and envp come from
-    u64 argv, envp;              // user addresses of arrays of pointers
-    const char *const *kernel_argv, *const *kernel_envp;   // if kernel_argv is set: these instead
+struct exec_args {                                        // where argv and envp come from
+    u64 argv, envp;                                       // user addresses of arrays of pointers
+    const char *const *kernel_argv, *const *kernel_envp;  // if kernel_argv is set: these instead
 };
 // execve(2) of `path` (from dirfd; NULL path: not used). 0, or errno with the caller as it was.
 int do_execve(int dirfd, const char *path, const struct exec_args *args);
@@ -47,18 +47,19 @@ void task_unlink(struct task *t);
 int become_only_thread(void);
 // A parent that waits in vfork() may go on: current no longer uses its memory.
 void vfork_release(void);
-void task_times(struct task *t, struct cpu_times *out);                    // ns on a hart
-void process_times(struct process *p, struct cpu_times *out);              // of all threads, dead ones too
-void process_rusage(struct process *p, int who, struct rusage *out);       // getrusage(2), => family_lock not held
+void task_times(struct task *t, struct cpu_times *out);        // ns on a hart
+void process_times(struct process *p, struct cpu_times *out);  // of all threads, dead ones too
+void process_rusage(struct process *p, int who,
+                    struct rusage *out);  // getrusage(2), => family_lock not held
 
 // ---- wait4.c ----
 struct wait_request {
-    int which;        // P_ALL, P_PID, P_PGID
+    int which;  // P_ALL, P_PID, P_PGID
     int id;
-    int options;      // WNOHANG, WEXITED …
+    int options;  // WNOHANG, WEXITED …
     // results
-    int pid, uid, status, code, full;    // code: CLD_
-    struct rusage *usage;                // may be NULL
+    int pid, uid, status, code, full;  // code: CLD_
+    struct rusage *usage;              // may be NULL
 };
 // A child's pid, 0 (WNOHANG), -ECHILD, -ERESTARTSYS.
 long do_wait(struct wait_request *w);
@@ -68,60 +69,62 @@ long do_wait(struct wait_request *w);
 // to end it. kthread_run starts it at once, and gives no reference unless kthread_stop() is to follow: task_get() it.
 struct task *kthread_create(void (*fn)(void *), void *arg, const char *name, ...) __printf(3, 4);
 struct task *kthread_run(void (*fn)(void *), void *arg, const char *name, ...) __printf(3, 4);
-bool kthread_should_stop(void);                // for the thread: somebody waits for its end
-void kthread_stop(struct task *t);             // ask it to end, wake it, wait; drops the caller's reference
-void kthread_init(void);                       // pid 2, then the threads for softwork of each hart
+bool kthread_should_stop(void);     // for the thread: somebody waits for its end
+void kthread_stop(struct task *t);  // ask it to end, wake it, wait; drops the caller's reference
+void kthread_init(void);            // pid 2, then the threads for softwork of each hart
 
 // ---- cred.c ----
-struct cred *cred_create(void);                // root's
+struct cred *cred_create(void);  // root's
 static inline struct cred *cred_get(struct cred *c) {
     ref_get(&c->ref);
     return c;
 }
 void cred_put(struct cred *c);
-struct cred *cred_copy(void);                  // of current's, to be changed and installed; NULL
-void cred_install(struct cred *c);             // becomes current's; takes over the reference
+struct cred *cred_copy(void);       // of current's, to be changed and installed; NULL
+void cred_install(struct cred *c);  // becomes current's; takes over the reference
 int cred_setuid(u32 uid);
 int cred_setgid(u32 gid);
-int cred_setresuid(u32 r, u32 e, u32 s);       // ~0u: leave
+int cred_setresuid(u32 r, u32 e, u32 s);  // ~0u: leave
 int cred_setresgid(u32 r, u32 e, u32 s);
 int cred_setreuid(u32 r, u32 e);
 int cred_setregid(u32 r, u32 e);
 int cred_setgroups(u32 n, const u32 *groups);
-u32 cred_setfsuid(u32 uid);                    // the old one
+u32 cred_setfsuid(u32 uid);  // the old one
 u32 cred_setfsgid(u32 gid);
-void user_count(u32 uid, int delta);           // tasks of a user, root's are not counted. => family_lock held
-u32 user_tasks(u32 uid);                       // => family_lock held
-bool user_reserve(u32 uid);                    // make a counter for uid; false: out of memory. => family_lock not held
+void user_count(u32 uid,
+                int delta);  // tasks of a user, root's are not counted. => family_lock held
+u32 user_tasks(u32 uid);     // => family_lock held
+bool user_reserve(
+    u32 uid);  // make a counter for uid; false: out of memory. => family_lock not held
 
 // ---- group.c ----
 int do_setpgid(int pid, int pgid);
-int do_setsid(void);                           // the session's number
+int do_setsid(void);  // the session's number
 int do_getpgid(int pid);
 int do_getsid(int pid);
 
 // ---- deliver.c ----
-#define SIGPAGE (USER_TOP - PAGE_SIZE)         // user address of the page that holds the return trampoline
+#define SIGPAGE (USER_TOP - PAGE_SIZE)  // user address of the page that holds the return trampoline
 #define STACK_TOP (USER_TOP - 16 * PAGE_SIZE)  // above it nothing but that page
 void deliver_init(void);
 struct mm;
-int sigpage_map(struct mm *mm);                // exec: 0 or errno
+int sigpage_map(struct mm *mm);  // exec: 0 or errno
 long do_sigreturn(void);
 
 // ---- oom.c ----
 void oom_init(void);
 
 // ---- start.c ----
-struct init_options {          // must stay valid
-    const char *root;          // device of the root file system; NULL: it is mounted already
+struct init_options {  // must stay valid
+    const char *root;  // device of the root file system; NULL: it is mounted already
     bool read_only;
-    const char *init;          // program; NULL: the usual places
-    const char **argv;         // argv[0] is filled in by pid 1; ends with NULL
-    const char *const *envp;   // ends with NULL
+    const char *init;         // program; NULL: the usual places
+    const char **argv;        // argv[0] is filled in by pid 1; ends with NULL
+    const char *const *envp;  // ends with NULL
 };
 // Make pid 1, which mounts the root, /dev, /proc, /tmp and /dev/shm, opens the console and runs init; then pid 2 and the
 // other kernel threads. => called once, by the boot thread
 void start_init(const struct init_options *o);
-extern struct process *init_process;           // [I] pid 1
+extern struct process *init_process;  // [I] pid 1
 
 #endif

@@ -12,7 +12,8 @@
 #include "proc/signal.h"
 #include "time/timer.h"
 
-#define VICTIM_TIME (100 * NSEC_PER_MSEC)  // that a victim gets to die before the caller looks again
+#define VICTIM_TIME                                                                                \
+    (100 * NSEC_PER_MSEC)  // that a victim gets to die before the caller looks again
 
 // A program may ask to be killed sooner or later, in thousandths of all memory: /proc/pid/oom_score_adj.
 static u64 adjusted(const struct process *p, u64 pages) {
@@ -25,10 +26,11 @@ static u64 badness(const struct process *p) {
     struct task *t;
     if (p->pid->nr == 1)
         return 0;
-    list_for_each(t, &p->threads, thread_link) {
+    list_for_each (t, &p->threads, thread_link) {
         struct mm *mm = READ_ONCE(t->mm);  // may be going away: then the number is wrong, no more
         if (mm && !(t->flags & (TASK_KTHREAD | TASK_EXITING)))
-            return adjusted(p, READ_ONCE(mm->rss_anon) + READ_ONCE(mm->rss_shmem) + READ_ONCE(mm->table_pages));
+            return adjusted(p, READ_ONCE(mm->rss_anon) + READ_ONCE(mm->rss_shmem) +
+                                   READ_ONCE(mm->table_pages));
     }
     return 0;
 }
@@ -39,7 +41,7 @@ static struct task *choose(bool *dying, u64 *worst) {
     *worst = 0;
     *dying = false;
     spin_lock(&family_lock);
-    list_for_each(t, &all_tasks, all_link) {
+    list_for_each (t, &all_tasks, all_link) {
         if (!t->process || t != t->process->leader)
             continue;
         if (t->flags & TASK_OOM_VICTIM) {

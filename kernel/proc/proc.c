@@ -27,7 +27,8 @@
 #include "mm/slab.h"
 
 #define PID_HASH 1024
-#define RESERVED_PIDS 300  // after the numbers have wrapped around, small ones are left to system programs
+#define RESERVED_PIDS                                                                              \
+    300  // after the numbers have wrapped around, small ones are left to system programs
 #define PID_LIMIT 4194304
 
 extern char boot_stack[];
@@ -45,8 +46,8 @@ u32 nr_tasks;
 u64 forks_total;
 int pid_max = 32768;
 static struct hlist_head pid_hash[PID_HASH];
-static struct idmap numbers;   // [family]
-static bool wrapped;           // [family] numbers have been handed out up to pid_max once
+static struct idmap numbers;  // [family]
+static bool wrapped;          // [family] numbers have been handed out up to pid_max once
 static struct slab_cache *task_cache, *pid_cache;
 
 // ---- tasks ----
@@ -77,7 +78,8 @@ struct task *task_alloc(const char *name) {
     t->kernel_stack = page_va(stack);
     *(u64 *)t->kernel_stack = STACK_CANARY;
     t->thread.kernel_sp = (u64)t->kernel_stack + KERNEL_STACK_SIZE;
-    t->thread.preempt_count = 2;  // as in every thread that is switched away from: one, and the run queue's lock
+    t->thread.preempt_count =
+        2;  // as in every thread that is switched away from: one, and the run queue's lock
     t->se.class = &rr_class;
     t->se.weight = 1024;
     return t;
@@ -109,7 +111,8 @@ const char *task_state_name(u32 state) {
         u32 bits;
         const char *name;
     } names[] = {
-        {TASK_ZOMBIE, "Z"}, {TASK_DEAD, "X"}, {TASK_STOPPED, "T"}, {TASK_TRACED, "t"},
+        {TASK_ZOMBIE, "Z"},          {TASK_DEAD, "X"},
+        {TASK_STOPPED, "T"},         {TASK_TRACED, "t"},
         {TASK_UNINTERRUPTIBLE, "D"}, {TASK_INTERRUPTIBLE, "S"},
     };
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++)

@@ -28,9 +28,9 @@ enum task_state {
     TASK_TRACED = 8,
     TASK_ZOMBIE = 16,
     TASK_DEAD = 32,
-    TASK_KILLABLE = 64,        // or'ed to UNINTERRUPTIBLE: a fatal signal wakes it
-    TASK_NEW = 128,            // not started yet
-    TASK_WAKING = 256,         // between two run queues
+    TASK_KILLABLE = 64,  // or'ed to UNINTERRUPTIBLE: a fatal signal wakes it
+    TASK_NEW = 128,      // not started yet
+    TASK_WAKING = 256,   // between two run queues
 };
 #define TASK_ASLEEP (TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE | TASK_KILLABLE)
 
@@ -38,11 +38,11 @@ enum task_state {
 struct pid {
     struct ref ref;
     int nr;
-    struct hlist_node hash;   // [family]
-    struct task *task;        // [family] thread with this id, or NULL
-    struct list group;        // [family] processes of the process group of this number
-    struct list session;      // [family] processes of the session of this number
-    struct tty *tty;          // [family] controlling terminal of the session of this number
+    struct hlist_node hash;  // [family]
+    struct task *task;       // [family] thread with this id, or NULL
+    struct list group;       // [family] processes of the process group of this number
+    struct list session;     // [family] processes of the session of this number
+    struct tty *tty;         // [family] controlling terminal of the session of this number
 };
 
 // Credentials never change once a task has them: setuid() and friends install a new copy.
@@ -57,73 +57,75 @@ struct cred {
 
 struct sigqueue;  // one pending signal with its siginfo; proc/signal.c
 struct sigpending {
-    u64 set;           // bit n-1: signal n is pending
-    struct list queue; // of struct sigqueue
+    u64 set;            // bit n-1: signal n is pending
+    struct list queue;  // of struct sigqueue
 };
 
 struct sighand {
     struct ref ref;
-    struct irqlock lock;           // guards action
-    struct sigaction action[64];   // of signal n at n-1
+    struct irqlock lock;          // guards action
+    struct sigaction action[64];  // of signal n at n-1
 };
 
 // Shared by the threads of a process. Freed when the last thread is released and the parent has reaped it.
 struct process {
     struct ref ref;
     // [family] family_lock
-    struct list threads;           // of task.thread_link; to change also siglock, so either lock is enough to read
+    struct list
+        threads;  // of task.thread_link; to change also siglock, so either lock is enough to read
     struct task *leader;
-    u32 nr_threads;                // not yet dead
+    u32 nr_threads;  // not yet dead
     struct process *parent;
-    struct list children;          // of sibling
+    struct list children;  // of sibling
     struct list sibling;
-    struct pid *pgrp, *session;    // hold references
+    struct pid *pgrp, *session;  // hold references
     struct list pgrp_link, session_link;
-    bool has_execed;               // setpgid() by the parent is over
+    bool has_execed;  // setpgid() by the parent is over
     bool child_subreaper;
-    s32 oom_score_adj;             // [a] -1000 … 1000, as the program set it
-    int parent_death_signal;       // sent to us when the parent ends; 0 none
-    int exit_signal;               // sent to the parent at exit; 0 none
-    int wait_status;               // of a zombie: as wait4 reports it
-    int full_status;               // of a zombie: the whole int given to exit (xv6 programs)
+    s32 oom_score_adj;        // [a] -1000 … 1000, as the program set it
+    int parent_death_signal;  // sent to us when the parent ends; 0 none
+    int exit_signal;          // sent to the parent at exit; 0 none
+    int wait_status;          // of a zombie: as wait4 reports it
+    int full_status;          // of a zombie: the whole int given to exit (xv6 programs)
     struct cpu_times {
-        u64 user, system;          // ns
-    } dead_threads, children_time; // of exited threads; of reaped children
+        u64 user, system;           // ns
+    } dead_threads, children_time;  // of exited threads; of reaped children
     struct rusage_counts {
         u64 minflt, majflt, nvcsw, nivcsw;
     } dead_counts, children_counts;
     // [siglock]
     struct irqlock siglock;
-    struct sigpending pending;     // sent to the process as a whole
-    bool group_exit;               // all threads are to die, with group_code
-    int group_code;                // wait status
-    struct task *exec_by;          // thread that is exec'ing and waits for the others to die
-    u32 stop_flags;                // STOP_ bits, proc/signal.c
+    struct sigpending pending;  // sent to the process as a whole
+    bool group_exit;            // all threads are to die, with group_code
+    int group_code;             // wait status
+    struct task *exec_by;       // thread that is exec'ing and waits for the others to die
+    u32 stop_flags;             // STOP_ bits, proc/signal.c
     u32 stop_signal;
-    u32 stopping;                  // threads that still have to stop
-    u32 nr_live;                   // threads that have not begun to exit
+    u32 stopping;  // threads that still have to stop
+    u32 nr_live;   // threads that have not begun to exit
     // own locks
-    struct waitq child_wait;       // wait4() sleeps here
-    struct sighand *sighand;       // [I] after creation, but for exec
-    struct timer real_timer;       // ITIMER_REAL
-    u64 real_interval;             // ns [siglock]
-    struct cpu_timers *cpu_timers; // ITIMER_VIRTUAL and _PROF, time/posix.c; NULL until used [siglock]
-    u32 nr_queued;                 // signals in queues, for RLIMIT_SIGPENDING [siglock]
+    struct waitq child_wait;  // wait4() sleeps here
+    struct sighand *sighand;  // [I] after creation, but for exec
+    struct timer real_timer;  // ITIMER_REAL
+    u64 real_interval;        // ns [siglock]
+    struct cpu_timers
+        *cpu_timers;  // ITIMER_VIRTUAL and _PROF, time/posix.c; NULL until used [siglock]
+    u32 nr_queued;    // signals in queues, for RLIMIT_SIGPENDING [siglock]
     struct rlimit limit[RLIM_NLIMITS];  // [siglock] to write
-    u64 start_time;                // [I] ns since boot
-    struct pid *pid;               // [I] of the leader, holds a reference
+    u64 start_time;                     // [I] ns since boot
+    struct pid *pid;                    // [I] of the leader, holds a reference
 };
 
 struct task {
-    struct thread thread;     // first: tp points at it
-    struct ref ref;           // one for being alive or zombie, one for each pointer kept elsewhere
+    struct thread thread;  // first: tp points at it
+    struct ref ref;        // one for being alive or zombie, one for each pointer kept elsewhere
     // [runq] lock of the run queue it belongs to
-    u32 state;                // enum task_state; its owner may set a sleeping state without the lock
-    u32 hart;                 // whose run queue; changes only with that queue's lock held
-    bool on_hart;             // its registers are in use
+    u32 state;     // enum task_state; its owner may set a sleeping state without the lock
+    u32 hart;      // whose run queue; changes only with that queue's lock held
+    bool on_hart;  // its registers are in use
     struct sched_entity se;
-    u64 affinity;             // bit h: may run on hart h
-    u64 nvcsw, nivcsw;        // voluntary and involuntary switches
+    u64 affinity;       // bit h: may run on hart h
+    u64 nvcsw, nivcsw;  // voluntary and involuntary switches
     // [family]
     struct list all_link;     // circular list of every task
     struct list thread_link;  // in process->threads
@@ -134,55 +136,55 @@ struct task {
     struct mm *active_mm;     // whose page table this thread runs on
     struct files *files;
     struct fs_context *fs;
-    struct cred *cred;        // others read it through cred_of()
+    struct cred *cred;  // others read it through cred_of()
     char name[TASK_NAME];
-    u32 flags;                // TASK_ bits, below
-    u32 *clear_child_tid;     // user address
-    void *robust_list;        // user address
-    u64 utime, stime;         // ns
-    u64 acct_stamp;           // ns: start of the stretch being accounted
+    u32 flags;             // TASK_ bits, below
+    u32 *clear_child_tid;  // user address
+    void *robust_list;     // user address
+    u64 utime, stime;      // ns
+    u64 acct_stamp;        // ns: start of the stretch being accounted
     u64 minflt, majflt;
-    int exit_code;            // wait status
+    int exit_code;  // wait status
     u32 personality;
-    u64 timer_slack;          // ns
+    u64 timer_slack;  // ns
     // [siglock]
-    u64 blocked;              // signal mask; [s] to write, siglock held
-    u64 real_blocked;         // the mask outside sigtimedwait(), which unblocks what it waits for; else 0
+    u64 blocked;       // signal mask; [s] to write, siglock held
+    u64 real_blocked;  // the mask outside sigtimedwait(), which unblocks what it waits for; else 0
     struct sigpending pending;
     // [s]
-    u64 saved_blocked;        // mask to put back after sigsuspend and friends
+    u64 saved_blocked;  // mask to put back after sigsuspend and friends
     bool restore_blocked;
     struct sigaltstack altstack;
     long (*restart)(struct task *);  // for -ERESTART_RESTARTBLOCK
-    u64 restart_arg[4];              // (a kernel thread's function, argument, stop request: proc/kthread.c)
+    u64 restart_arg[4];  // (a kernel thread's function, argument, stop request: proc/kthread.c)
     // what it sleeps on, for ps and gdb
-    const char *wmesg;        // [s]
-    const void *wchan;        // [s]
-    u64 start_time;           // [I] ns since boot
-    void *kernel_stack;       // [I]
+    const char *wmesg;   // [s]
+    const void *wchan;   // [s]
+    u64 start_time;      // [I] ns since boot
+    void *kernel_stack;  // [I]
 };
 
-#define TASK_KTHREAD 1u      // flags
+#define TASK_KTHREAD 1u  // flags
 #define TASK_EXITING 2u
 #define TASK_FORKED_NOEXEC 4u
 #define TASK_IDLE 8u
 #define TASK_OOM_VICTIM 16u
-#define TASK_VFORKED 64u     // the parent waits in vfork() until we exec or exit
-#define TASK_NO_NEW_PRIVS 128u // exec honours no set-uid bits
+#define TASK_VFORKED 64u        // the parent waits in vfork() until we exec or exit
+#define TASK_NO_NEW_PRIVS 128u  // exec honours no set-uid bits
 
 #define current ((struct task *)current_thread)
 static inline struct task *thread_task(struct thread *t) { return (struct task *)t; }
 
 // The lock of all family relations: parents, children, threads, groups, sessions, the pid table, the task list.
 extern struct spinlock family_lock;
-extern struct list all_tasks;       // [family] task.all_link, the boot hart's idle task first
-extern u32 nr_tasks;                // [family]
+extern struct list all_tasks;  // [family] task.all_link, the boot hart's idle task first
+extern u32 nr_tasks;           // [family]
 extern u64 forks_total;
-extern int pid_max;                 // first number that is not handed out
-int pid_set_max(int limit);         // 0, -EINVAL outside 301 … 4194304, -ENOMEM
+extern int pid_max;          // first number that is not handed out
+int pid_set_max(int limit);  // 0, -EINVAL outside 301 … 4194304, -ENOMEM
 
-void boot_task_init(void);          // hart 0, first: current becomes a whole task
-void proc_init(void);               // needs the slab allocator
+void boot_task_init(void);  // hart 0, first: current becomes a whole task
+void proc_init(void);       // needs the slab allocator
 // A task with stack, state TASK_NEW, reference 1, no resources; NULL when out of memory.
 struct task *task_alloc(const char *name);
 void task_set_name(struct task *t, const char *name);
@@ -192,28 +194,30 @@ void process_put(struct process *p);
 static inline void process_get(struct process *p) { ref_get(&p->ref); }
 
 // pids. => family_lock held for pid_find, pid_attach, pid_detach
-struct pid *pid_alloc(void);                    // new number, reference 1; NULL: out of memory or of numbers
-struct pid *pid_find(int nr);                   // borrows; NULL
+struct pid *pid_alloc(void);   // new number, reference 1; NULL: out of memory or of numbers
+struct pid *pid_find(int nr);  // borrows; NULL
 static inline void pid_get(struct pid *p) { ref_get(&p->ref); }
-void pid_put(struct pid *p);                    // takes family_lock when last: => not held
-void pid_put_locked(struct pid *p);             // => family_lock held
-struct pid *pid_next(int nr);                   // the one with the smallest number >= nr that lives; => family_lock held; borrows
+void pid_put(struct pid *p);         // takes family_lock when last: => not held
+void pid_put_locked(struct pid *p);  // => family_lock held
+struct pid *pid_next(
+    int nr);  // the one with the smallest number >= nr that lives; => family_lock held; borrows
 u32 pids_in_use(void);
-struct task *task_lookup(int nr);               // takes the lock; returns a reference or NULL
-struct process *process_find(int tgid);         // => family_lock held; borrows
+struct task *task_lookup(int nr);        // takes the lock; returns a reference or NULL
+struct process *process_find(int tgid);  // => family_lock held; borrows
 static inline int task_tgid(const struct task *t) { return t->process ? t->process->pid->nr : 0; }
 
 // Parts of signals that lower rooms call; the rest is in proc/signal.h.
-bool signal_pending(void);                      // current must look at its signals: stop waiting
-bool fatal_signal_pending(void);                // current is about to die
+bool signal_pending(void);        // current must look at its signals: stop waiting
+bool fatal_signal_pending(void);  // current is about to die
 // Send sig as the kernel (si_code SI_KERNEL) to a process / to all of a process group. Any context / => no locks.
 void signal_process(struct process *p, int sig);
 void signal_pgrp(struct pid *pgrp, int sig);
 // Internal results of an interrupted call; they never reach a program.
-#define ERESTARTSYS 512            // restart if the handler has SA_RESTART, else EINTR
-#define ERESTARTNOINTR 513         // always restart
-#define ERESTARTNOHAND 514         // EINTR if a handler ran, else restart
-#define ERESTART_RESTARTBLOCK 516  // call task->restart through restart_syscall, or EINTR if a handler ran
+#define ERESTARTSYS 512     // restart if the handler has SA_RESTART, else EINTR
+#define ERESTARTNOINTR 513  // always restart
+#define ERESTARTNOHAND 514  // EINTR if a handler ran, else restart
+#define ERESTART_RESTARTBLOCK                                                                      \
+    516  // call task->restart through restart_syscall, or EINTR if a handler ran
 
 // Kernel threads: a task without user memory, started by kthreadd's ways in proc/kthread.c (see proc/life.h).
 
@@ -221,7 +225,7 @@ const char *task_state_name(u32 state);  // one letter as /proc/pid/stat has it:
 
 // Credentials of another task: borrowed while family_lock is held.
 static inline const struct cred *cred_of(const struct task *t) { return load_acquire(&t->cred); }
-bool capable(void);                             // current is root (euid 0)
-bool in_group(u32 gid);                         // current's fsgid or groups
+bool capable(void);      // current is root (euid 0)
+bool in_group(u32 gid);  // current's fsgid or groups
 
 #endif

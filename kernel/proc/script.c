@@ -31,7 +31,8 @@ static int push(struct exec *x, const char *s, size_t n) {
 }
 
 // The two words of the first line. -ENOEXEC: it is cut off, or empty.
-static int parse_line(const char *head, const char **name, size_t *name_length, const char **arg, size_t *arg_length) {
+static int parse_line(const char *head, const char **name, size_t *name_length, const char **arg,
+                      size_t *arg_length) {
     const char *end = memchr(head, '\n', EXEC_HEAD), *s = head + 2;
     bool whole = end || memchr(head, 0, EXEC_HEAD);
     if (!end)
@@ -66,8 +67,8 @@ static int script_load(struct exec *x) {
     const char *script = x->path ? x->path : x->given_path;
     if (x->nr_prefix)
         kfree(x->prefix[--x->nr_prefix]);
-    if ((error = push(x, script, strlen(script))) || (arg_length && (error = push(x, arg, arg_length))) ||
-        (error = push(x, name, name_length)))
+    if ((error = push(x, script, strlen(script))) ||
+        (arg_length && (error = push(x, arg, arg_length))) || (error = push(x, name, name_length)))
         return error;
     kfree(x->path);
     x->path = copy_string(name, name_length);

@@ -34,7 +34,7 @@
 #include "proc/life.h"
 #include "arch/hart.h"
 
-#define IGNORED_BY_DEFAULT \
+#define IGNORED_BY_DEFAULT                                                                         \
     (SIGMASK(SIGCONT) | SIGMASK(SIGCHLD) | SIGMASK(SIGWINCH) | SIGMASK(SIGURG))
 
 static struct slab_cache *sigqueue_cache, *sighand_cache;
@@ -115,7 +115,7 @@ static void sigqueue_free(struct sigqueue *q) {
 void sigpending_flush(struct sigpending *p) {
     struct sigqueue *q, *next;
     p->set = 0;
-    list_for_each_safe(q, next, &p->queue, link)
+    list_for_each_safe (q, next, &p->queue, link)
         sigqueue_free(q);
 }
 
@@ -124,7 +124,7 @@ static void remove_pending(struct sigpending *p, u64 set) {
     if (!(p->set & set))
         return;
     p->set &= ~set;
-    list_for_each_safe(q, next, &p->queue, link)
+    list_for_each_safe (q, next, &p->queue, link)
         if (SIGMASK(q->info.si_signo) & set)
             sigqueue_free(q);
 }
@@ -132,7 +132,7 @@ static void remove_pending(struct sigpending *p, u64 set) {
 static void remove_everywhere(struct process *p, u64 set) {
     struct task *t;
     remove_pending(&p->pending, set);
-    list_for_each(t, &p->threads, thread_link)
+    list_for_each (t, &p->threads, thread_link)
         remove_pending(&t->pending, set);
 }
 
@@ -160,7 +160,7 @@ static int enqueue(struct process *p, struct sigpending *to, const struct siginf
 static void dequeue(struct sigpending *from, int sig, struct siginfo *info) {
     struct sigqueue *q, *found = NULL;
     bool more = false;
-    list_for_each(q, &from->queue, link) {
+    list_for_each (q, &from->queue, link) {
         if (q->info.si_signo != sig)
             continue;
         if (found) {
@@ -205,7 +205,8 @@ bool fatal_signal_pending(void) {
 
 static bool must_look(const struct task *t) {
     const struct process *p = t->process;
-    return (t->pending.set | p->pending.set) & ~t->blocked || p->stop_flags & (STOP_ACTIVE | CONT_NOTIFY);
+    return (t->pending.set | p->pending.set) & ~t->blocked ||
+           p->stop_flags & (STOP_ACTIVE | CONT_NOTIFY);
 }
 
 void signal_recalc(void) {
@@ -243,7 +244,7 @@ void process_start_exit(struct process *p, int status) {
     p->group_code = status;
     p->stop_flags &= ~(STOP_ACTIVE | STOP_DONE);
     p->stopping = 0;
-    list_for_each(t, &p->threads, thread_link)
+    list_for_each (t, &p->threads, thread_link)
         if (!(t->flags & TASK_EXITING)) {
             t->pending.set |= SIGMASK(SIGKILL);
             signal_wake(t, true);
@@ -267,7 +268,7 @@ static struct task *choose_thread(struct process *p, int sig) {
         return current;
     if (p->leader && wants(p->leader, sig))
         return p->leader;
-    list_for_each(t, &p->threads, thread_link)
+    list_for_each (t, &p->threads, thread_link)
         if (wants(t, sig))
             return t;
     return NULL;
@@ -290,7 +291,7 @@ static void prepare_stop_continue(struct process *p, int sig) {
         return;
     p->stop_flags &= ~(STOP_ACTIVE | STOP_DONE | STOP_UNWAITED);
     p->stopping = 0;
-    list_for_each(t, &p->threads, thread_link) {
+    list_for_each (t, &p->threads, thread_link) {
         atomic_or(&t->thread.work, (u32)WORK_SIGNAL);
         task_wake(t, TASK_STOPPED);
     }
@@ -303,7 +304,8 @@ static int post(struct process *p, struct task *only, const struct siginfo *info
         return 0;
     prepare_stop_continue(p, sig);
     struct task *t = only ? (wants(only, sig) ? only : NULL) : choose_thread(p, sig);
-    bool waited_for = t && t->real_blocked & SIGMASK(sig);  // sigtimedwait() takes it, whatever the action
+    bool waited_for =
+        t && t->real_blocked & SIGMASK(sig);  // sigtimedwait() takes it, whatever the action
     if (t && !waited_for && !force && would_ignore(p, sig))
         return 0;
     if (sig == SIGKILL && !force && would_ignore(p, sig))
@@ -339,7 +341,7 @@ void signal_process(struct process *p, int sig) {
 
 void signal_pgrp_locked(struct pid *pgrp, int sig) {
     struct process *p;
-    list_for_each(p, &pgrp->group, pgrp_link)
+    list_for_each (p, &pgrp->group, pgrp_link)
         signal_process(p, sig);
 }
 
@@ -373,7 +375,9 @@ void signal_force_kill(struct task *t) {
 /* ---- kill(2) and relatives ---- */
 
 void siginfo_user(struct siginfo *info, int sig, int code) {
-    *info = (struct siginfo){.si_signo = sig, .si_code = code, .si_pid = task_tgid(current),
+    *info = (struct siginfo){.si_signo = sig,
+                             .si_code = code,
+                             .si_pid = task_tgid(current),
                              .si_uid = current->cred->uid};
 }
 
@@ -384,7 +388,8 @@ bool signal_may_send(struct process *p, int sig) {
     if (!p->leader)
         return false;
     const struct cred *target = cred_of(p->leader);
-    if (c->euid == target->suid || c->euid == target->uid || c->uid == target->suid || c->uid == target->uid)
+    if (c->euid == target->suid || c->euid == target->uid || c->uid == target->suid ||
+        c->uid == target->uid)
         return true;
     return sig == SIGCONT && p->session == current->process->session;
 }
@@ -402,7 +407,7 @@ static int kill_group(struct pid *pgrp, const struct siginfo *info) {
     int result = -ESRCH;
     if (!pgrp)
         return -ESRCH;
-    list_for_each(p, &pgrp->group, pgrp_link) {
+    list_for_each (p, &pgrp->group, pgrp_link) {
         int error = send_checked(p, info);
         if (error == 0 || result == -ESRCH)
             result = error;
@@ -414,9 +419,10 @@ static int kill_group(struct pid *pgrp, const struct siginfo *info) {
 static int kill_all(const struct siginfo *info) {
     struct task *t;
     int result = -ESRCH;
-    list_for_each(t, &all_tasks, all_link) {
+    list_for_each (t, &all_tasks, all_link) {
         struct process *p = t->process;
-        if (!p || t != p->leader || p->pid->nr == 1 || p == current->process || t->flags & TASK_KTHREAD)
+        if (!p || t != p->leader || p->pid->nr == 1 || p == current->process ||
+            t->flags & TASK_KTHREAD)
             continue;
         int error = send_checked(p, info);
         if (error == 0 || result == -ESRCH)
@@ -474,7 +480,7 @@ void signal_hand_on(u64 set) {
     struct task *t;
     if (!(p->pending.set & set))
         return;
-    list_for_each(t, &p->threads, thread_link)
+    list_for_each (t, &p->threads, thread_link)
         if (t != current && !(t->flags & TASK_EXITING) && p->pending.set & set & ~t->blocked)
             signal_wake(t, false);
 }
@@ -561,7 +567,9 @@ int signal_wait(u64 set, struct siginfo *info, u64 deadline) {
 static void send_child_info(struct process *p, int sig, int code, int status) {
     struct cpu_times t;
     process_times(p, &t);
-    struct siginfo info = {.si_signo = sig, .si_code = code, .si_pid = p->pid->nr,
+    struct siginfo info = {.si_signo = sig,
+                           .si_code = code,
+                           .si_pid = p->pid->nr,
                            .si_uid = p->leader ? cred_of(p->leader)->uid : 0};
     info.si_status = status;
     info.si_utime = t.user / (NSEC_PER_SEC / USER_HZ);
@@ -606,7 +614,7 @@ bool stop_thread_done(struct process *p) {
 // A group is orphaned when no member's parent is in the same session but another group (POSIX.1-2017 3.264).
 bool pgrp_is_orphaned(struct pid *pgrp, const struct process *without) {
     struct process *p;
-    list_for_each(p, &pgrp->group, pgrp_link) {
+    list_for_each (p, &pgrp->group, pgrp_link) {
         if (p == without || p->nr_threads == 0 || !p->parent || p->parent->pid->nr == 1)
             continue;
         if (p->parent->pgrp != pgrp && p->parent->session == p->session)
@@ -617,7 +625,7 @@ bool pgrp_is_orphaned(struct pid *pgrp, const struct process *without) {
 
 bool pgrp_has_stopped(struct pid *pgrp) {
     struct process *p;
-    list_for_each(p, &pgrp->group, pgrp_link)
+    list_for_each (p, &pgrp->group, pgrp_link)
         if (p->stop_flags & STOP_DONE)
             return true;
     return false;

@@ -8,8 +8,9 @@
 #define SIGNAL_UNMASKABLE (SIGMASK(SIGKILL) | SIGMASK(SIGSTOP))
 #define SIGNAL_STOPS (SIGMASK(SIGSTOP) | SIGMASK(SIGTSTP) | SIGMASK(SIGTTIN) | SIGMASK(SIGTTOU))
 // Raised by the instruction that runs, so delivered before what came from outside.
-#define SIGNAL_SYNCHRONOUS \
-    (SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | SIGMASK(SIGFPE) | SIGMASK(SIGSYS))
+#define SIGNAL_SYNCHRONOUS                                                                         \
+    (SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | SIGMASK(SIGFPE) |   \
+     SIGMASK(SIGSYS))
 
 // Bits of process.stop_flags; the bits from STOP_EPOCH up count the stops.
 #define STOP_ACTIVE 1u     // every thread has to stop
@@ -23,7 +24,7 @@
 struct sigqueue {
     struct list link;
     struct siginfo info;
-    struct process *process;   // whose nr_queued counts it
+    struct process *process;  // whose nr_queued counts it
 };
 
 void signal_init(void);
@@ -45,19 +46,20 @@ void signal_force_kill(struct task *t);
 
 // kill(2), tgkill(2), rt_sigqueueinfo(2). Results as those calls.
 int signal_kill(int pid, int sig);
-int signal_tgkill(int tgid, int tid, const struct siginfo *info);  // tgid <= 0: any; si_signo 0: only a look
+int signal_tgkill(int tgid, int tid,
+                  const struct siginfo *info);  // tgid <= 0: any; si_signo 0: only a look
 int signal_queue(int tgid, const struct siginfo *info);
-bool signal_may_send(struct process *p, int sig);          // => family_lock held
+bool signal_may_send(struct process *p, int sig);  // => family_lock held
 
 // current no longer takes the signals in `set`: wake other threads for those pending for the whole process, which may
 // have been meant for it. => siglock held
 void signal_hand_on(u64 set);
 // Set WORK_SIGNAL as the pending signals and the mask say. => siglock of current held
 void signal_recalc(void);
-void signal_set_blocked(u64 mask);                         // of current; never blocks KILL and STOP
+void signal_set_blocked(u64 mask);  // of current; never blocks KILL and STOP
 // sigaction(2): either pointer may be NULL. 0 or -EINVAL.
 int signal_action(int sig, const struct sigaction *new_, struct sigaction *old);
-u64 signal_pending_set(void);                              // sigpending(2)
+u64 signal_pending_set(void);  // sigpending(2)
 // sigsuspend(2) and friends: use `mask` until the call ends; the mask of before comes back after delivery.
 void signal_use_mask(u64 mask);
 // The call ends without a signal: the mask of before comes back now.
@@ -68,10 +70,11 @@ int signal_wait(u64 set, struct siginfo *info, u64 deadline);
 // Take the next deliverable signal in `set` of current off its queue: number or 0. => siglock held
 int signal_take(u64 set, struct siginfo *info);
 
-struct sighand *sighand_create(void);                      // all default; NULL
-struct sighand *sighand_copy(struct sighand *from);        // NULL
+struct sighand *sighand_create(void);                // all default; NULL
+struct sighand *sighand_copy(struct sighand *from);  // NULL
 void sighand_put(struct sighand *s);
-void sighand_reset(struct sighand *s, bool ignored_too);   // exec, CLONE_CLEAR_SIGHAND: handlers become default
+void sighand_reset(struct sighand *s,
+                   bool ignored_too);  // exec, CLONE_CLEAR_SIGHAND: handlers become default
 
 // Every thread of p is to die with this wait status, unless it is dying already. => siglock held
 void process_start_exit(struct process *p, int status);

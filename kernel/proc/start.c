@@ -24,7 +24,10 @@ struct process *init_process;
 static const struct {
     const char *type, *target;
 } mounts[] = {
-    {"devtmpfs", "/dev"}, {"proc", "/proc"}, {"tmpfs", "/tmp"}, {"tmpfs", "/dev/shm"},
+    {"devtmpfs", "/dev"},
+    {"proc", "/proc"},
+    {"tmpfs", "/tmp"},
+    {"tmpfs", "/dev/shm"},
 };
 
 static const char *const places[] = {"/sbin/init", "/etc/init", "/bin/init", "/bin/sh"};
@@ -95,7 +98,8 @@ static void set_limits(struct rlimit *l) {
     l[RLIMIT_CORE].rlim_cur = 0;
     l[RLIMIT_NOFILE] = (struct rlimit){1024, 4096};
     l[RLIMIT_NPROC] = (struct rlimit){threads_max / 2, threads_max / 2};
-    l[RLIMIT_SIGPENDING].rlim_cur = max(pages_total / 64, 128ul);  // a queue is searched with interrupts off
+    l[RLIMIT_SIGPENDING].rlim_cur =
+        max(pages_total / 64, 128ul);  // a queue is searched with interrupts off
     l[RLIMIT_SIGPENDING].rlim_max = l[RLIMIT_SIGPENDING].rlim_cur;
     l[RLIMIT_MEMLOCK] = (struct rlimit){MIB(8), MIB(8)};
     l[RLIMIT_MSGQUEUE] = (struct rlimit){819200, 819200};

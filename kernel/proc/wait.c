@@ -88,7 +88,9 @@ struct alarm {
     struct task *task;
 };
 
-static void alarm_rings(struct timer *t) { task_wake(container_of(t, struct alarm, timer)->task, TASK_ASLEEP); }
+static void alarm_rings(struct timer *t) {
+    task_wake(container_of(t, struct alarm, timer)->task, TASK_ASLEEP);
+}
 
 bool schedule_until(u64 deadline) {
     if (deadline == TIME_NEVER) {
@@ -113,7 +115,9 @@ struct channel_waiter {
 };
 static struct waitq channels[CHANNELS];
 
-static struct waitq *channel_queue(const void *chan) { return &channels[hash_ptr(chan) % CHANNELS]; }
+static struct waitq *channel_queue(const void *chan) {
+    return &channels[hash_ptr(chan) % CHANNELS];
+}
 
 void channels_init(void) {
     for (unsigned i = 0; i < CHANNELS; i++)

@@ -20,37 +20,43 @@ struct task;
 struct waiter;
 
 struct waitq {
-    struct irqlock lock;   // [a]
-    struct list waiters;   // [lock] of waiter.link, exclusive ones last
+    struct irqlock lock;  // [a]
+    struct list waiters;  // [lock] of waiter.link, exclusive ones last
 };
 
 // Called with the queue's lock held, by the waker, in any context. True: counts as a wake-up of an exclusive waiter.
 typedef bool waiter_fn(struct waiter *w, u32 key);
 
 struct waiter {
-    struct list link;      // [queue lock]
-    struct task *task;     // [I]
-    waiter_fn *fn;         // [I]
-    bool exclusive;        // [I] waitq_wake_one wakes one of these
+    struct list link;   // [queue lock]
+    struct task *task;  // [I]
+    waiter_fn *fn;      // [I]
+    bool exclusive;     // [I] waitq_wake_one wakes one of these
 };
 
-#define WAITQ_INIT(name) {IRQLOCK_INIT(RANK_WAITQ, "waitq"), {&(name).waiters, &(name).waiters}}
+#define WAITQ_INIT(name)                                                                           \
+    {                                                                                              \
+        IRQLOCK_INIT(RANK_WAITQ, "waitq"), { &(name).waiters, &(name).waiters }                    \
+    }
 static inline void waitq_init(struct waitq *q) {
     irqlock_init(&q->lock, RANK_WAITQ, "waitq");
     list_init(&q->waiters);
 }
 // Racy look: is anybody there? Follows a full fence in the waker.
-static inline bool waitq_active(const struct waitq *q) { return READ_ONCE(q->waiters.next) != &q->waiters; }
+static inline bool waitq_active(const struct waitq *q) {
+    return READ_ONCE(q->waiters.next) != &q->waiters;
+}
 
-void waiter_init(struct waiter *w);                          // wakes current
+void waiter_init(struct waiter *w);  // wakes current
 void waitq_add(struct waitq *q, struct waiter *w);
-void waitq_remove(struct waitq *q, struct waiter *w);        // fine when it is not on the queue
+void waitq_remove(struct waitq *q, struct waiter *w);  // fine when it is not on the queue
 // Put w (of current) on the queue unless it is there, and set current's state.
 void waitq_prepare(struct waitq *q, struct waiter *w, u32 state, const char *wmesg);
-void waitq_finish(struct waitq *q, struct waiter *w);        // state RUNNING again, off the queue
+void waitq_finish(struct waitq *q, struct waiter *w);  // state RUNNING again, off the queue
 
 // Any context. key is what fn gets (poll: the ready events; 0 otherwise).
-void waitq_wake(struct waitq *q, u32 exclusive, u32 key);    // all shared waiters and up to `exclusive` others
+void waitq_wake(struct waitq *q, u32 exclusive,
+                u32 key);  // all shared waiters and up to `exclusive` others
 void waitq_wake_locked(struct waitq *q, u32 exclusive, u32 key);  // => q->lock held
 static inline void wake_one(struct waitq *q) { waitq_wake(q, 1, 0); }
 static inline void wake_all(struct waitq *q) { waitq_wake(q, ~0u, 0); }
@@ -58,55 +64,55 @@ static inline void wake_all(struct waitq *q) { waitq_wake(q, ~0u, 0); }
 // Sleep until schedule() returns, at most until `deadline` (ns since boot). False: the time is over.
 bool schedule_until(u64 deadline);
 
-#define wait_event_state_(q, cond, state, wmesg, stop)         \
-    ({                                                         \
-        struct waiter waiter_;                                 \
-        int wait_result_ = 0;                                  \
-        waiter_init(&waiter_);                                 \
-        for (;;) {                                             \
-            waitq_prepare(q, &waiter_, state, wmesg);          \
-            if (cond)                                          \
-                break;                                         \
-            if (stop) {                                        \
-                wait_result_ = -ERESTARTSYS;                   \
-                break;                                         \
-            }                                                  \
-            schedule();                                        \
-        }                                                      \
-        waitq_finish(q, &waiter_);                             \
-        wait_result_;                                          \
+#define wait_event_state_(q, cond, state, wmesg, stop)                                             \
+    ({                                                                                             \
+        struct waiter waiter_;                                                                     \
+        int wait_result_ = 0;                                                                      \
+        waiter_init(&waiter_);                                                                     \
+        for (;;) {                                                                                 \
+            waitq_prepare(q, &waiter_, state, wmesg);                                              \
+            if (cond)                                                                              \
+                break;                                                                             \
+            if (stop) {                                                                            \
+                wait_result_ = -ERESTARTSYS;                                                       \
+                break;                                                                             \
+            }                                                                                      \
+            schedule();                                                                            \
+        }                                                                                          \
+        waitq_finish(q, &waiter_);                                                                 \
+        wait_result_;                                                                              \
     })
 
 // Sleep until cond. The first two return only then; the others 0, or -ERESTARTSYS when a signal is pending.
-#define wait_event(q, cond, wmesg)                                                       \
-    do {                                                                                 \
-        if (!(cond))                                                                     \
-            wait_event_state_(q, cond, TASK_UNINTERRUPTIBLE, wmesg, false);              \
+#define wait_event(q, cond, wmesg)                                                                 \
+    do {                                                                                           \
+        if (!(cond))                                                                               \
+            wait_event_state_(q, cond, TASK_UNINTERRUPTIBLE, wmesg, false);                        \
     } while (0)
-#define wait_event_killable(q, cond, wmesg)                                              \
-    ((cond) ? 0                                                                          \
-            : wait_event_state_(q, cond, TASK_UNINTERRUPTIBLE | TASK_KILLABLE, wmesg,    \
+#define wait_event_killable(q, cond, wmesg)                                                        \
+    ((cond) ? 0                                                                                    \
+            : wait_event_state_(q, cond, TASK_UNINTERRUPTIBLE | TASK_KILLABLE, wmesg,              \
                                 fatal_signal_pending()))
-#define wait_event_interruptible(q, cond, wmesg) \
+#define wait_event_interruptible(q, cond, wmesg)                                                   \
     ((cond) ? 0 : wait_event_state_(q, cond, TASK_INTERRUPTIBLE, wmesg, signal_pending()))
 // The same with a limit in ns since boot: 0, -ERESTARTSYS, or -ETIMEDOUT.
-#define wait_event_deadline(q, cond, deadline, wmesg)                                    \
-    ({                                                                                   \
-        struct waiter waiter_;                                                           \
-        int wait_result_ = 0;                                                            \
-        waiter_init(&waiter_);                                                           \
-        for (bool in_time_ = true;;) {                                                   \
-            waitq_prepare(q, &waiter_, TASK_INTERRUPTIBLE, wmesg);                       \
-            if (cond)                                                                    \
-                break;                                                                   \
-            if (!in_time_ || signal_pending()) {                                         \
-                wait_result_ = in_time_ ? -ERESTARTSYS : -ETIMEDOUT;                     \
-                break;                                                                   \
-            }                                                                            \
-            in_time_ = schedule_until(deadline);                                         \
-        }                                                                                \
-        waitq_finish(q, &waiter_);                                                       \
-        wait_result_;                                                                    \
+#define wait_event_deadline(q, cond, deadline, wmesg)                                              \
+    ({                                                                                             \
+        struct waiter waiter_;                                                                     \
+        int wait_result_ = 0;                                                                      \
+        waiter_init(&waiter_);                                                                     \
+        for (bool in_time_ = true;;) {                                                             \
+            waitq_prepare(q, &waiter_, TASK_INTERRUPTIBLE, wmesg);                                 \
+            if (cond)                                                                              \
+                break;                                                                             \
+            if (!in_time_ || signal_pending()) {                                                   \
+                wait_result_ = in_time_ ? -ERESTARTSYS : -ETIMEDOUT;                               \
+                break;                                                                             \
+            }                                                                                      \
+            in_time_ = schedule_until(deadline);                                                   \
+        }                                                                                          \
+        waitq_finish(q, &waiter_);                                                                 \
+        wait_result_;                                                                              \
     })
 
 // xv6's pair: release lk, sleep until wakeup(chan), take lk again. => lk held, and it is the only one.

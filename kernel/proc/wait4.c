@@ -97,7 +97,7 @@ static int scan(struct wait_request *w, struct task **dead) {
             return -ECHILD;
         return check_child(w, c, dead);
     }
-    list_for_each_safe(c, next, &current->process->children, sibling) {
+    list_for_each_safe (c, next, &current->process->children, sibling) {
         if (!eligible(w, c))
             continue;
         if (check_child(w, c, dead))

@@ -43,7 +43,9 @@ int kernel_preemption = 1;
 int sched_child_first = 1;
 u32 io_in_flight;
 
-struct runq *runq_of(u32 hart) { return per_hart(runq, hart); }
+struct runq *runq_of(u32 hart) {
+    return per_hart(runq, hart);
+}
 
 static struct task *task_of(struct sched_entity *se) { return container_of(se, struct task, se); }
 
@@ -206,7 +208,8 @@ bool task_wake(struct task *t, u32 states) {
 static void run_next(struct task *t) {
     struct runq *rq = this_hart(runq);
     irqlock_acquire_irqs_off(&rq->lock);
-    if (t->hart == rq->hart && t->se.queued && !t->se.running && t->se.class == rq->running->se.class) {
+    if (t->hart == rq->hart && t->se.queued && !t->se.running &&
+        t->se.class == rq->running->se.class) {
         rq->next = t;
         resched(rq);
     }
@@ -232,7 +235,8 @@ void sched_start(struct task *t) {
 // A task that waits on rq and may run on `hart`. => rq->lock held
 static struct task *movable(struct runq *rq, u32 hart) {
     for (unsigned c = 0; c < ARRAY_SIZE(classes); c++)
-        for (struct sched_entity *se = classes[c]->waiting(rq, NULL); se; se = classes[c]->waiting(rq, se))
+        for (struct sched_entity *se = classes[c]->waiting(rq, NULL); se;
+             se = classes[c]->waiting(rq, se))
             if (allowed(task_of(se), hart))
                 return task_of(se);
     return NULL;
@@ -240,7 +244,7 @@ static struct task *movable(struct runq *rq, u32 hart) {
 
 static struct runq *busiest(u32 at_least, u32 but) {
     struct runq *found = NULL;
-    for_each_hart(h) {
+    for_each_hart (h) {
         u32 n = READ_ONCE(runq_of(h)->nr_running);
         if (h != but && n >= at_least && (found == NULL || n > found->nr_running))
             found = runq_of(h);
@@ -275,7 +279,8 @@ static bool pull(struct runq *rq, u32 at_least) {
 // that jump over idle time from jumping over the transfer.) Devices interrupt hart 0.
 static void spin_for_io(void) {
     u64 end = clock_ns() + NSEC_PER_MSEC;
-    while (load_relaxed(&io_in_flight) && !(READ_ONCE(current_thread->work) & WORK_RESCHED) && clock_ns() < end)
+    while (load_relaxed(&io_in_flight) && !(READ_ONCE(current_thread->work) & WORK_RESCHED) &&
+           clock_ns() < end)
         ;
 }
 

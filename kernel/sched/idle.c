@@ -8,12 +8,15 @@
 #include "proc/proc.h"
 #include "sched/sched.h"
 
-static void idle_enqueue(struct runq *rq, struct sched_entity *se, bool wakeup) { (void)rq, (void)se, (void)wakeup; }
+static void idle_enqueue(struct runq *rq, struct sched_entity *se, bool wakeup) {
+    (void)rq, (void)se, (void)wakeup;
+}
 static void idle_dequeue(struct runq *rq, struct sched_entity *se) { (void)rq, (void)se; }
 static struct sched_entity *idle_pick(struct runq *rq) { return &rq->idle->se; }
 static void idle_put(struct runq *rq, struct sched_entity *se) { (void)rq, (void)se; }
 
-static bool idle_preempts(struct runq *rq, struct sched_entity *woken, struct sched_entity *running) {
+static bool idle_preempts(struct runq *rq, struct sched_entity *woken,
+                          struct sched_entity *running) {
     (void)rq, (void)woken, (void)running;
     return false;
 }

@@ -6,11 +6,12 @@
 #include "lib/atomic.h"
 
 struct mutex {
-    struct task *owner;   // [a] NULL: free
-    u32 waiters;          // [a] tasks that sleep or are about to
+    struct task *owner;  // [a] NULL: free
+    u32 waiters;         // [a] tasks that sleep or are about to
     struct waitq waitq;
 };
-#define MUTEX_INIT(m) {.waitq = WAITQ_INIT((m).waitq)}
+#define MUTEX_INIT(m)                                                                              \
+    { .waitq = WAITQ_INIT((m).waitq) }
 void mutex_init(struct mutex *m);
 void mutex_lock_slow(struct mutex *m);
 void mutex_unlock_slow(struct mutex *m);
@@ -45,7 +46,8 @@ void write_lock_slow(struct rwlock *l);
 void rwlock_wake(struct rwlock *l);
 static inline void read_lock(struct rwlock *l) {
     s32 n = load_relaxed(&l->count);
-    if (unlikely(n < 0 || load_relaxed(&l->writers_waiting) || !atomic_cmpxchg(&l->count, &n, n + 1)))
+    if (unlikely(n < 0 || load_relaxed(&l->writers_waiting) ||
+                 !atomic_cmpxchg(&l->count, &n, n + 1)))
         read_lock_slow(l);
 }
 static inline void read_unlock(struct rwlock *l) {
@@ -68,11 +70,11 @@ static inline void write_unlock(struct rwlock *l) {
 static inline bool write_is_mine(const struct rwlock *l) { return l->writer == current; }
 
 struct completion {
-    bool done;            // [a]
+    bool done;  // [a]
     struct waitq waitq;
 };
 void completion_init(struct completion *c);
-void complete(struct completion *c);            // any context
+void complete(struct completion *c);  // any context
 void completion_wait(struct completion *c);
 
 #endif

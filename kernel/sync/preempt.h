@@ -17,7 +17,8 @@ static inline void preempt_enable_no_check(void) {
 }
 static inline void preempt_enable(void) {
     barrier();
-    if (--current_thread->preempt_count == 0 && unlikely(READ_ONCE(current_thread->work) & WORK_RESCHED))
+    if (--current_thread->preempt_count == 0 &&
+        unlikely(READ_ONCE(current_thread->work) & WORK_RESCHED))
         preempt_check();
 }
 static inline bool preemptible(void) { return current_thread->preempt_count == 0; }

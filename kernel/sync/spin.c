@@ -32,7 +32,8 @@ static void check_order(const struct lock *l) {
     const struct lock *last = *this_hart(held_locks);
     if (last == NULL || last->rank < l->rank || (last->rank == l->rank && last < l))
         return;
-    panic("lock order: taking %s (rank %u) while holding %s (rank %u)", l->name, l->rank, last->name, last->rank);
+    panic("lock order: taking %s (rank %u) while holding %s (rank %u)", l->name, l->rank,
+          last->name, last->rank);
 }
 
 static void acquired(struct lock *l) {

@@ -30,7 +30,10 @@ struct irqlock {
 };
 
 #ifdef CHECK_LOCKS
-#define LOCK_INIT(rank_, name_) {.lock = {.rank = rank_, .name = name_}}
+#define LOCK_INIT(rank_, name_)                                                                    \
+    {                                                                                              \
+        .lock = {.rank = rank_, .name = name_ }                                                    \
+    }
 void lock_init(struct lock *l, enum lock_rank rank, const char *name);
 void lock_acquire(struct lock *l);
 bool lock_try(struct lock *l);
@@ -38,7 +41,10 @@ void lock_release(struct lock *l);
 bool lock_is_mine(const struct lock *l);
 void assert_no_locks(void);  // the caller is about to sleep
 #else
-#define LOCK_INIT(rank_, name_) {.lock = {0}}
+#define LOCK_INIT(rank_, name_)                                                                    \
+    {                                                                                              \
+        .lock = { 0 }                                                                              \
+    }
 void lock_spin(struct lock *l);
 static inline void lock_init(struct lock *l, enum lock_rank rank, const char *name) {
     (void)rank, (void)name;
@@ -93,7 +99,8 @@ static inline void irqlock_release(struct irqlock *l, u64 flags) {
     lock_release(&l->lock);
     preempt_enable_no_check();
     irq_restore(flags);
-    if (flags && current_thread->preempt_count == 0 && unlikely(READ_ONCE(current_thread->work) & WORK_RESCHED))
+    if (flags && current_thread->preempt_count == 0 &&
+        unlikely(READ_ONCE(current_thread->work) & WORK_RESCHED))
         preempt_check();
 }
 // For callers that know that interrupts are off.

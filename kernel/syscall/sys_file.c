@@ -127,8 +127,12 @@ static long rw_vector(int fd, u64 list, u64 count, const s64 *offset, bool write
 }
 long sys_readv(const u64 *a) { return rw_vector((int)a[0], a[1], a[2], NULL, false); }
 long sys_writev(const u64 *a) { return rw_vector((int)a[0], a[1], a[2], NULL, true); }
-long sys_preadv(const u64 *a) { return rw_vector((int)a[0], a[1], a[2], (const s64 *)&a[3], false); }
-long sys_pwritev(const u64 *a) { return rw_vector((int)a[0], a[1], a[2], (const s64 *)&a[3], true); }
+long sys_preadv(const u64 *a) {
+    return rw_vector((int)a[0], a[1], a[2], (const s64 *)&a[3], false);
+}
+long sys_pwritev(const u64 *a) {
+    return rw_vector((int)a[0], a[1], a[2], (const s64 *)&a[3], true);
+}
 
 long sys_lseek(const u64 *a) {
     struct fd_ref r = fd_get((int)a[0]);
@@ -148,7 +152,7 @@ long sys_lseek(const u64 *a) {
 
 struct copy {
     struct file *in, *out;
-    u64 *in_pos, *out_pos;   // out_pos NULL: the file's own
+    u64 *in_pos, *out_pos;  // out_pos NULL: the file's own
 };
 
 // One buffer full. Bytes copied, 0 at the end of the file, or errno.
@@ -416,7 +420,8 @@ long sys_ftruncate(const u64 *a) {
     if (!r.file)
         return -EBADF;
     long result = -EINVAL;
-    if (!(r.file->flags & O_PATH) && (s64)a[1] >= 0 && r.file->mode & FILE_WRITE && inode_is_reg(r.file->inode)) {
+    if (!(r.file->flags & O_PATH) && (s64)a[1] >= 0 && r.file->mode & FILE_WRITE &&
+        inode_is_reg(r.file->inode)) {
         result = check_file_size(a[1]);
         if (!result)
             result = inode_set_size(r.file->inode, a[1]);
@@ -507,11 +512,12 @@ long sys_fadvise64(const u64 *a) {
 
 struct dirents {
     struct dir_emit emit;
-    u64 next, end;          // user addresses
+    u64 next, end;  // user addresses
     int error;
 };
 
-static bool put_dirent(struct dir_emit *emit, const char *name, size_t len, u64 ino, u8 type, u64 next_pos) {
+static bool put_dirent(struct dir_emit *emit, const char *name, size_t len, u64 ino, u8 type,
+                       u64 next_pos) {
     struct dirents *d = container_of(emit, struct dirents, emit);
     char buf[ABI_DIRENT_RECLEN(NAME_MAX)] __aligned(8);
     struct abi_dirent *e = (struct abi_dirent *)buf;
@@ -615,7 +621,8 @@ static long poll_user(u64 user, u32 n, u64 deadline, const u64 *mask) {
         result = poll_with_mask(fds, n, deadline, mask);
     if (result >= 0)
         for (u32 i = 0; i < n; i++)
-            if (copy_to_user(user + i * sizeof(*fds) + offsetof(struct pollfd, revents), &fds[i].revents, 2))
+            if (copy_to_user(user + i * sizeof(*fds) + offsetof(struct pollfd, revents),
+                             &fds[i].revents, 2))
                 result = -EFAULT;
     if (fds != fast)
         kfree(fds);
@@ -640,7 +647,9 @@ long sys_ppoll(const u64 *a) {
 
 static const struct {
     u16 ask, answer;
-} select_kinds[3] = {{POLLIN | POLLRDNORM | POLLRDBAND, SELECT_IN}, {POLLOUT | POLLWRNORM | POLLWRBAND, SELECT_OUT}, {POLLPRI, SELECT_EXCEPT}};
+} select_kinds[3] = {{POLLIN | POLLRDNORM | POLLRDBAND, SELECT_IN},
+                     {POLLOUT | POLLWRNORM | POLLWRBAND, SELECT_OUT},
+                     {POLLPRI, SELECT_EXCEPT}};
 
 // Sets of n descriptors, three one after the other, `words` long each, become pollfds. How many.
 static u32 sets_to_fds(const u64 *sets, u32 words, u32 n, struct pollfd *fds) {
@@ -672,7 +681,8 @@ static long fds_to_sets(const struct pollfd *fds, u32 count, u64 *sets, u32 word
     return bits;
 }
 
-static long select_sets(const u64 *user, u32 n, u64 *sets, u32 words, u64 deadline, const u64 *mask) {
+static long select_sets(const u64 *user, u32 n, u64 *sets, u32 words, u64 deadline,
+                        const u64 *mask) {
     long result = 0;
     struct pollfd *fds = kmalloc(max(n, 1u) * sizeof(*fds), 0);
     if (!fds)

@@ -19,13 +19,11 @@
 /* ---- the machine's name ---- */
 
 static struct mutex name_lock = MUTEX_INIT(name_lock);
-static struct new_utsname machine = {  // nodename [name_lock], the rest [I]
-    .sysname = "Linux",                // what programs compare with
-    .nodename = "xv39",
-    .release = "6.12.0-xv39",
-    .version = "#1 SMP",
-    .machine = "riscv64",
-    .domainname = "(none)",
+static struct new_utsname machine = {
+    // nodename [name_lock], the rest [I]
+    .sysname = "Linux",  // what programs compare with
+    .nodename = "xv39",   .release = "6.12.0-xv39", .version = "#1 SMP",
+    .machine = "riscv64", .domainname = "(none)",
 };
 
 long sys_uname(const u64 *a) {
@@ -54,8 +52,11 @@ long sys_sethostname(const u64 *a) {
 
 long sys_sysinfo(const u64 *a) {
     struct sysinfo s = {
-        .uptime = clock_ns() / NSEC_PER_SEC, .totalram = pages_total * PAGE_SIZE, .freeram = pages_free() * PAGE_SIZE,
-        .procs = min(READ_ONCE(nr_tasks), 0xffffu), .mem_unit = 1,
+        .uptime = clock_ns() / NSEC_PER_SEC,
+        .totalram = pages_total * PAGE_SIZE,
+        .freeram = pages_free() * PAGE_SIZE,
+        .procs = min(READ_ONCE(nr_tasks), 0xffffu),
+        .mem_unit = 1,
     };
     return copy_to_user(a[0], &s, sizeof(s));
 }
@@ -137,8 +138,8 @@ long sys_riscv_hwprobe(const u64 *a) {
 
 static bool magic_ok(u32 one, u32 two) {
     return one == LINUX_REBOOT_MAGIC1 &&
-           (two == LINUX_REBOOT_MAGIC2 || two == LINUX_REBOOT_MAGIC2A || two == LINUX_REBOOT_MAGIC2B ||
-            two == LINUX_REBOOT_MAGIC2C);
+           (two == LINUX_REBOOT_MAGIC2 || two == LINUX_REBOOT_MAGIC2A ||
+            two == LINUX_REBOOT_MAGIC2B || two == LINUX_REBOOT_MAGIC2C);
 }
 
 // Disks hold everything, and the terminal has shown what programs wrote.

@@ -15,29 +15,29 @@
 #include "syscall/syscall.h"
 
 // Run `call` with `path` copied from user address `from`; its result, or the error of copying.
-#define WITH_PATH(path, from, call)              \
-    ({                                           \
-        char *path = path_from_user(from);       \
-        long result_;                            \
-        if (IS_ERR(path)) {                      \
-            result_ = PTR_ERR(path);             \
-        } else {                                 \
-            result_ = (call);                    \
-            path_buffer_put(path);               \
-        }                                        \
-        result_;                                 \
+#define WITH_PATH(path, from, call)                                                                \
+    ({                                                                                             \
+        char *path = path_from_user(from);                                                         \
+        long result_;                                                                              \
+        if (IS_ERR(path)) {                                                                        \
+            result_ = PTR_ERR(path);                                                               \
+        } else {                                                                                   \
+            result_ = (call);                                                                      \
+            path_buffer_put(path);                                                                 \
+        }                                                                                          \
+        result_;                                                                                   \
     })
 
 // The same with what the path leads to in `where`.
-#define WITH_PLACE(where, dirfd, from, flags, call)                            \
-    ({                                                                         \
-        struct path where;                                                     \
-        long found_ = WITH_PATH(path_, from, path_lookup(dirfd, path_, flags, &where)); \
-        if (!found_) {                                                         \
-            found_ = (call);                                                   \
-            path_put(&where);                                                  \
-        }                                                                      \
-        found_;                                                                \
+#define WITH_PLACE(where, dirfd, from, flags, call)                                                \
+    ({                                                                                             \
+        struct path where;                                                                         \
+        long found_ = WITH_PATH(path_, from, path_lookup(dirfd, path_, flags, &where));            \
+        if (!found_) {                                                                             \
+            found_ = (call);                                                                       \
+            path_put(&where);                                                                      \
+        }                                                                                          \
+        found_;                                                                                    \
     })
 
 /* ---- opening ---- */
@@ -64,13 +64,16 @@ static long make_node(int dirfd, const char *path, u32 mode, u64 dev) {
         mode |= S_IFREG;
     if (type == S_IFDIR)
         return -EPERM;
-    if (type && type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != S_IFCHR && type != S_IFBLK)
+    if (type && type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != S_IFCHR &&
+        type != S_IFBLK)
         return -EINVAL;
     if ((type == S_IFCHR || type == S_IFBLK) && !capable())
         return -EPERM;
     return path_mknod(dirfd, path, mode, (u32)dev);
 }
-long sys_mknodat(const u64 *a) { return WITH_PATH(path, a[1], make_node((int)a[0], path, (u32)a[2], (u32)a[3])); }
+long sys_mknodat(const u64 *a) {
+    return WITH_PATH(path, a[1], make_node((int)a[0], path, (u32)a[2], (u32)a[3]));
+}
 
 long sys_mkdirat(const u64 *a) {
     return WITH_PATH(path, a[1], path_mknod((int)a[0], path, ((u32)a[2] & ~S_IFMT) | S_IFDIR, 0));
@@ -91,14 +94,17 @@ long sys_linkat(const u64 *a) {
     u32 flags = (u32)a[4];
     if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
-    return WITH_PATH(old, a[1], WITH_PATH(new_, a[3], path_link((int)a[0], old, (int)a[2], new_, flags)));
+    return WITH_PATH(old, a[1],
+                     WITH_PATH(new_, a[3], path_link((int)a[0], old, (int)a[2], new_, flags)));
 }
 
 long sys_renameat2(const u64 *a) {
     u32 flags = (u32)a[4];
-    if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+    if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE) ||
+        flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
         return -EINVAL;
-    return WITH_PATH(old, a[1], WITH_PATH(new_, a[3], path_rename((int)a[0], old, (int)a[2], new_, flags)));
+    return WITH_PATH(old, a[1],
+                     WITH_PATH(new_, a[3], path_rename((int)a[0], old, (int)a[2], new_, flags)));
 }
 
 /* ---- looking ---- */
@@ -119,13 +125,15 @@ long sys_fstat(const u64 *a) {
 }
 
 static u32 lookup_flags(u32 at_flags) {
-    return (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+    return (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
+           (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
 }
 
 // fstat() by its other name: an empty path with AT_EMPTY_PATH on a descriptor.
 static bool is_fstat(int dirfd, u64 path, u32 flags) {
     char c;
-    return flags & AT_EMPTY_PATH && dirfd >= 0 && (!path || (copy_from_user(&c, path, 1) == 0 && !c));
+    return flags & AT_EMPTY_PATH && dirfd >= 0 &&
+           (!path || (copy_from_user(&c, path, 1) == 0 && !c));
 }
 
 long sys_newfstatat(const u64 *a) {
@@ -145,14 +153,22 @@ static long statx_out(struct inode *i, u64 user) {
     struct abi_stat st;
     inode_stat(i, &st);
     struct abi_statx x = {
-        .stx_mask = STATX_BASIC_STATS, .stx_blksize = st.st_blksize, .stx_nlink = st.st_nlink,
-        .stx_uid = st.st_uid, .stx_gid = st.st_gid, .stx_mode = st.st_mode, .stx_ino = st.st_ino,
-        .stx_size = st.st_size, .stx_blocks = st.st_blocks,
+        .stx_mask = STATX_BASIC_STATS,
+        .stx_blksize = st.st_blksize,
+        .stx_nlink = st.st_nlink,
+        .stx_uid = st.st_uid,
+        .stx_gid = st.st_gid,
+        .stx_mode = st.st_mode,
+        .stx_ino = st.st_ino,
+        .stx_size = st.st_size,
+        .stx_blocks = st.st_blocks,
         .stx_atime = statx_time(st.st_atime, st.st_atime_nsec),
         .stx_ctime = statx_time(st.st_ctime, st.st_ctime_nsec),
         .stx_mtime = statx_time(st.st_mtime, st.st_mtime_nsec),
-        .stx_rdev_major = ABI_MAJOR(st.st_rdev), .stx_rdev_minor = ABI_MINOR(st.st_rdev),
-        .stx_dev_major = ABI_MAJOR(st.st_dev), .stx_dev_minor = ABI_MINOR(st.st_dev),
+        .stx_rdev_major = ABI_MAJOR(st.st_rdev),
+        .stx_rdev_minor = ABI_MINOR(st.st_rdev),
+        .stx_dev_major = ABI_MAJOR(st.st_dev),
+        .stx_dev_minor = ABI_MINOR(st.st_dev),
     };
     return copy_to_user(user, &x, sizeof(x));
 }
@@ -219,7 +235,8 @@ static long check_access(int dirfd, u64 path, u32 mode, u32 flags) {
     struct cred *old = flags & AT_EACCESS ? NULL : use_real_ids();
     if (IS_ERR(old))
         return PTR_ERR(old);
-    long result = WITH_PLACE(p, dirfd, path, lookup_flags(flags), mode ? inode_permission(p.dentry->inode, mode) : 0);
+    long result = WITH_PLACE(p, dirfd, path, lookup_flags(flags),
+                             mode ? inode_permission(p.dentry->inode, mode) : 0);
     if (old)
         cred_install(old);
     return result;
@@ -309,7 +326,8 @@ long sys_utimensat(const u64 *a) {
         return error;
     if (!a[1] && (int)a[0] != AT_FDCWD)
         return set_file_attributes((int)a[0], &attr);
-    return WITH_PLACE(p, (int)a[0], a[1], lookup_flags(flags), attr.valid ? set_attributes(&p, &attr) : 0);
+    return WITH_PLACE(p, (int)a[0], a[1], lookup_flags(flags),
+                      attr.valid ? set_attributes(&p, &attr) : 0);
 }
 
 static long truncate_inode(const struct path *p, u64 size) {
@@ -339,7 +357,8 @@ long sys_truncate(const u64 *a) {
 /* ---- file systems ---- */
 
 static long statfs_out(struct super *sb, u32 mount_flags, u64 user) {
-    struct statfs st = {.f_bsize = sb->block_size, .f_frsize = sb->block_size, .f_namelen = NAME_MAX};
+    struct statfs st = {
+        .f_bsize = sb->block_size, .f_frsize = sb->block_size, .f_namelen = NAME_MAX};
     int error = sb->ops->statfs ? sb->ops->statfs(sb, &st) : -ENOSYS;
     if (error)
         return error;
@@ -350,7 +369,8 @@ static long statfs_out(struct super *sb, u32 mount_flags, u64 user) {
 }
 
 long sys_statfs(const u64 *a) {
-    return WITH_PLACE(p, AT_FDCWD, a[0], LOOKUP_FOLLOW, statfs_out(p.dentry->sb, p.mount->flags, a[1]));
+    return WITH_PLACE(p, AT_FDCWD, a[0], LOOKUP_FOLLOW,
+                      statfs_out(p.dentry->sb, p.mount->flags, a[1]));
 }
 
 long sys_fstatfs(const u64 *a) {
@@ -364,18 +384,25 @@ long sys_fstatfs(const u64 *a) {
     return result;
 }
 
-static long mount_checked(const char *source, const char *target, const char *type, u64 flags, const char *options) {
+static long mount_checked(const char *source, const char *target, const char *type, u64 flags,
+                          const char *options) {
     return capable() ? vfs_mount(source, target, type, flags, options) : -EPERM;
 }
 
 // A null string stands for an empty one.
-#define WITH_STRING(s, from, call) ((from) ? WITH_PATH(s, from, call) : ({ const char *s = ""; (long)(call); }))
+#define WITH_STRING(s, from, call)                                                                 \
+    ((from) ? WITH_PATH(s, from, call) : ({                                                        \
+        const char *s = "";                                                                        \
+        (long)(call);                                                                              \
+    }))
 
 long sys_mount(const u64 *a) {
-    return WITH_STRING(source, a[0],
-           WITH_PATH(target, a[1],
-           WITH_STRING(type, a[2],
-           WITH_STRING(options, a[4], mount_checked(source, target, type, a[3], options)))));
+    return WITH_STRING(
+        source, a[0],
+        WITH_PATH(target, a[1],
+                  WITH_STRING(type, a[2],
+                              WITH_STRING(options, a[4],
+                                          mount_checked(source, target, type, a[3], options)))));
 }
 
 long sys_umount2(const u64 *a) {

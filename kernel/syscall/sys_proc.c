@@ -19,8 +19,12 @@
 // riscv64 has the order flags, stack, parent_tid, tls, child_tid.
 long sys_clone(const u64 *a) {
     struct clone_request r = {
-        .flags = (u32)a[0] & ~(CSIGNAL | CLONE_DETACHED), .exit_signal = a[0] & CSIGNAL, .stack = a[1],
-        .parent_tid = a[2], .tls = a[3], .child_tid = a[4],
+        .flags = (u32)a[0] & ~(CSIGNAL | CLONE_DETACHED),
+        .exit_signal = a[0] & CSIGNAL,
+        .stack = a[1],
+        .parent_tid = a[2],
+        .tls = a[3],
+        .child_tid = a[4],
     };
     return do_clone(&r);
 }
@@ -46,13 +50,18 @@ long sys_clone3(const u64 *a) {
     int error = clone_args_in(a[0], a[1], &c);
     if (error)
         return error;
-    if (c.flags & (CSIGNAL | CLONE_DETACHED) || c.set_tid_size || c.exit_signal > _NSIG || !c.stack != !c.stack_size)
+    if (c.flags & (CSIGNAL | CLONE_DETACHED) || c.set_tid_size || c.exit_signal > _NSIG ||
+        !c.stack != !c.stack_size)
         return -EINVAL;
     if (c.flags & (CLONE_THREAD | CLONE_PARENT) && c.exit_signal)
         return -EINVAL;
     struct clone_request r = {
-        .flags = c.flags, .exit_signal = (int)c.exit_signal, .stack = c.stack + c.stack_size, .tls = c.tls,
-        .parent_tid = c.parent_tid, .child_tid = c.child_tid,
+        .flags = c.flags,
+        .exit_signal = (int)c.exit_signal,
+        .stack = c.stack + c.stack_size,
+        .tls = c.tls,
+        .parent_tid = c.parent_tid,
+        .child_tid = c.child_tid,
     };
     return do_clone(&r);
 }
@@ -88,13 +97,18 @@ long sys_wait4(const u64 *a) {
     if (pid == INT32_MIN)
         return -ESRCH;
     struct wait_request w = {
-        .which = pid == -1 ? P_ALL : pid > 0 ? P_PID : P_PGID, .id = pid < 0 ? -pid : pid,
-        .options = options | WEXITED, .usage = a[3] ? &usage : NULL,
+        .which = pid == -1 ? P_ALL
+                 : pid > 0 ? P_PID
+                           : P_PGID,
+        .id = pid < 0 ? -pid : pid,
+        .options = options | WEXITED,
+        .usage = a[3] ? &usage : NULL,
     };
     long result = do_wait(&w);
     if (result <= 0)
         return result;
-    if ((a[1] && put_user_u32(w.status, a[1])) || (a[3] && copy_to_user(a[3], &usage, sizeof(usage))))
+    if ((a[1] && put_user_u32(w.status, a[1])) ||
+        (a[3] && copy_to_user(a[3], &usage, sizeof(usage))))
         return -EFAULT;
     return result;
 }
@@ -108,18 +122,22 @@ static int waitid_status(const struct wait_request *w) {
 long sys_waitid(const u64 *a) {
     int which = (int)a[0], id = (int)a[1], options = (int)a[3];
     struct rusage usage;
-    if (options & ~(int)(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL) ||
+    if (options & ~(int)(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD |
+                         __WCLONE | __WALL) ||
         !(options & (WEXITED | WSTOPPED | WCONTINUED)))
         return -EINVAL;
-    if (which < P_ALL || which > P_PGID || (which == P_PID && id <= 0) || (which == P_PGID && id < 0))
+    if (which < P_ALL || which > P_PGID || (which == P_PID && id <= 0) ||
+        (which == P_PGID && id < 0))
         return -EINVAL;
-    struct wait_request w = {.which = which, .id = id, .options = options, .usage = a[4] ? &usage : NULL};
+    struct wait_request w = {
+        .which = which, .id = id, .options = options, .usage = a[4] ? &usage : NULL};
     long result = do_wait(&w);
     if (result < 0)
         return result;
     struct siginfo info = {0};
     if (result > 0) {
-        info = (struct siginfo){.si_signo = SIGCHLD, .si_code = w.code, .si_pid = w.pid, .si_uid = w.uid};
+        info = (struct siginfo){
+            .si_signo = SIGCHLD, .si_code = w.code, .si_pid = w.pid, .si_uid = w.uid};
         info.si_status = waitid_status(&w);
         if (a[4] && copy_to_user(a[4], &usage, sizeof(usage)))
             return -EFAULT;
@@ -208,7 +226,8 @@ long sys_setgroups(const u64 *a) {
 /* ---- limits and usage ---- */
 
 // Set and get one limit of p. => siglock held
-static int exchange_limit(struct process *p, int which, const struct rlimit *new_, struct rlimit *old) {
+static int exchange_limit(struct process *p, int which, const struct rlimit *new_,
+                          struct rlimit *old) {
     *old = p->limit[which];
     if (!new_)
         return 0;
@@ -224,8 +243,8 @@ static int exchange_limit(struct process *p, int which, const struct rlimit *new
 static bool may_limit(const struct task *t) {
     const struct cred *c = current->cred, *o = cred_of(t);
     return t->process == current->process || capable() ||
-           (c->uid == o->uid && c->uid == o->euid && c->uid == o->suid && c->gid == o->gid && c->gid == o->egid &&
-            c->gid == o->sgid);
+           (c->uid == o->uid && c->uid == o->euid && c->uid == o->suid && c->gid == o->gid &&
+            c->gid == o->egid && c->gid == o->sgid);
 }
 
 static int limit_of(int pid, int which, const struct rlimit *new_, struct rlimit *old) {
@@ -344,15 +363,15 @@ static int for_each_named(int which, int who, int (*fn)(struct task *t, int *arg
     if (which == PRIO_PGRP) {
         struct pid *group = who ? pid_find(who) : current->process->pgrp;
         if (group)
-            list_for_each(p, &group->group, pgrp_link)
-                list_for_each(t, &p->threads, thread_link)
+            list_for_each (p, &group->group, pgrp_link)
+                list_for_each (t, &p->threads, thread_link)
                     result = fn(t, arg);
         return result;
     }
     if (which != PRIO_USER)
         return -EINVAL;
     u32 uid = who ? (u32)who : current->cred->uid;
-    list_for_each(t, &all_tasks, all_link)
+    list_for_each (t, &all_tasks, all_link)
         if (t->process && cred_of(t)->uid == uid)
             result = fn(t, arg);
     return result;

@@ -64,7 +64,8 @@ long sys_settimeofday(const u64 *a) {
     struct timeval t;
     struct timezone zone;
     u64 ns;
-    if ((a[0] && copy_from_user(&t, a[0], sizeof(t))) || (a[1] && copy_from_user(&zone, a[1], sizeof(zone))))
+    if ((a[0] && copy_from_user(&t, a[0], sizeof(t))) ||
+        (a[1] && copy_from_user(&zone, a[1], sizeof(zone))))
         return -EFAULT;
     if (!capable())
         return -EPERM;
@@ -75,7 +76,8 @@ long sys_settimeofday(const u64 *a) {
 }
 
 static long itimer_out(const struct posix_itimer *t, u64 user) {
-    struct itimerval v = {.it_interval = ns_to_timeval(t->interval), .it_value = ns_to_timeval(t->value)};
+    struct itimerval v = {.it_interval = ns_to_timeval(t->interval),
+                          .it_value = ns_to_timeval(t->value)};
     return copy_to_user(user, &v, sizeof(v));
 }
 
@@ -95,7 +97,8 @@ long sys_setitimer(const u64 *a) {
     if (a[1]) {
         if (copy_from_user(&v, a[1], sizeof(v)))
             return -EFAULT;
-        if (timeval_to_ns(&v.it_value, &new_.value) || timeval_to_ns(&v.it_interval, &new_.interval))
+        if (timeval_to_ns(&v.it_value, &new_.value) ||
+            timeval_to_ns(&v.it_interval, &new_.interval))
             return -EINVAL;
     }
     int error = posix_itimer_set((int)a[0], &new_, &old);
@@ -110,8 +113,10 @@ long sys_times(const u64 *a) {
     if (a[0]) {
         process_times(p, &mine);
         struct tms t = {
-            .tms_utime = clock_ticks(mine.user), .tms_stime = clock_ticks(mine.system),
-            .tms_cutime = clock_ticks(p->children_time.user), .tms_cstime = clock_ticks(p->children_time.system),
+            .tms_utime = clock_ticks(mine.user),
+            .tms_stime = clock_ticks(mine.system),
+            .tms_cutime = clock_ticks(p->children_time.user),
+            .tms_cstime = clock_ticks(p->children_time.system),
         };
         if (copy_to_user(a[0], &t, sizeof(t)))
             return -EFAULT;
@@ -213,5 +218,6 @@ long sys_get_robust_list(const u64 *a) {
         task_put(t);
     if (error)
         return error;
-    return put_user_u64(head, a[1]) || put_user_u64(sizeof(struct robust_list_head), a[2]) ? -EFAULT : 0;
+    return put_user_u64(head, a[1]) || put_user_u64(sizeof(struct robust_list_head), a[2]) ? -EFAULT
+                                                                                           : 0;
 }

@@ -15,7 +15,7 @@
 #include "arch/upcall.h"
 #include "proc/proc.h"
 
-#define SYSCALLS 1026   // one more than the largest number
+#define SYSCALLS 1026  // one more than the largest number
 
 static syscall_fn *const table[SYSCALLS] = {
 #define SYSCALL(number, name, args) [number] = sys_##name,
@@ -48,7 +48,8 @@ const char *syscall_kinds(u64 number) {
 
 static long unknown(const struct trapframe *tf) {
     if (syscall_debug)
-        kprintf("%s (pid %d): system call %lu is not there\n", current->name, task_tgid(current), tf->a7);
+        kprintf("%s (pid %d): system call %lu is not there\n", current->name, task_tgid(current),
+                tf->a7);
     return -ENOSYS;
 }
 

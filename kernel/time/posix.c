@@ -22,8 +22,10 @@
 #include "time/timer.h"
 
 #define MAX_NS (TIME_NEVER / 2)
-#define MIN_LOOK NSEC_PER_MSEC   // between two looks at a CPU-time limit
-#define MIN_PERIOD (100 * NSEC_PER_USEC)  // of ITIMER_REAL: what a program asks for must not keep a hart in its handler
+#define MIN_LOOK NSEC_PER_MSEC  // between two looks at a CPU-time limit
+#define MIN_PERIOD                                                                                 \
+    (100 *                                                                                         \
+     NSEC_PER_USEC)  // of ITIMER_REAL: what a program asks for must not keep a hart in its handler
 
 struct cpu_timer {
     struct timer timer;
@@ -40,17 +42,23 @@ struct cpu_timers {
 static int to_ns(s64 sec, s64 part, u64 parts, u64 *ns) {
     if (sec < 0 || part < 0 || (u64)part >= parts)
         return -EINVAL;
-    *ns = (u64)sec >= MAX_NS / NSEC_PER_SEC ? MAX_NS : sec * NSEC_PER_SEC + part * (NSEC_PER_SEC / parts);
+    *ns = (u64)sec >= MAX_NS / NSEC_PER_SEC ? MAX_NS
+                                            : sec * NSEC_PER_SEC + part * (NSEC_PER_SEC / parts);
     return 0;
 }
-int timespec_to_ns(const struct timespec *t, u64 *ns) { return to_ns(t->tv_sec, t->tv_nsec, NSEC_PER_SEC, ns); }
-int timeval_to_ns(const struct timeval *t, u64 *ns) { return to_ns(t->tv_sec, t->tv_usec, 1000000, ns); }
+int timespec_to_ns(const struct timespec *t, u64 *ns) {
+    return to_ns(t->tv_sec, t->tv_nsec, NSEC_PER_SEC, ns);
+}
+int timeval_to_ns(const struct timeval *t, u64 *ns) {
+    return to_ns(t->tv_sec, t->tv_usec, 1000000, ns);
+}
 
 struct timespec ns_to_timespec(u64 ns) {
     return (struct timespec){.tv_sec = ns / NSEC_PER_SEC, .tv_nsec = ns % NSEC_PER_SEC};
 }
 struct timeval ns_to_timeval(u64 ns) {
-    return (struct timeval){.tv_sec = ns / NSEC_PER_SEC, .tv_usec = ns % NSEC_PER_SEC / NSEC_PER_USEC};
+    return (struct timeval){.tv_sec = ns / NSEC_PER_SEC,
+                            .tv_usec = ns % NSEC_PER_SEC / NSEC_PER_USEC};
 }
 
 u64 deadline_after(u64 ns) {
@@ -64,7 +72,7 @@ u64 deadline_after(u64 ns) {
 static u64 cpu_time_locked(const struct process *p, bool user_only) {
     struct task *t;
     u64 sum = p->dead_threads.user + (user_only ? 0 : p->dead_threads.system);
-    list_for_each(t, &p->threads, thread_link) {
+    list_for_each (t, &p->threads, thread_link) {
         u64 total = sched_task_runtime(t);
         sum += user_only ? total - min(t->stime, total) : total;
     }
@@ -149,7 +157,8 @@ static int sleep_until(u64 deadline) {
 static long put_rest(u64 deadline, u64 user_left) {
     u64 now = clock_ns();
     struct timespec left = ns_to_timespec(deadline > now ? deadline - now : 0);
-    return user_left && copy_to_user(user_left, &left, sizeof(left)) ? -EFAULT : -ERESTART_RESTARTBLOCK;
+    return user_left && copy_to_user(user_left, &left, sizeof(left)) ? -EFAULT
+                                                                     : -ERESTART_RESTARTBLOCK;
 }
 
 // restart_arg: deadline, address for the rest
@@ -196,7 +205,8 @@ long posix_sleep(int clock, bool absolute, u64 ns, u64 user_left) {
         return error;
     if (clock == CLOCK_PROCESS_CPUTIME_ID || clock < 0)
         return sleep_cpu(clock, absolute, ns);
-    if (clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE)
+    if (clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_REALTIME_COARSE ||
+        clock == CLOCK_MONOTONIC_COARSE)
         return -EOPNOTSUPP;
     if (!absolute)
         return sleep_relative(ns, user_left);

@@ -9,8 +9,8 @@ struct process;
 
 // A clock's time in ns; -EINVAL, -ESRCH.
 int posix_clock_get(int clock, u64 *ns);
-int posix_clock_set(int clock, u64 ns);                // -EINVAL, -EPERM
-int posix_clock_check(int clock);                      // 0 or -EINVAL: is there such a clock?
+int posix_clock_set(int clock, u64 ns);  // -EINVAL, -EPERM
+int posix_clock_check(int clock);        // 0 or -EINVAL: is there such a clock?
 // Sleep until `clock` shows ns (absolute) or for ns. 0, -EINTR (*left is the rest, relative sleeps only),
 // -ERESTARTNOHAND (absolute), -EINVAL, -EOPNOTSUPP.
 long posix_sleep(int clock, bool absolute, u64 ns, u64 user_left);
@@ -23,10 +23,11 @@ struct timeval ns_to_timeval(u64 ns);
 u64 deadline_after(u64 ns);
 
 struct posix_itimer {
-    u64 value, interval;   // ns; value: until the next signal, 0: off
+    u64 value, interval;  // ns; value: until the next signal, 0: off
 };
 void posix_itimer_get(int which, struct posix_itimer *out);
-int posix_itimer_set(int which, const struct posix_itimer *new_, struct posix_itimer *old);  // 0, -ENOMEM
-void posix_exit(struct process *p);                    // the last thread ends: no timer is left
+int posix_itimer_set(int which, const struct posix_itimer *new_,
+                     struct posix_itimer *old);  // 0, -ENOMEM
+void posix_exit(struct process *p);              // the last thread ends: no timer is left
 
 #endif

@@ -57,7 +57,8 @@ u64 clock_ns(void) { return to_ns(source.read()) - boot_ns; }
 
 // In two divisions, so that nothing overflows and no bit is lost.
 u64 ns_to_ticks(u64 ns) {
-    return ns / NSEC_PER_SEC * timebase_hz + div_round_up(ns % NSEC_PER_SEC * timebase_hz, NSEC_PER_SEC);
+    return ns / NSEC_PER_SEC * timebase_hz +
+           div_round_up(ns % NSEC_PER_SEC * timebase_hz, NSEC_PER_SEC);
 }
 
 void time_init(u64 hz, bool sstc) {

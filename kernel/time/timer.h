@@ -26,19 +26,20 @@ extern u64 timebase_hz;  // of the time CSR, from the device tree (also in arch/
 void time_init(u64 hz, bool sstc);
 void time_init_hart(void);
 
-u64 clock_ns(void);               // nanoseconds since boot; any context
-u64 ns_to_ticks(u64 ns);          // of the time CSR, rounded up
+u64 clock_ns(void);       // nanoseconds since boot; any context
+u64 ns_to_ticks(u64 ns);  // of the time CSR, rounded up
 
 // Calls fn in interrupt context (interrupts off) on the hart that started it, at or after `expires`.
 // Whoever owns a timer serialises the calls on it; only its handler runs on its own.
 struct timer {
-    struct rb_node node;    // [timer lock of the hart]
+    struct rb_node node;  // [timer lock of the hart]
     u64 expires;
     void (*fn)(struct timer *);
-    u32 hart;               // whose queue it is on; stable while queued
+    u32 hart;  // whose queue it is on; stable while queued
     bool queued;
 };
-#define TIMER_INIT(function) {.fn = function}
+#define TIMER_INIT(function)                                                                       \
+    { .fn = function }
 static inline void timer_setup(struct timer *t, void (*fn)(struct timer *)) {
     t->fn = fn;
     t->queued = false;

@@ -16,7 +16,8 @@ static u32 group_blocks(const struct ext_fs *fs, u32 g) {
 // Does [first, first + n) touch the group's bitmaps or inode table?
 static bool hits_tables(const struct ext_fs *fs, const struct ext_group *g, u32 first, u32 n) {
     u64 end = (u64)first + n;
-    return (g->block_bitmap >= first && g->block_bitmap < end) || (g->inode_bitmap >= first && g->inode_bitmap < end) ||
+    return (g->block_bitmap >= first && g->block_bitmap < end) ||
+           (g->inode_bitmap >= first && g->inode_bitmap < end) ||
            (first < (u64)g->inode_table + fs->table_blocks && end > g->inode_table);
 }
 

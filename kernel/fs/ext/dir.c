@@ -15,11 +15,11 @@
 #include "fs/ext/ext.h"
 #include "lib/hash.h"
 
-#define INDEX_FROM 4u      // blocks
-#define INDEX_GONE 1u      // position of a removed entry; 0: never used; else position / 4 + 2
+#define INDEX_FROM 4u  // blocks
+#define INDEX_GONE 1u  // position of a removed entry; 0: never used; else position / 4 + 2
 
 struct ext_index {
-    u32 mask, used;        // slots - 1; not never-used ones
+    u32 mask, used;  // slots - 1; not never-used ones
     struct slot {
         u32 hash, where;
     } slot[];
@@ -34,8 +34,9 @@ static bool block_sane(struct ext_fs *fs, const char *data) {
     while (at < fs->block_size) {
         const struct ext_dirent *d = (const void *)(data + at);
         u32 left = fs->block_size - at;
-        if (left < EXT_DIRENT_SIZE(1) || d->rec_len < EXT_DIRENT_SIZE(1) || d->rec_len % 4 || d->rec_len > left ||
-            EXT_DIRENT_SIZE(d->name_len) > d->rec_len || d->inode > fs->inodes || (d->inode && !d->name_len))
+        if (left < EXT_DIRENT_SIZE(1) || d->rec_len < EXT_DIRENT_SIZE(1) || d->rec_len % 4 ||
+            d->rec_len > left || EXT_DIRENT_SIZE(d->name_len) > d->rec_len ||
+            d->inode > fs->inodes || (d->inode && !d->name_len))
             return false;
         at += d->rec_len;
     }
@@ -58,14 +59,17 @@ static int dir_block(struct inode *dir, u32 n, struct ext_buf *b) {
     error = ext_bread(fs, block, b);
     if (error == 0 && !block_sane(fs, b->data)) {
         ext_bput(b);
-        error = ext_corrupt(fs, "directory %llu is damaged in block %u", (unsigned long long)dir->ino, block);
+        error = ext_corrupt(fs, "directory %llu is damaged in block %u",
+                            (unsigned long long)dir->ino, block);
     }
     return error;
 }
 
 static u32 dir_blocks(const struct inode *dir) { return dir->size >> ext_fs(dir->sb)->block_bits; }
 
-static struct ext_dirent *entry_at(const struct ext_buf *b, u32 at) { return (void *)((char *)b->data + at); }
+static struct ext_dirent *entry_at(const struct ext_buf *b, u32 at) {
+    return (void *)((char *)b->data + at);
+}
 
 // The entry of this name in a block, or NULL; *before is the one before it.
 static struct ext_dirent *block_find(struct ext_fs *fs, struct ext_buf *b, const struct name *name,
@@ -168,7 +172,7 @@ static void index_remove(struct ext_index *x, u32 hash, u64 pos) {
 struct place {
     struct ext_buf b;
     struct ext_dirent *d, *before;
-    u32 block;             // of the directory
+    u32 block;  // of the directory
 };
 
 // 1: found, *p set, its buffer held; 0: no such name; or -EIO, -ENOMEM
@@ -195,7 +199,8 @@ static int find(struct inode *dir, const struct name *name, struct place *p) {
     u32 hash = hash_of(name->s, name->len);
     for (u32 i = hash & x->mask; x->slot[i].where && result == 0; i = (i + 1) & x->mask)
         if (x->slot[i].hash == hash && x->slot[i].where > INDEX_GONE)
-            result = look_in(dir, (x->slot[i].where - 2) * 4ul >> ext_fs(dir->sb)->block_bits, name, p);
+            result =
+                look_in(dir, (x->slot[i].where - 2) * 4ul >> ext_fs(dir->sb)->block_bits, name, p);
     return result;
 }
 
@@ -213,8 +218,9 @@ int ext_dir_find(struct inode *dir, const struct name *name, u32 *ino) {
 // ---- change ----
 
 static u8 type_of(struct ext_fs *fs, u32 mode) {
-    static const u8 types[16] = {[S_IFREG >> 12] = 1, [S_IFDIR >> 12] = 2, [S_IFCHR >> 12] = 3, [S_IFBLK >> 12] = 4,
-                                 [S_IFIFO >> 12] = 5, [S_IFSOCK >> 12] = 6, [S_IFLNK >> 12] = 7};
+    static const u8 types[16] = {[S_IFREG >> 12] = 1, [S_IFDIR >> 12] = 2, [S_IFCHR >> 12] = 3,
+                                 [S_IFBLK >> 12] = 4, [S_IFIFO >> 12] = 5, [S_IFSOCK >> 12] = 6,
+                                 [S_IFLNK >> 12] = 7};
     return fs->filetype ? types[mode >> 12 & 15] : 0;
 }
 
@@ -294,7 +300,8 @@ int ext_dir_add(struct inode *dir, const struct name *name, u32 ino, u32 mode) {
     ext_bdirty(&b);
     e->hint = n;
     if (e->index)
-        e->index = index_add(e->index, name->s, name->len, (u64)n * fs->block_size + ((char *)d - (char *)b.data));
+        e->index = index_add(e->index, name->s, name->len,
+                             (u64)n * fs->block_size + ((char *)d - (char *)b.data));
     ext_bput(&b);
     changed(dir);
     return 0;
@@ -304,7 +311,8 @@ int ext_dir_add(struct inode *dir, const struct name *name, u32 ino, u32 mode) {
 static int find_present(struct inode *dir, const struct name *name, struct place *p) {
     int found = find(dir, name, p);
     if (found == 0)
-        return ext_corrupt(ext_fs(dir->sb), "directory %llu lost a name", (unsigned long long)dir->ino);
+        return ext_corrupt(ext_fs(dir->sb), "directory %llu lost a name",
+                           (unsigned long long)dir->ino);
     return found < 0 ? found : 0;
 }
 
@@ -381,7 +389,8 @@ int ext_dir_empty(struct inode *dir) {
 // ---- reading ----
 
 // Entries of one block from byte `from` on. 0: all taken, 1: the reader is full
-static int emit_block(struct ext_fs *fs, struct ext_buf *b, u64 start, u32 from, struct dir_emit *e, u64 *pos) {
+static int emit_block(struct ext_fs *fs, struct ext_buf *b, u64 start, u32 from, struct dir_emit *e,
+                      u64 *pos) {
     static const u8 types[8] = {0, DT_REG, DT_DIR, DT_CHR, DT_BLK, DT_FIFO, DT_SOCK, DT_LNK};
     struct ext_dirent *d;
     for (u32 at = 0; at < fs->block_size; at += d->rec_len) {
@@ -419,5 +428,9 @@ static int read_dir(struct file *f, struct dir_emit *e, u64 *pos) {
 static int sync_dir(struct file *f, bool data_only) { return ext_sync_inode(f->inode, data_only); }
 
 const struct file_ops ext_dir_ops = {
-    .read = read_is_dir, .seek = dir_seek, .readdir = read_dir, .poll = poll_always, .fsync = sync_dir,
+    .read = read_is_dir,
+    .seek = dir_seek,
+    .readdir = read_dir,
+    .poll = poll_always,
+    .fsync = sync_dir,
 };

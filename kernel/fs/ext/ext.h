@@ -11,10 +11,10 @@
 #define EXT_MAGIC 0xef53
 #define EXT_SUPER_OFFSET 1024u
 #define EXT_ROOT_INO 2u
-#define EXT_BLOCKS 15          // block numbers in an inode: 12 direct, then one of each indirection
+#define EXT_BLOCKS 15  // block numbers in an inode: 12 direct, then one of each indirection
 #define EXT_DIRECT 12
 #define EXT_LINK_MAX 32000u
-#define EXT_FAST_LINK 60u      // a symlink shorter than this lives in the inode
+#define EXT_FAST_LINK 60u  // a symlink shorter than this lives in the inode
 
 #define EXT_STATE_VALID 1
 #define EXT_STATE_ERROR 2
@@ -22,7 +22,7 @@
 #define EXT_INCOMPAT_RECOVER 4u
 #define EXT_RO_SPARSE_SUPER 1u
 #define EXT_RO_LARGE_FILE 2u
-#define EXT_INDEX_FL 0x1000u   // inode flag: a hashed directory
+#define EXT_INDEX_FL 0x1000u  // inode flag: a hashed directory
 
 struct ext_super {
     u32 inodes_count, blocks_count, r_blocks_count, free_blocks_count;
@@ -63,54 +63,56 @@ BUILD_ASSERT(sizeof(struct ext_raw_inode) == 160);
 #define EXT_GOOD_OLD_INODE 128u
 
 struct ext_dirent {
-    u32 inode;      // 0: unused
-    u16 rec_len;    // to the next entry
+    u32 inode;    // 0: unused
+    u16 rec_len;  // to the next entry
     u8 name_len;
-    u8 type;        // EXT_FT_, with FILETYPE
+    u8 type;  // EXT_FT_, with FILETYPE
     char name[];
 };
 #define EXT_DIRENT_SIZE(name_len) (((name_len) + 8u + 3u) & ~3u)
 
 // ---- in memory ----
 struct ext_group {
-    struct mutex lock;     // the group's two bitmaps and the next three
+    struct mutex lock;  // the group's two bitmaps and the next three
     u32 free_blocks, free_inodes, dirs;
     u32 block_bitmap, inode_bitmap, inode_table;  // [I]
 };
 
 struct ext_fs {
-    struct super *sb;                       // [I] as all below but for the last ones
+    struct super *sb;  // [I] as all below but for the last ones
     struct block_device *dev;
-    const struct mapping_ops *device_ops;   // what the device's mapping had before the mount
+    const struct mapping_ops *device_ops;  // what the device's mapping had before the mount
     u32 block_bits, block_size;
     u32 blocks, inodes, groups;
     u32 blocks_per_group, inodes_per_group, first_block, first_ino, inode_size;
-    u32 table_blocks;                       // of one group's inode table
-    u32 reserved;                           // blocks for root
+    u32 table_blocks;  // of one group's inode table
+    u32 reserved;      // blocks for root
     bool filetype;
-    bool must_stay_read_only;               // features that we may only read
+    bool must_stay_read_only;  // features that we may only read
     struct ext_group *group;
-    u32 free_blocks, free_inodes;           // [a]
-    bool started;                           // [a] marked "in use" on the disk by us
-    bool failed;                            // [a] found corrupt
-    u32 messages;                           // [a] printed so far
+    u32 free_blocks, free_inodes;  // [a]
+    bool started;                  // [a] marked "in use" on the disk by us
+    bool failed;                   // [a] found corrupt
+    u32 messages;                  // [a] printed so far
 };
 
 struct ext_index;
 struct ext_inode {
     struct inode inode;
-    struct mutex map_lock;        // guards block[] and the indirect blocks
-    u32 block[EXT_BLOCKS];        // [map_lock] or the target of a short symlink
-    u32 goal;                     // [map_lock] block after the last one allocated
-    u32 flags, file_acl, dtime;   // [inode->lock]
-    bool fresh;                   // not on disk yet: its slot is cleared first
-    u32 hint;                     // [inode->lock] directory: block that may have room
-    struct mutex index_lock;      // building of `index` by readers
-    struct ext_index *index;      // [inode->lock] names of a large directory by hash, or NULL
+    struct mutex map_lock;       // guards block[] and the indirect blocks
+    u32 block[EXT_BLOCKS];       // [map_lock] or the target of a short symlink
+    u32 goal;                    // [map_lock] block after the last one allocated
+    u32 flags, file_acl, dtime;  // [inode->lock]
+    bool fresh;                  // not on disk yet: its slot is cleared first
+    u32 hint;                    // [inode->lock] directory: block that may have room
+    struct mutex index_lock;     // building of `index` by readers
+    struct ext_index *index;     // [inode->lock] names of a large directory by hash, or NULL
 };
 
 static inline struct ext_fs *ext_fs(const struct super *sb) { return sb->private_; }
-static inline struct ext_inode *ext_inode(const struct inode *i) { return container_of(i, struct ext_inode, inode); }
+static inline struct ext_inode *ext_inode(const struct inode *i) {
+    return container_of(i, struct ext_inode, inode);
+}
 static inline struct ext_fs *ext_fs_of(const struct ext_inode *e) { return e->inode.sb->private_; }
 
 // Something on the disk is impossible: say so (a few times), stop writing. Returns -EIO.
@@ -123,17 +125,18 @@ static inline bool ext_block_ok(const struct ext_fs *fs, u32 block) {
 struct ext_buf {
     struct page *page;
     void *data;
-    u32 pieces;    // the block's bits in page->cache.private_, one for each KiB
+    u32 pieces;  // the block's bits in page->cache.private_, one for each KiB
 };
-int ext_bread(struct ext_fs *fs, u32 block, struct ext_buf *b);   // 0, -EIO, -ENOMEM
-int ext_bzero(struct ext_fs *fs, u32 block, struct ext_buf *b);   // a new block: all zero, dirty
+int ext_bread(struct ext_fs *fs, u32 block, struct ext_buf *b);  // 0, -EIO, -ENOMEM
+int ext_bzero(struct ext_fs *fs, u32 block, struct ext_buf *b);  // a new block: all zero, dirty
 void ext_bdirty(struct ext_buf *b);
 static inline void ext_bput(struct ext_buf *b) {
     if (b->page)
         page_put(b->page);
     b->page = NULL;
 }
-void ext_bforget(struct ext_fs *fs, u32 block);   // freed: what is dirty of it must not reach the disk
+void ext_bforget(struct ext_fs *fs,
+                 u32 block);  // freed: what is dirty of it must not reach the disk
 int ext_meta_start(struct ext_fs *fs);
 void ext_meta_stop(struct ext_fs *fs);
 
@@ -144,10 +147,10 @@ struct ext_io {
 };
 void ext_io_begin(struct ext_io *io, enum bio_op op, struct block_device *dev);
 void ext_io_add(struct ext_io *io, u64 sector, pa_t pa, u32 len);
-int ext_io_end(struct ext_io *io);   // waits: 0 or -EIO
+int ext_io_end(struct ext_io *io);  // waits: 0 or -EIO
 
 // ---- balloc.c, ialloc.c ----
-int ext_alloc_block(struct ext_fs *fs, u32 goal, u32 *block);     // 0, -ENOSPC, -EIO
+int ext_alloc_block(struct ext_fs *fs, u32 goal, u32 *block);  // 0, -ENOSPC, -EIO
 void ext_free_blocks(struct ext_fs *fs, u32 first, u32 n);
 int ext_alloc_inode(struct ext_fs *fs, struct inode *dir, bool directory, u32 *ino);
 void ext_free_inode(struct ext_fs *fs, u32 ino, bool directory);
@@ -169,12 +172,12 @@ int ext_sync_inode(struct inode *inode, bool data_only);
 ssize_t ext_read_link(struct inode *inode, char *buf, size_t size);
 
 // ---- dir.c, name.c ----
-int ext_dir_find(struct inode *dir, const struct name *name, u32 *ino);        // *ino = 0: no such name
+int ext_dir_find(struct inode *dir, const struct name *name, u32 *ino);  // *ino = 0: no such name
 int ext_dir_add(struct inode *dir, const struct name *name, u32 ino, u32 mode);
 int ext_dir_remove(struct inode *dir, const struct name *name);
 int ext_dir_replace(struct inode *dir, const struct name *name, u32 ino, u32 mode);
-int ext_dir_init(struct inode *dir, u32 parent);   // "." and ".."
-int ext_dir_empty(struct inode *dir);              // 0, -ENOTEMPTY, -EIO
+int ext_dir_init(struct inode *dir, u32 parent);  // "." and ".."
+int ext_dir_empty(struct inode *dir);             // 0, -ENOTEMPTY, -EIO
 void ext_index_free(struct ext_inode *e);
 extern const struct file_ops ext_dir_ops;
 extern const struct inode_ops ext_dir_inode_ops;

@@ -40,7 +40,8 @@ static int take_inode(struct ext_fs *fs, u32 g, bool directory, u32 *ino) {
 }
 
 int ext_alloc_inode(struct ext_fs *fs, struct inode *dir, bool directory, u32 *ino) {
-    u32 first = directory && dir->ino == EXT_ROOT_INO ? emptiest_group(fs) : (dir->ino - 1) / fs->inodes_per_group;
+    u32 first = directory && dir->ino == EXT_ROOT_INO ? emptiest_group(fs)
+                                                      : (dir->ino - 1) / fs->inodes_per_group;
     for (u32 i = 0; i < fs->groups; i++) {
         u32 g = (first + i) % fs->groups;
         mutex_lock(&fs->group[g].lock);

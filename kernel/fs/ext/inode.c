@@ -37,26 +37,38 @@ static struct timespec time_from(u32 seconds, bool extra, u32 more) {
     return t;
 }
 
-static u32 time_extra(struct timespec t) { return (u32)t.tv_nsec << 2 | ((t.tv_sec - (s32)t.tv_sec) >> 32 & 3); }
+static u32 time_extra(struct timespec t) {
+    return (u32)t.tv_nsec << 2 | ((t.tv_sec - (s32)t.tv_sec) >> 32 & 3);
+}
 
 // A short symlink: its text is where block numbers would be.
 static bool is_fast_link(const struct ext_inode *e) {
-    u64 blocks = e->inode.blocks - (e->file_acl ? min(e->inode.blocks, ext_fs_of(e)->block_size / 512ul) : 0);
+    u64 blocks = e->inode.blocks -
+                 (e->file_acl ? min(e->inode.blocks, ext_fs_of(e)->block_size / 512ul) : 0);
     return inode_is_link(&e->inode) && e->inode.size < EXT_FAST_LINK && blocks == 0;
 }
 
 void ext_set_ops(struct ext_inode *e) {
     static const struct file_ops file_ops = {
-        .read = filemap_read, .write = filemap_write, .seek = filemap_seek,
-        .poll = poll_always, .mmap = filemap_mmap, .fsync = filemap_fsync,
+        .read = filemap_read,
+        .write = filemap_write,
+        .seek = filemap_seek,
+        .poll = poll_always,
+        .mmap = filemap_mmap,
+        .fsync = filemap_fsync,
     };
     static const struct inode_ops file_inode_ops = {
-        .resize = ext_resize, .sync = ext_sync_inode, .reserve = ext_reserve,
+        .resize = ext_resize,
+        .sync = ext_sync_inode,
+        .reserve = ext_reserve,
     };
-    static const struct inode_ops link_inode_ops = {.read_link = ext_read_link, .sync = ext_sync_inode};
+    static const struct inode_ops link_inode_ops = {.read_link = ext_read_link,
+                                                    .sync = ext_sync_inode};
     struct inode *i = &e->inode;
     mapping_init(&i->mapping, &ext_file_mapping_ops, i, 0);
-    i->ops = inode_is_dir(i) ? &ext_dir_inode_ops : inode_is_link(i) ? &link_inode_ops : &file_inode_ops;
+    i->ops = inode_is_dir(i)    ? &ext_dir_inode_ops
+             : inode_is_link(i) ? &link_inode_ops
+                                : &file_inode_ops;
     i->fops = inode_is_dir(i) ? &ext_dir_ops : inode_is_reg(i) ? &file_ops : NULL;
 }
 
@@ -72,10 +84,12 @@ static int inode_check(struct ext_inode *e) {
         return ext_corrupt(fs, "inode %llu has mode %o", ino, i->mode);
     if (i->size > i->sb->max_size)
         return ext_corrupt(fs, "inode %llu is too large", ino);
-    if (inode_is_dir(i) && (i->size == 0 || i->size % fs->block_size || i->size >> fs->block_bits > fs->blocks))
+    if (inode_is_dir(i) &&
+        (i->size == 0 || i->size % fs->block_size || i->size >> fs->block_bits > fs->blocks))
         return ext_corrupt(fs, "directory %llu has size %llu", ino, (unsigned long long)i->size);
     if (inode_is_link(i) && (i->size == 0 || i->size >= min(fs->block_size, (u32)PATH_MAX)))
-        return ext_corrupt(fs, "symbolic link %llu has length %llu", ino, (unsigned long long)i->size);
+        return ext_corrupt(fs, "symbolic link %llu has length %llu", ino,
+                           (unsigned long long)i->size);
     return 0;
 }
 
@@ -96,7 +110,8 @@ static void raw_load(struct ext_inode *e, const struct ext_raw_inode *raw) {
     e->flags = raw->flags;
     e->file_acl = raw->file_acl;
     e->dtime = raw->dtime;
-    if (S_ISCHR(i->mode) || S_ISBLK(i->mode)) {  // the old form in the first number, the new one in the second
+    if (S_ISCHR(i->mode) ||
+        S_ISBLK(i->mode)) {  // the old form in the first number, the new one in the second
         u32 new_form = e->block[1];
         i->rdev = e->block[0] ? e->block[0] & 0xffff : new_form;
     }

@@ -72,7 +72,8 @@ int ext_map(struct ext_inode *e, u64 lblock, bool create, u32 *out) {
         if (error || *slot == 0)
             break;
         if (!ext_block_ok(fs, *slot)) {
-            error = ext_corrupt(fs, "inode %llu has block %u", (unsigned long long)e->inode.ino, *slot);
+            error =
+                ext_corrupt(fs, "inode %llu has block %u", (unsigned long long)e->inode.ino, *slot);
             break;
         }
         if (i == depth - 1) {
@@ -94,7 +95,7 @@ int ext_map(struct ext_inode *e, u64 lblock, bool create, u32 *out) {
 struct run {
     struct ext_inode *e;
     u32 first, n;
-    bool meta;         // directories and long symlinks: their blocks are in the device's mapping
+    bool meta;  // directories and long symlinks: their blocks are in the device's mapping
 };
 
 static void run_flush(struct run *r) {
@@ -230,7 +231,8 @@ static int page_blocks(struct ext_inode *e, struct page *p, struct ext_io *io) {
         if (error)
             return error;
         if (at + from < size && block) {
-            ext_io_add(io, (u64)block << (fs->block_bits - 9), page_to_pa(p) + from, fs->block_size);
+            ext_io_add(io, (u64)block << (fs->block_bits - 9), page_to_pa(p) + from,
+                       fs->block_size);
             backed |= ((1u << fs->block_size / 1024) - 1) << from / 1024;
         } else if (reads) {
             memset((char *)page_va(p) + from, 0, fs->block_size);
@@ -266,9 +268,16 @@ static int transfer(struct mapping *m, struct page **pages, size_t n, enum bio_o
 }
 
 static int read_page(struct mapping *m, struct page *p) { return transfer(m, &p, 1, BIO_READ); }
-static int read_pages(struct mapping *m, struct page **p, size_t n) { return transfer(m, p, n, BIO_READ); }
-static int write_pages(struct mapping *m, struct page **p, size_t n) { return transfer(m, p, n, BIO_WRITE); }
+static int read_pages(struct mapping *m, struct page **p, size_t n) {
+    return transfer(m, p, n, BIO_READ);
+}
+static int write_pages(struct mapping *m, struct page **p, size_t n) {
+    return transfer(m, p, n, BIO_WRITE);
+}
 
 const struct mapping_ops ext_file_mapping_ops = {
-    .read_page = read_page, .read_pages = read_pages, .write_pages = write_pages, .make_writable = make_writable,
+    .read_page = read_page,
+    .read_pages = read_pages,
+    .write_pages = write_pages,
+    .make_writable = make_writable,
 };

@@ -73,7 +73,8 @@ static int meta_write_pages(struct mapping *m, struct page **pages, size_t n) {
     return ext_io_end(&io);
 }
 
-static const struct mapping_ops meta_ops = {.read_page = meta_read_page, .write_pages = meta_write_pages};
+static const struct mapping_ops meta_ops = {.read_page = meta_read_page,
+                                            .write_pages = meta_write_pages};
 
 int ext_meta_start(struct ext_fs *fs) {
     struct mapping *m = &fs->dev->mapping;

@@ -65,7 +65,8 @@ static int fill_new(struct ext_inode *e, struct inode *dir, u32 rdev, const char
     return 0;
 }
 
-static struct inode *make(struct inode *dir, const struct name *name, u32 mode, u32 rdev, const char *target) {
+static struct inode *make(struct inode *dir, const struct name *name, u32 mode, u32 rdev,
+                          const char *target) {
     struct ext_fs *fs = ext_fs(dir->sb);
     bool directory = S_ISDIR(mode);
     u32 ino;
@@ -128,8 +129,8 @@ static int unlink(struct inode *dir, const struct name *name, struct inode *vict
     return error;
 }
 
-static int rename(struct inode *dir, const struct name *name, struct inode *moved, struct inode *new_dir,
-                  const struct name *new_name, struct inode *victim) {
+static int rename(struct inode *dir, const struct name *name, struct inode *moved,
+                  struct inode *new_dir, const struct name *new_name, struct inode *victim) {
     static const struct name dotdot = {"..", 2, 0};
     bool changes_parent = inode_is_dir(moved) && dir != new_dir;
     int error = 0;
@@ -157,5 +158,10 @@ static int rename(struct inode *dir, const struct name *name, struct inode *move
 }
 
 const struct inode_ops ext_dir_inode_ops = {
-    .lookup = lookup, .make = make, .link = make_link, .unlink = unlink, .rename = rename, .sync = ext_sync_inode,
+    .lookup = lookup,
+    .make = make,
+    .link = make_link,
+    .unlink = unlink,
+    .rename = rename,
+    .sync = ext_sync_inode,
 };

@@ -163,7 +163,8 @@ static int make_writable(struct super *sb) {
 
 static int statfs(struct super *sb, struct statfs *st) {
     struct ext_fs *fs = ext_fs(sb);
-    u64 tables = fs->groups * (fs->table_blocks + 2ul) + fs->first_block, free = load_relaxed(&fs->free_blocks);
+    u64 tables = fs->groups * (fs->table_blocks + 2ul) + fs->first_block,
+        free = load_relaxed(&fs->free_blocks);
     st->f_type = EXT2_SUPER_MAGIC;
     st->f_blocks = fs->blocks - min(tables, fs->blocks);
     st->f_bfree = free;
@@ -187,14 +188,22 @@ static void unmount(struct super *sb) {
 }
 
 static const struct super_ops ops = {
-    .alloc = alloc_inode, .free = free_inode, .read = ext_read_inode, .evict = ext_evict, .write = ext_write_inode,
-    .sync = sync_super, .statfs = statfs, .make_writable = make_writable, .unmount = unmount,
+    .alloc = alloc_inode,
+    .free = free_inode,
+    .read = ext_read_inode,
+    .evict = ext_evict,
+    .write = ext_write_inode,
+    .sync = sync_super,
+    .statfs = statfs,
+    .make_writable = make_writable,
+    .unmount = unmount,
 };
 
 // ---- mount ----
 
 static int check_features(struct ext_fs *fs, const struct ext_super *s) {
-    u32 incompat = s->rev_level ? s->feature_incompat : 0, ro = s->rev_level ? s->feature_ro_compat : 0;
+    u32 incompat = s->rev_level ? s->feature_incompat : 0,
+        ro = s->rev_level ? s->feature_ro_compat : 0;
     u32 unknown = incompat & ~(EXT_INCOMPAT_FILETYPE | EXT_INCOMPAT_RECOVER);
     if (unknown)
         return refuse(fs, "has features that are not supported (incompatible 0x%x)", unknown);
@@ -229,17 +238,21 @@ static int load_super(struct ext_fs *fs, const struct ext_super *s) {
     if (fs->first_block != (fs->block_size == 1024))
         return refuse(fs, "first data block is %u", fs->first_block);
     if (fs->blocks <= fs->first_block || fs->blocks > device_blocks)
-        return refuse(fs, "has %u blocks on a device of %llu", fs->blocks, (unsigned long long)device_blocks);
+        return refuse(fs, "has %u blocks on a device of %llu", fs->blocks,
+                      (unsigned long long)device_blocks);
     if (fs->blocks_per_group < 64 || fs->blocks_per_group > 8 * fs->block_size)
         return refuse(fs, "%u blocks in a group", fs->blocks_per_group);
-    if (!is_pow2(fs->inode_size) || fs->inode_size < EXT_GOOD_OLD_INODE || fs->inode_size > fs->block_size)
+    if (!is_pow2(fs->inode_size) || fs->inode_size < EXT_GOOD_OLD_INODE ||
+        fs->inode_size > fs->block_size)
         return refuse(fs, "inode size %u", fs->inode_size);
     if (fs->inodes_per_group == 0 || fs->inodes_per_group > 8 * fs->block_size)
         return refuse(fs, "%u inodes in a group", fs->inodes_per_group);
     fs->groups = (fs->blocks - fs->first_block - 1) / fs->blocks_per_group + 1;
-    if (fs->inodes != (u64)fs->groups * fs->inodes_per_group || fs->first_ino < 3 || fs->first_ino > fs->inodes_per_group)
+    if (fs->inodes != (u64)fs->groups * fs->inodes_per_group || fs->first_ino < 3 ||
+        fs->first_ino > fs->inodes_per_group)
         return refuse(fs, "%u inodes in %u groups", fs->inodes, fs->groups);
-    fs->table_blocks = ((u64)fs->inodes_per_group * fs->inode_size + fs->block_size - 1) >> fs->block_bits;
+    fs->table_blocks =
+        ((u64)fs->inodes_per_group * fs->inode_size + fs->block_size - 1) >> fs->block_bits;
     return check_features(fs, s);
 }
 
@@ -252,8 +265,8 @@ static int load_group(struct ext_fs *fs, u32 g, const struct ext_desc *d) {
     group->block_bitmap = d->block_bitmap;
     group->inode_bitmap = d->inode_bitmap;
     group->inode_table = d->inode_table;
-    if (!ext_block_ok(fs, d->block_bitmap) || !ext_block_ok(fs, d->inode_bitmap) || !ext_block_ok(fs, d->inode_table) ||
-        fs->table_blocks > fs->blocks - d->inode_table)
+    if (!ext_block_ok(fs, d->block_bitmap) || !ext_block_ok(fs, d->inode_bitmap) ||
+        !ext_block_ok(fs, d->inode_table) || fs->table_blocks > fs->blocks - d->inode_table)
         return refuse(fs, "group %u's tables are outside", g);
     if (group->free_blocks > fs->blocks_per_group || group->free_inodes > fs->inodes_per_group)
         return refuse(fs, "group %u's free counts are too large", g);
@@ -286,7 +299,8 @@ static int load_groups(struct ext_fs *fs) {
 
 // Bytes that the block map can reach, and that i_blocks (of 512 bytes, 32 bits) can count.
 static u64 max_file_size(const struct ext_fs *fs) {
-    u64 per = fs->block_size / 4, reach = (EXT_DIRECT + per + per * per + per * per * per) << fs->block_bits;
+    u64 per = fs->block_size / 4, reach = (EXT_DIRECT + per + per * per + per * per * per)
+                                          << fs->block_bits;
     return min(reach, (1ul << 41) - fs->block_size * 1024ul);
 }
 

@@ -51,7 +51,8 @@ static struct proc_entry *entry_create(struct proc_entry *dir, const struct name
 }
 
 // The entry for a path that does not exist yet; folders on the way are made. => entries_lock held. ERR_PTR
-static struct proc_entry *entry_make(struct proc_entry *dir, const char *path, const struct proc_entry *content) {
+static struct proc_entry *entry_make(struct proc_entry *dir, const char *path,
+                                     const struct proc_entry *content) {
     for (;;) {
         const char *slash = strchr(path, '/');
         struct name name = {.s = path, .len = slash ? (u32)(slash - path) : strlen(path)};
@@ -83,15 +84,18 @@ static int entry_add(struct proc_entry *root, const char *path, const struct pro
     return IS_ERR(e) ? PTR_ERR(e) : 0;
 }
 
-int proc_add(const char *path, u32 mode, void (*show)(struct printer *), int (*write)(const char *, size_t)) {
-    return entry_add(&proc_root, path, &(struct proc_entry){.mode = S_IFREG | mode, .show = show, .write = write});
+int proc_add(const char *path, u32 mode, void (*show)(struct printer *),
+             int (*write)(const char *, size_t)) {
+    return entry_add(&proc_root, path,
+                     &(struct proc_entry){.mode = S_IFREG | mode, .show = show, .write = write});
 }
 
 int sysfs_add(const char *path, u32 mode, void (*show)(struct printer *)) {
     return entry_add(&sys_root, path, &(struct proc_entry){.mode = S_IFREG | mode, .show = show});
 }
 
-int proc_add_link(struct proc_entry *root, const char *path, ssize_t (*link)(char *buf, size_t size)) {
+int proc_add_link(struct proc_entry *root, const char *path,
+                  ssize_t (*link)(char *buf, size_t size)) {
     return entry_add(root, path, &(struct proc_entry){.mode = S_IFLNK | 0777, .link = link});
 }
 

@@ -18,20 +18,21 @@ struct proc_entry {
     ssize_t (*link)(char *buf, size_t size);
 };
 extern struct proc_entry proc_root, sys_root;
-int proc_add_link(struct proc_entry *root, const char *path, ssize_t (*link)(char *buf, size_t size));
+int proc_add_link(struct proc_entry *root, const char *path,
+                  ssize_t (*link)(char *buf, size_t size));
 struct proc_entry *entry_child(struct proc_entry *dir, const struct name *name);
 
 // A file of each task.
 struct task_entry {
     const char *name;
-    u32 mode;                            // with type
-    bool private_;                       // only for who may look inside the task (task_may_look)
-    bool thread_too;                     // also in /proc/<pid>/task/<tid>
-    int (*show)(struct printer *p, struct task *t);                  // 0 or errno
+    u32 mode;         // with type
+    bool private_;    // only for who may look inside the task (task_may_look)
+    bool thread_too;  // also in /proc/<pid>/task/<tid>
+    int (*show)(struct printer *p, struct task *t);  // 0 or errno
     int (*write)(struct task *t, const char *text, size_t n);
     ssize_t (*link)(struct task *t, char *buf, size_t size);
     int (*follow)(struct task *t, struct path *out);
-    const struct inode_ops *inode_ops;   // of a folder
+    const struct inode_ops *inode_ops;  // of a folder
     const struct file_ops *file_ops;
 };
 extern const struct task_entry task_entries[];
@@ -39,13 +40,15 @@ extern const u32 nr_task_entries;
 
 struct proc_inode {
     struct inode inode;
-    struct proc_entry *entry;            // [I] of a fixed file, else NULL
-    const struct task_entry *task_entry; // [I] of a task's file
-    int pid;                             // [I] task that it belongs to; 0: none
-    int fd;                              // [I] of fd/N
-    u64 start_time;                      // [I] of the task: tells it from a later one of the same number
+    struct proc_entry *entry;             // [I] of a fixed file, else NULL
+    const struct task_entry *task_entry;  // [I] of a task's file
+    int pid;                              // [I] task that it belongs to; 0: none
+    int fd;                               // [I] of fd/N
+    u64 start_time;  // [I] of the task: tells it from a later one of the same number
 };
-static inline struct proc_inode *proc_i(struct inode *i) { return container_of(i, struct proc_inode, inode); }
+static inline struct proc_inode *proc_i(struct inode *i) {
+    return container_of(i, struct proc_inode, inode);
+}
 
 struct inode *proc_inode_new(struct super *sb, u64 ino, u32 mode, const struct inode_ops *ops,
                              const struct file_ops *fops);
@@ -54,15 +57,17 @@ struct task *node_task(struct inode *inode);
 // May current see the inside of t: its memory, files, environment? Same user, or root.
 bool task_may_look(struct task *t);
 
-extern const struct file_ops generated_ops;   // text made at the first read and at each read from position 0
+extern const struct file_ops
+    generated_ops;  // text made at the first read and at each read from position 0
 extern const struct inode_ops plain_inode_ops;
 s64 plain_seek(struct file *f, s64 offset, int whence);
 bool emit_dots(struct file *f, struct dir_emit *e, u64 *pos);
-bool name_number(const struct name *name, int *nr);   // decimal, no leading zero
+bool name_number(const struct name *name, int *nr);  // decimal, no leading zero
 
 // tasks.c
-struct inode *task_dir_lookup(struct super *sb, int nr);            // /proc/<nr>; NULL: no such task
-int task_dirs_readdir(struct dir_emit *e, u64 *pos, u64 base);      // processes at positions from base on
+struct inode *task_dir_lookup(struct super *sb, int nr);  // /proc/<nr>; NULL: no such task
+int task_dirs_readdir(struct dir_emit *e, u64 *pos,
+                      u64 base);  // processes at positions from base on
 void task_links_init(void);
 extern const struct inode_ops fd_dir_inode_ops, threads_inode_ops;
 extern const struct file_ops fd_dir_ops, threads_ops;
@@ -70,7 +75,7 @@ extern const struct file_ops fd_dir_ops, threads_ops;
 struct mm *task_mm_get(struct task *t);
 struct fs_context *task_fs_get(struct task *t);
 struct file *task_file_get(struct task *t, int fd);
-int task_next_fd(struct task *t, int from);                         // smallest open number >= from, or -1
+int task_next_fd(struct task *t, int from);  // smallest open number >= from, or -1
 // taskfiles.c: what follows a link to an open file
 ssize_t file_link_text(struct file *f, char *buf, size_t size);
 int file_link_follow(struct file *f, struct path *out);

@@ -52,7 +52,7 @@ static struct task_counts count_tasks(void) {
     struct task_counts n = {0};
     struct task *t;
     spin_lock(&family_lock);
-    list_for_each(t, &all_tasks, all_link) {
+    list_for_each (t, &all_tasks, all_link) {
         u32 state = READ_ONCE(t->state);
         if (t->flags & TASK_IDLE)
             continue;
@@ -66,7 +66,7 @@ static struct task_counts count_tasks(void) {
 
 static u32 runnable_now(void) {
     u32 n = 0;
-    for_each_hart(h)
+    for_each_hart (h)
         n += READ_ONCE(runq_of(h)->nr_running);
     return n;
 }
@@ -82,7 +82,8 @@ static struct {
 static void load_step(u64 n) {
     static const u32 factor[3] = {60296, 64453, 65173};
     for (u32 i = 0; i < 3; i++)
-        load.value[i] = (load.value[i] * factor[i] + (n << SI_LOAD_SHIFT) * (65536 - factor[i])) >> 16;
+        load.value[i] =
+            (load.value[i] * factor[i] + (n << SI_LOAD_SHIFT) * (65536 - factor[i])) >> 16;
 }
 
 void load_average(u64 loads[3]) {
@@ -109,7 +110,7 @@ static void show_loadavg(struct printer *p) {
 
 static u64 idle_total(void) {
     u64 ns = 0;
-    for_each_hart(h)
+    for_each_hart (h)
         ns += sched_idle_ns(h);
     return ns;
 }
@@ -128,25 +129,27 @@ static void show_stat(struct printer *p) {
     struct task_counts n = count_tasks();
     printer_printf(p, "cpu ");
     show_cpu_line(p, all > idle ? all - idle : 0, idle);
-    for_each_hart(h) {
+    for_each_hart (h) {
         u64 hart_idle = sched_idle_ns(h);
         printer_printf(p, "cpu%u", h);
         show_cpu_line(p, now > hart_idle ? now - hart_idle : 0, hart_idle);
         interrupts += timer_interrupts(h);
         switches += READ_ONCE(runq_of(h)->switches);
     }
-    printer_printf(p, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked %u\n", interrupts,
-                   switches, (realtime_ns() - now) / NSEC_PER_SEC, forks_total, max(n.running, 1u), n.blocked);
+    printer_printf(
+        p, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked %u\n",
+        interrupts, switches, (realtime_ns() - now) / NSEC_PER_SEC, forks_total, max(n.running, 1u),
+        n.blocked);
 }
 
 static void show_interrupts(struct printer *p) {
     printer_printf(p, "    ");
-    for_each_hart(h)
+    for_each_hart (h)
         printer_printf(p, "       CPU%u", h);
     printer_printf(p, "\n");
     irq_show(p);
     printer_printf(p, "TIM:");
-    for_each_hart(h)
+    for_each_hart (h)
         printer_printf(p, " %10lu", timer_interrupts(h));
     printer_printf(p, "  Timer interrupts\n");
 }
@@ -156,7 +159,8 @@ static void show_interrupts(struct printer *p) {
 // The device tree's node of a hart, or a negative number.
 static int hart_node(u32 h) {
     int cpus = fdt_path("/cpus");
-    for (int node = cpus < 0 ? -1 : fdt_first_child(cpus); node >= 0; node = fdt_next_sibling(node)) {
+    for (int node = cpus < 0 ? -1 : fdt_first_child(cpus); node >= 0;
+         node = fdt_next_sibling(node)) {
         u64 id, size;
         if (fdt_reg(node, 0, &id, &size) && id == hart_hartid[h])
             return node;
@@ -165,15 +169,17 @@ static int hart_node(u32 h) {
 }
 
 static void show_cpuinfo(struct printer *p) {
-    for_each_hart(h) {
+    for_each_hart (h) {
         int node = hart_node(h);
         const char *isa = node >= 0 ? fdt_prop_string(node, "riscv,isa") : NULL;
-        printer_printf(p, "processor\t: %u\nhart\t\t: %lu\nisa\t\t: %s\nmmu\t\t: sv39\n\n", h, hart_hartid[h],
-                       isa ? isa : "unknown");
+        printer_printf(p, "processor\t: %u\nhart\t\t: %lu\nisa\t\t: %s\nmmu\t\t: sv39\n\n", h,
+                       hart_hartid[h], isa ? isa : "unknown");
     }
 }
 
-static void show_harts(struct printer *p) { printer_printf(p, nr_harts > 1 ? "0-%u\n" : "%u\n", nr_harts - 1); }
+static void show_harts(struct printer *p) {
+    printer_printf(p, nr_harts > 1 ? "0-%u\n" : "%u\n", nr_harts - 1);
+}
 
 // ---- memory ----
 
@@ -184,13 +190,26 @@ static void show_meminfo(struct printer *p) {
         const char *name;
         u64 pages;
     } rows[] = {
-        {"MemTotal", m.total},       {"MemFree", m.free},       {"MemAvailable", m.available},
-        {"Buffers", m.buffers},      {"Cached", m.cached},      {"SwapCached", 0},
-        {"SwapTotal", 0},            {"SwapFree", 0},           {"Dirty", m.dirty},
-        {"Writeback", m.writeback},  {"AnonPages", m.anon},     {"Mapped", m.mapped},
-        {"Shmem", m.shmem},          {"Slab", m.slab},          {"SReclaimable", 0},
-        {"SUnreclaim", m.slab},      {"KernelStack", m.kernel_stacks}, {"PageTables", m.tables},
-        {"CommitLimit", m.commit_limit}, {"Committed_AS", m.committed},
+        {"MemTotal", m.total},
+        {"MemFree", m.free},
+        {"MemAvailable", m.available},
+        {"Buffers", m.buffers},
+        {"Cached", m.cached},
+        {"SwapCached", 0},
+        {"SwapTotal", 0},
+        {"SwapFree", 0},
+        {"Dirty", m.dirty},
+        {"Writeback", m.writeback},
+        {"AnonPages", m.anon},
+        {"Mapped", m.mapped},
+        {"Shmem", m.shmem},
+        {"Slab", m.slab},
+        {"SReclaimable", 0},
+        {"SUnreclaim", m.slab},
+        {"KernelStack", m.kernel_stacks},
+        {"PageTables", m.tables},
+        {"CommitLimit", m.commit_limit},
+        {"Committed_AS", m.committed},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         char name[24];
@@ -203,7 +222,9 @@ static void show_swaps(struct printer *p) {
     printer_printf(p, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
 }
 
-static void show_overcommit(struct printer *p) { printer_printf(p, "%d\n", READ_ONCE(overcommit_memory)); }
+static void show_overcommit(struct printer *p) {
+    printer_printf(p, "%d\n", READ_ONCE(overcommit_memory));
+}
 
 static int set_overcommit(const char *text, size_t n) {
     u64 value;
@@ -219,15 +240,17 @@ static int set_overcommit(const char *text, size_t n) {
 static void show_partitions(struct printer *p) {
     struct block_device *d;
     printer_printf(p, "major minor  #blocks  name\n\n");
-    list_for_each(d, &block_devices, link)
-        printer_printf(p, "%4u %7u %10lu %s\n", d->devno >> 8, d->devno & 0xff, d->sectors / 2, d->name);
+    list_for_each (d, &block_devices, link)
+        printer_printf(p, "%4u %7u %10lu %s\n", d->devno >> 8, d->devno & 0xff, d->sectors / 2,
+                       d->name);
 }
 
 static void show_diskstats(struct printer *p) {
     struct block_device *d;
-    list_for_each(d, &block_devices, link)
-        printer_printf(p, "%4u %7u %s %lu 0 %lu 0 %lu 0 %lu 0 0 0 0\n", d->devno >> 8, d->devno & 0xff, d->name,
-                       load_relaxed(&d->reads), load_relaxed(&d->sectors_read), load_relaxed(&d->writes),
+    list_for_each (d, &block_devices, link)
+        printer_printf(p, "%4u %7u %s %lu 0 %lu 0 %lu 0 %lu 0 0 0 0\n", d->devno >> 8,
+                       d->devno & 0xff, d->name, load_relaxed(&d->reads),
+                       load_relaxed(&d->sectors_read), load_relaxed(&d->writes),
                        load_relaxed(&d->sectors_written));
 }
 
@@ -237,7 +260,7 @@ static void show_devices(struct printer *p) {
     printer_printf(p, "Character devices:\n");
     devfs_show(p);
     printer_printf(p, "\nBlock devices:\n");
-    list_for_each(d, &block_devices, link)
+    list_for_each (d, &block_devices, link)
         if (d->devno >> 8 != last) {
             last = d->devno >> 8;
             printer_printf(p, "%3u virtblk\n", last);
@@ -247,17 +270,28 @@ static void show_devices(struct printer *p) {
 // ---- names and limits ----
 
 static void show_version(struct printer *p) {
-    printer_printf(p, "%s version %s %s\n", system_names.sysname, system_names.release, system_names.version);
+    printer_printf(p, "%s version %s %s\n", system_names.sysname, system_names.release,
+                   system_names.version);
 }
 static void show_cmdline(struct printer *p) { printer_printf(p, "%s\n", boot_command_line); }
 static void show_ostype(struct printer *p) { printer_printf(p, "%s\n", system_names.sysname); }
 static void show_osrelease(struct printer *p) { printer_printf(p, "%s\n", system_names.release); }
 static void show_build(struct printer *p) { printer_printf(p, "%s\n", system_names.version); }
-static void show_hostname(struct printer *p) { printer_printf(p, "%.64s\n", system_names.nodename); }
-static int set_hostname(const char *text, size_t n) { return set_system_name(system_names.nodename, text, n); }
-static void show_domain(struct printer *p) { printer_printf(p, "%.64s\n", system_names.domainname); }
-static int set_domain(const char *text, size_t n) { return set_system_name(system_names.domainname, text, n); }
-static void show_threads_max(struct printer *p) { printer_printf(p, "%d\n", READ_ONCE(threads_max)); }
+static void show_hostname(struct printer *p) {
+    printer_printf(p, "%.64s\n", system_names.nodename);
+}
+static int set_hostname(const char *text, size_t n) {
+    return set_system_name(system_names.nodename, text, n);
+}
+static void show_domain(struct printer *p) {
+    printer_printf(p, "%.64s\n", system_names.domainname);
+}
+static int set_domain(const char *text, size_t n) {
+    return set_system_name(system_names.domainname, text, n);
+}
+static void show_threads_max(struct printer *p) {
+    printer_printf(p, "%d\n", READ_ONCE(threads_max));
+}
 static void show_map_count(struct printer *p) { printer_printf(p, "%d\n", MAX_MAP_COUNT); }
 static void show_pid_max(struct printer *p) { printer_printf(p, "%d\n", READ_ONCE(pid_max)); }
 
@@ -269,13 +303,17 @@ static int set_pid_max(const char *text, size_t n) {
 
 static u64 file_max(void) { return max(8192ul, pages_total); }
 static void show_file_max(struct printer *p) { printer_printf(p, "%lu\n", file_max()); }
-static void show_file_nr(struct printer *p) { printer_printf(p, "%lu\t0\t%lu\n", files_in_use(), file_max()); }
+static void show_file_nr(struct printer *p) {
+    printer_printf(p, "%lu\t0\t%lu\n", files_in_use(), file_max());
+}
 
 // A version 4 UUID, RFC 9562.
 static void print_uuid(struct printer *p, const u8 *b) {
     for (u32 i = 0; i < 16; i++)
         printer_printf(p, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x",
-                       i == 6 ? (b[i] & 0x0f) | 0x40 : i == 8 ? (b[i] & 0x3f) | 0x80 : b[i]);
+                       i == 6   ? (b[i] & 0x0f) | 0x40
+                       : i == 8 ? (b[i] & 0x3f) | 0x80
+                                : b[i]);
     printer_printf(p, "\n");
 }
 
@@ -291,12 +329,12 @@ static void show_uuid(struct printer *p) {
 static void show_counters(struct printer *p) {
     struct mem_info m;
     mem_info_read(&m);
-    printer_printf(p, "pages_free %lu\npages_cache %lu\nslab_objects %lu\n", pages_free(), pagecache_pages(),
-                   slab_objects());
+    printer_printf(p, "pages_free %lu\npages_cache %lu\nslab_objects %lu\n", pages_free(),
+                   pagecache_pages(), slab_objects());
     printer_printf(p, "inodes %lu\nfiles %lu\ntasks %u\npids %u\n", inodes_in_use(), files_in_use(),
                    READ_ONCE(nr_tasks), pids_in_use());
-    printer_printf(p, "pages_dirty %lu\npages_table %lu\npages_committed %lu\n", pagecache_dirty(), m.tables,
-                   READ_ONCE(committed_pages));
+    printer_printf(p, "pages_dirty %lu\npages_table %lu\npages_committed %lu\n", pagecache_dirty(),
+                   m.tables, READ_ONCE(committed_pages));
 }
 
 // As Linux's /proc/sysrq-trigger: c crash (see an oops), b reset at once, o power off, s write the disks.

@@ -110,7 +110,7 @@ static void task_info(struct task *t, struct task_info *i, bool whole) {
         struct task *thread;
         i->time = p->dead_threads;
         i->counts = p->dead_counts;
-        list_for_each(thread, &p->threads, thread_link)
+        list_for_each (thread, &p->threads, thread_link)
             add_thread(i, thread);
     } else {
         add_thread(i, t);
@@ -128,15 +128,16 @@ static void stat_memory(struct printer *p, struct mm *mm, struct process *proces
         printer_printf(p, " 0 0 %lu 0 0 0", limit);
         return;
     }
-    printer_printf(p, " %lu %lu %lu %lu %lu %lu", mm->total_pages * PAGE_SIZE, mm_rss(mm), limit, mm->code_start,
-                   mm->code_end, mm->stack_top);
+    printer_printf(p, " %lu %lu %lu %lu %lu %lu", mm->total_pages * PAGE_SIZE, mm_rss(mm), limit,
+                   mm->code_start, mm->code_end, mm->stack_top);
 }
 
 static void stat_end(struct printer *p, struct mm *mm, struct task *t, const struct task_info *i) {
-    printer_printf(p, " %d %u %u %u 0 0 0", i->exit_signal, t->hart, t->se.rt_priority, t->se.policy);
+    printer_printf(p, " %d %u %u %u 0 0 0", i->exit_signal, t->hart, t->se.rt_priority,
+                   t->se.policy);
     if (mm)
-        printer_printf(p, " %lu %lu %lu %lu %lu %lu %lu", mm->data_start, mm->data_end, mm->brk_start,
-                       mm->arg_start, mm->arg_end, mm->env_start, mm->env_end);
+        printer_printf(p, " %lu %lu %lu %lu %lu %lu %lu", mm->data_start, mm->data_end,
+                       mm->brk_start, mm->arg_start, mm->arg_end, mm->env_start, mm->env_end);
     else
         printer_printf(p, " 0 0 0 0 0 0 0");
     printer_printf(p, " %d\n", t->exit_code);
@@ -147,10 +148,10 @@ static int show_stat_of(struct printer *p, struct task *t, bool whole) {
     struct mm *mm = task_mm_get(t);
     int priority = t->se.rt_priority ? -1 - t->se.rt_priority : 20 + t->se.nice;
     task_info(t, &i, whole);
-    printer_printf(p, "%d (%.15s) %s %d %d %d %d %d %u", i.pid, t->name, task_state_name(t->state), i.ppid, i.pgrp,
-                   i.session, i.tty, i.tty_pgrp, t->flags);
-    printer_printf(p, " %lu %lu %lu %lu", i.counts.minflt, i.children_counts.minflt, i.counts.majflt,
-                   i.children_counts.majflt);
+    printer_printf(p, "%d (%.15s) %s %d %d %d %d %d %u", i.pid, t->name, task_state_name(t->state),
+                   i.ppid, i.pgrp, i.session, i.tty, i.tty_pgrp, t->flags);
+    printer_printf(p, " %lu %lu %lu %lu", i.counts.minflt, i.children_counts.minflt,
+                   i.counts.majflt, i.children_counts.majflt);
     printer_printf(p, " %lu %lu %lu %lu", i.time.user / TICK_NS, i.time.system / TICK_NS,
                    i.children_time.user / TICK_NS, i.children_time.system / TICK_NS);
     printer_printf(p, " %d %d %d 0 %lu", priority, t->se.nice, i.threads, i.start_time / TICK_NS);
@@ -176,8 +177,8 @@ static int show_statm(struct printer *p, struct task *t) {
         return 0;
     }
     u64 code = div_round_up(mm->code_end - mm->code_start, PAGE_SIZE);
-    printer_printf(p, "%lu %lu %lu %lu 0 %lu 0\n", mm->total_pages, mm_rss(mm), mm->rss_file + mm->rss_shmem, code,
-                   mm->data_pages);
+    printer_printf(p, "%lu %lu %lu %lu 0 %lu 0\n", mm->total_pages, mm_rss(mm),
+                   mm->rss_file + mm->rss_shmem, code, mm->data_pages);
     mm_put(mm);
     return 0;
 }
@@ -185,10 +186,13 @@ static int show_statm(struct printer *p, struct task *t) {
 static void status_memory(struct printer *p, struct mm *mm) {
     const u64 k = PAGE_SIZE / 1024;
     u64 size = mm->total_pages * k, code = (mm->code_end - mm->code_start) / 1024;
-    printer_printf(p, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t       0 kB\nVmPin:\t       0 kB\n", size, size);
-    printer_printf(p, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", max(mm_rss_peak(mm), mm_rss(mm)) * k, mm_rss(mm) * k);
-    printer_printf(p, "RssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8lu kB\n", mm->rss_anon * k,
-                   mm->rss_file * k, mm->rss_shmem * k);
+    printer_printf(p,
+                   "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t       0 kB\nVmPin:\t       0 kB\n",
+                   size, size);
+    printer_printf(p, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", max(mm_rss_peak(mm), mm_rss(mm)) * k,
+                   mm_rss(mm) * k);
+    printer_printf(p, "RssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8lu kB\n",
+                   mm->rss_anon * k, mm->rss_file * k, mm->rss_shmem * k);
     printer_printf(p, "VmData:\t%8lu kB\nVmExe:\t%8lu kB\nVmPTE:\t%8lu kB\nVmSwap:\t       0 kB\n",
                    mm->data_pages * k, code, mm->table_pages * k);
 }
@@ -207,8 +211,10 @@ static void status_groups(struct printer *p, const struct task_info *i) {
 
 static void status_signals(struct printer *p, const struct task_info *i, struct process *process) {
     u64 limit = process ? process->limit[RLIMIT_SIGPENDING].rlim_cur : 0;
-    printer_printf(p, "SigQ:\t%u/%lu\nSigPnd:\t%016lx\nShdPnd:\t%016lx\n", i->queued, limit, i->pending, i->shared_pending);
-    printer_printf(p, "SigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", i->blocked, i->ignored, i->caught);
+    printer_printf(p, "SigQ:\t%u/%lu\nSigPnd:\t%016lx\nShdPnd:\t%016lx\n", i->queued, limit,
+                   i->pending, i->shared_pending);
+    printer_printf(p, "SigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", i->blocked, i->ignored,
+                   i->caught);
 }
 
 // A mask of harts as "0-3,5".
@@ -235,15 +241,16 @@ static u32 umask_of(struct task *t) {
 }
 
 static int show_status(struct printer *p, struct task *t) {
-    static const char *const words[] = {
-        "running", "sleeping", "disk sleep", "stopped", "tracing stop", "zombie", "dead"};
+    static const char *const words[] = {"running",      "sleeping", "disk sleep", "stopped",
+                                        "tracing stop", "zombie",   "dead"};
     struct task_info i;
     struct mm *mm = task_mm_get(t);
     const char *state = task_state_name(t->state), *which = strchr("RSDTtZX", state[0]);
     task_info(t, &i, false);
     printer_printf(p, "Name:\t%.15s\nUmask:\t%04o\nState:\t%s (%s)\n", t->name, umask_of(t), state,
                    which ? words[which - "RSDTtZX"] : "?");
-    printer_printf(p, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", i.tgid, i.pid, i.ppid);
+    printer_printf(p, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", i.tgid, i.pid,
+                   i.ppid);
     status_ids(p, &i);
     status_groups(p, &i);
     printer_printf(p, "Kthread:\t%d\n", (t->flags & TASK_KTHREAD) != 0);
@@ -257,7 +264,8 @@ static int show_status(struct printer *p, struct task *t) {
     printer_printf(p, "NoNewPrivs:\t%d\nCpus_allowed:\t%lx\nCpus_allowed_list:\t",
                    (t->flags & TASK_NO_NEW_PRIVS) != 0, t->affinity & harts);
     print_hart_list(p, t->affinity & harts);
-    printer_printf(p, "\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", t->nvcsw, t->nivcsw);
+    printer_printf(p, "\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
+                   t->nvcsw, t->nivcsw);
     return 0;
 }
 
@@ -393,14 +401,22 @@ static int show_limits(struct printer *p, struct task *t) {
     static const struct {
         const char *name, *unit;
     } rows[RLIM_NLIMITS] = {
-        [RLIMIT_CPU] = {"cpu time", "seconds"},       [RLIMIT_FSIZE] = {"file size", "bytes"},
-        [RLIMIT_DATA] = {"data size", "bytes"},       [RLIMIT_STACK] = {"stack size", "bytes"},
-        [RLIMIT_CORE] = {"core file size", "bytes"},  [RLIMIT_RSS] = {"resident set", "bytes"},
-        [RLIMIT_NPROC] = {"processes", "processes"},  [RLIMIT_NOFILE] = {"open files", "files"},
-        [RLIMIT_MEMLOCK] = {"locked memory", "bytes"}, [RLIMIT_AS] = {"address space", "bytes"},
-        [RLIMIT_LOCKS] = {"file locks", "locks"},     [RLIMIT_SIGPENDING] = {"pending signals", "signals"},
-        [RLIMIT_MSGQUEUE] = {"msgqueue size", "bytes"}, [RLIMIT_NICE] = {"nice priority", ""},
-        [RLIMIT_RTPRIO] = {"realtime priority", ""},  [RLIMIT_RTTIME] = {"realtime timeout", "us"},
+        [RLIMIT_CPU] = {"cpu time", "seconds"},
+        [RLIMIT_FSIZE] = {"file size", "bytes"},
+        [RLIMIT_DATA] = {"data size", "bytes"},
+        [RLIMIT_STACK] = {"stack size", "bytes"},
+        [RLIMIT_CORE] = {"core file size", "bytes"},
+        [RLIMIT_RSS] = {"resident set", "bytes"},
+        [RLIMIT_NPROC] = {"processes", "processes"},
+        [RLIMIT_NOFILE] = {"open files", "files"},
+        [RLIMIT_MEMLOCK] = {"locked memory", "bytes"},
+        [RLIMIT_AS] = {"address space", "bytes"},
+        [RLIMIT_LOCKS] = {"file locks", "locks"},
+        [RLIMIT_SIGPENDING] = {"pending signals", "signals"},
+        [RLIMIT_MSGQUEUE] = {"msgqueue size", "bytes"},
+        [RLIMIT_NICE] = {"nice priority", ""},
+        [RLIMIT_RTPRIO] = {"realtime priority", ""},
+        [RLIMIT_RTTIME] = {"realtime timeout", "us"},
     };
     if (!t->process)
         return 0;
@@ -436,7 +452,9 @@ ssize_t file_link_text(struct file *f, char *buf, size_t size) {
     struct inode *i = f->inode;
     if (f->path.dentry)
         return path_text(&f->path, buf, size);
-    const char *form = S_ISFIFO(i->mode) ? "pipe:[%lu]" : S_ISSOCK(i->mode) ? "socket:[%lu]" : "anon_inode:[%lu]";
+    const char *form = S_ISFIFO(i->mode)   ? "pipe:[%lu]"
+                       : S_ISSOCK(i->mode) ? "socket:[%lu]"
+                                           : "anon_inode:[%lu]";
     size_t n = min((size_t)scnprintf(text, sizeof(text), form, i->ino), size);
     memcpy(buf, text, n);
     return n;
@@ -487,7 +505,8 @@ static int follow_fs(struct task *t, struct path *out, bool root) {
 static int follow_cwd(struct task *t, struct path *out) { return follow_fs(t, out, false); }
 static int follow_root(struct task *t, struct path *out) { return follow_fs(t, out, true); }
 
-static ssize_t link_by(struct task *t, int (*follow)(struct task *, struct path *), char *buf, size_t size) {
+static ssize_t link_by(struct task *t, int (*follow)(struct task *, struct path *), char *buf,
+                       size_t size) {
     struct path path;
     int error = follow(t, &path);
     if (error)
@@ -497,15 +516,23 @@ static ssize_t link_by(struct task *t, int (*follow)(struct task *, struct path 
     return n;
 }
 
-static ssize_t link_exe(struct task *t, char *buf, size_t size) { return link_by(t, follow_exe, buf, size); }
-static ssize_t link_cwd(struct task *t, char *buf, size_t size) { return link_by(t, follow_cwd, buf, size); }
-static ssize_t link_root(struct task *t, char *buf, size_t size) { return link_by(t, follow_root, buf, size); }
+static ssize_t link_exe(struct task *t, char *buf, size_t size) {
+    return link_by(t, follow_exe, buf, size);
+}
+static ssize_t link_cwd(struct task *t, char *buf, size_t size) {
+    return link_by(t, follow_cwd, buf, size);
+}
+static ssize_t link_root(struct task *t, char *buf, size_t size) {
+    return link_by(t, follow_root, buf, size);
+}
 
 // ---- the table ----
 
-#define FILE_ENTRY(name_, perm, show_) .name = name_, .mode = S_IFREG | (perm), .show = show_, .thread_too = true
-#define LINK_ENTRY(name_) .name = #name_, .mode = S_IFLNK | 0777, .link = link_##name_, .follow = follow_##name_, \
-                          .thread_too = true
+#define FILE_ENTRY(name_, perm, show_)                                                             \
+    .name = name_, .mode = S_IFREG | (perm), .show = show_, .thread_too = true
+#define LINK_ENTRY(name_)                                                                          \
+    .name = #name_, .mode = S_IFLNK | 0777, .link = link_##name_, .follow = follow_##name_,        \
+    .thread_too = true
 
 const struct task_entry task_entries[] = {
     {FILE_ENTRY("stat", 0444, show_stat)},
@@ -525,7 +552,14 @@ const struct task_entry task_entries[] = {
     {LINK_ENTRY(exe)},
     {LINK_ENTRY(cwd)},
     {LINK_ENTRY(root)},
-    {.name = "fd", .mode = S_IFDIR | 0500, .thread_too = true, .inode_ops = &fd_dir_inode_ops, .file_ops = &fd_dir_ops},
-    {.name = "task", .mode = S_IFDIR | 0555, .inode_ops = &threads_inode_ops, .file_ops = &threads_ops},
+    {.name = "fd",
+     .mode = S_IFDIR | 0500,
+     .thread_too = true,
+     .inode_ops = &fd_dir_inode_ops,
+     .file_ops = &fd_dir_ops},
+    {.name = "task",
+     .mode = S_IFDIR | 0555,
+     .inode_ops = &threads_inode_ops,
+     .file_ops = &threads_ops},
 };
 const u32 nr_task_entries = ARRAY_SIZE(task_entries);

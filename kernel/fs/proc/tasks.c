@@ -88,7 +88,8 @@ int task_next_fd(struct task *t, int from) {
     struct files *files = t->files;
     if (files) {
         spin_lock(&files->lock);
-        u32 found = (u32)from < files->size ? bitmap_find_first_set(files->open, files->size, from) : files->size;
+        u32 found = (u32)from < files->size ? bitmap_find_first_set(files->open, files->size, from)
+                                            : files->size;
         if (found < files->size)
             fd = found;
         spin_unlock(&files->lock);
@@ -107,8 +108,8 @@ static void node_owner(struct inode *inode, struct task *t) {
     spin_unlock(&family_lock);
 }
 
-static struct inode *task_node(struct super *sb, struct task *t, u64 ino, u32 mode, const struct inode_ops *ops,
-                               const struct file_ops *fops) {
+static struct inode *task_node(struct super *sb, struct task *t, u64 ino, u32 mode,
+                               const struct inode_ops *ops, const struct file_ops *fops) {
     struct inode *inode = proc_inode_new(sb, ino, mode, ops, fops);
     if (IS_ERR(inode))
         return inode;
@@ -122,8 +123,8 @@ struct inode *task_dir_lookup(struct super *sb, int nr) {
     struct task *t = task_lookup(nr);
     if (!t)
         return NULL;
-    struct inode *inode =
-        task_node(sb, t, INO(nr, INO_PROCESS, 0), S_IFDIR | 0555, &task_dir_inode_ops, &task_dir_ops);
+    struct inode *inode = task_node(sb, t, INO(nr, INO_PROCESS, 0), S_IFDIR | 0555,
+                                    &task_dir_inode_ops, &task_dir_ops);
     task_put(t);
     return inode;
 }
@@ -157,7 +158,8 @@ static struct inode *entry_node(struct inode *dir, struct task *t, u32 index) {
 static struct inode *task_dir_lookup_name(struct inode *dir, const struct name *name) {
     for (u32 i = 0; i < nr_task_entries; i++) {
         const struct task_entry *e = &task_entries[i];
-        if (!entry_visible(dir, e) || strlen(e->name) != name->len || memcmp(e->name, name->s, name->len) != 0)
+        if (!entry_visible(dir, e) || strlen(e->name) != name->len ||
+            memcmp(e->name, name->s, name->len) != 0)
             continue;
         struct task *t = node_task(dir);
         if (!t)
@@ -180,7 +182,8 @@ static int task_dir_readdir(struct file *f, struct dir_emit *e, u64 *pos) {
         u32 i = *pos - 2;
         const struct task_entry *te = &task_entries[i];
         if (entry_visible(f->inode, te) &&
-            !e->entry(e, te->name, strlen(te->name), entry_ino(f->inode, i), IFTODT(te->mode), *pos + 1))
+            !e->entry(e, te->name, strlen(te->name), entry_ino(f->inode, i), IFTODT(te->mode),
+                      *pos + 1))
             return 0;
     }
     return 0;
@@ -219,7 +222,8 @@ static int task_follow(struct inode *inode, struct path *out) {
     return error;
 }
 
-static const struct inode_ops task_link_inode_ops = {.read_link = task_read_link, .follow = task_follow};
+static const struct inode_ops task_link_inode_ops = {.read_link = task_read_link,
+                                                     .follow = task_follow};
 
 // ---- /proc/<pid>/fd ----
 
@@ -258,7 +262,8 @@ static struct inode *fd_node(struct inode *dir, struct task *t, int fd) {
         return NULL;
     u32 mode = S_IFLNK | (f->mode & FILE_READ ? 0500 : 0) | (f->mode & FILE_WRITE ? 0300 : 0);
     file_put(f);
-    struct inode *inode = task_node(dir->sb, t, INO(t->pid->nr, INO_FD, fd), mode, &fd_inode_ops, NULL);
+    struct inode *inode =
+        task_node(dir->sb, t, INO(t->pid->nr, INO_FD, fd), mode, &fd_inode_ops, NULL);
     if (!IS_ERR(inode))
         proc_i(inode)->fd = fd;
     return inode;
@@ -308,7 +313,8 @@ static struct inode *threads_lookup(struct inode *dir, const struct name *name) 
     struct task *t = node_task(dir), *thread = task_lookup(nr);
     struct inode *inode = NULL;
     if (t && thread && (thread == t || (t->process && thread->process == t->process)))
-        inode = task_node(dir->sb, thread, INO(nr, INO_THREAD, 0), S_IFDIR | 0555, &task_dir_inode_ops, &task_dir_ops);
+        inode = task_node(dir->sb, thread, INO(nr, INO_THREAD, 0), S_IFDIR | 0555,
+                          &task_dir_inode_ops, &task_dir_ops);
     if (t)
         task_put(t);
     if (thread)
@@ -325,7 +331,7 @@ static u32 collect_threads(struct task *t, u64 from, int *out) {
         if ((u64)t->pid->nr >= from)
             out[n++] = t->pid->nr;
     } else {
-        list_for_each(thread, &t->process->threads, thread_link)
+        list_for_each (thread, &t->process->threads, thread_link)
             if (n < BATCH && (u64)thread->pid->nr >= from)
                 out[n++] = thread->pid->nr;
     }
@@ -342,7 +348,8 @@ static int threads_readdir(struct file *f, struct dir_emit *e, u64 *pos) {
     for (u32 n = 1; room && n;) {
         n = collect_threads(t, *pos - 2, batch);
         for (u32 i = 0; i < n && room; i++) {
-            room = emit_number(e, batch[i], INO(batch[i], INO_THREAD, 0), DT_DIR, (u64)batch[i] + 3);
+            room =
+                emit_number(e, batch[i], INO(batch[i], INO_THREAD, 0), DT_DIR, (u64)batch[i] + 3);
             if (room)
                 *pos = (u64)batch[i] + 3;
         }
@@ -392,7 +399,9 @@ static ssize_t self_link(char *buf, size_t size) {
 
 static ssize_t thread_self_link(char *buf, size_t size) {
     char text[40];
-    size_t n = min((size_t)scnprintf(text, sizeof(text), "%d/task/%d", task_tgid(current), current->pid->nr), size);
+    size_t n = min(
+        (size_t)scnprintf(text, sizeof(text), "%d/task/%d", task_tgid(current), current->pid->nr),
+        size);
     memcpy(buf, text, n);
     return n;
 }

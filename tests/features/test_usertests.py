@@ -21,7 +21,7 @@ def needs(program: str) -> None:
         pytest.skip(f"fs.img has no {program}")
 
 
-@pytest.mark.parametrize("smp", [1, 4])
+@pytest.mark.parametrize("smp", [1, 4, 8])
 def test_D2_usertests_quick(shell, smp):
     m = shell(smp=smp, mem="256M")
     passed(m.run("usertests", timeout=600)[1])
@@ -41,6 +41,13 @@ def test_D2_forktest(shell, smp):
     needs("forktest")
     m = shell(smp=smp)
     assert "fork test OK" in m.check("forktest", timeout=120)
+
+
+@pytest.mark.parametrize("smp", [1, 4])
+def test_D2_xv6_api(shell, smp):
+    """A program that includes only xv6's headers and checks what xv6's calls do."""
+    output = shell(smp=smp, mem="2G").check("xv6test", timeout=240)  # sbrklazy(1 GB) needs that much, as on Linux
+    assert re.search(r"(?m)^xv6test: ok$", output), output
 
 
 @pytest.mark.parametrize("smp", [1, 4])

@@ -237,7 +237,7 @@ static void leave_family(void) {
         process_died(p, &dead);
     if (p->exec_by)
         wake_all(&p->child_wait);
-    WRITE_ONCE(current->state, TASK_ZOMBIE);
+    sched_mark_dead(TASK_ZOMBIE);
     spin_unlock(&family_lock);
     put_dead(&dead);
 }

@@ -16,6 +16,9 @@
  * Either the sleeper sees the condition, or the waker sees its state; and as both change the queue under its
  * lock, a task that is going to sleep is either still queued (it just stays) or wholly off its hart.
  *
+ * A task sets its own sleeping states without the lock, so the store of a slow waker may come late and wake it once too
+ * often: sleepers loop. Only death may not be undone: it is marked with the lock held (sched_mark_dead).
+ *
  * A task changes queues only while it is not running: when woken, when pulled by a hart with less to do, or, if
  * its affinity no longer allows its hart, right after it was switched away from. state = WAKING keeps other wakers off
  * while it is between two queues and neither lock is held.
@@ -421,6 +424,16 @@ void preempt_check(void) {
 void preempt_from_interrupt(void) {
     if (kernel_preemption)
         schedule_as(true);
+}
+
+// A waker that found current asleep a moment ago, with the queue's lock held, may be about to store RUNNING; taking
+// the lock lets it finish, so that its store does not bring the dead back.
+void sched_mark_dead(u32 state) {
+    u64 flags = irq_save();
+    struct runq *rq = lock_task(current);
+    store_release(&current->state, state);
+    irqlock_release_irqs_off(&rq->lock);
+    irq_restore(flags);
 }
 
 void sched_exit(void) {

@@ -86,6 +86,8 @@ void sched_init_hart(u32 hart, struct task *idle);  // before the hart starts
 void schedule(void);  // => no spinning lock held; gives the hart to the best task
 void sched_yield(void);
 void sched_start(struct task *t);  // a new task's first enqueue
+// current's state becomes ZOMBIE or DEAD. => not preemptible until sched_exit()
+void sched_mark_dead(u32 state);
 bool task_wake(struct task *t,
                u32 states);  // if t is in one of these states make it runnable; true if it was
 void sched_kick(u32 hart);   // have that hart come through the kernel (IPI if it is not this one)

@@ -161,7 +161,7 @@ static void memory(void) {
     check(status_of(touch_freed) == -1, "freed pages are gone");
     p = sbrk(PGSIZE);
     check(*p == 0, "new pages are zero");
-    check(sbrk(1 << 30) == SBRK_ERROR, "sbrk fails when memory is out");
+    check(sbrk(0x7ffff000) == SBRK_ERROR, "sbrk fails when memory is out");
     p = sbrklazy(1 << 30);
     check(p != SBRK_ERROR, "sbrklazy of 1 GB");
     if (p != SBRK_ERROR) {

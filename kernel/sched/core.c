@@ -278,10 +278,12 @@ static bool pull(struct runq *rq, u32 at_least) {
     return true;
 }
 
-// A disk answers within microseconds: stay awake for its interrupt, for a millisecond at most. (It also keeps emulators
+#define SPIN_FOR_IO (50 * NSEC_PER_MSEC)
+
+// A disk answers within microseconds: stay awake for its interrupt, unless it takes very long. (It also keeps emulators
 // that jump over idle time from jumping over the transfer.) Devices interrupt hart 0.
 static void spin_for_io(void) {
-    u64 end = clock_ns() + NSEC_PER_MSEC;
+    u64 end = clock_ns() + SPIN_FOR_IO;
     while (load_relaxed(&io_in_flight) && !(READ_ONCE(current_thread->work) & WORK_RESCHED) &&
            clock_ns() < end)
         ;

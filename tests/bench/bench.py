@@ -20,6 +20,8 @@ from xv39 import images, paths, speed  # noqa: E402
 BASELINE = HERE / "baseline.json"
 RESULT = paths.TOP / "build/bench.json"
 TOLERANCE = 1.03
+# Booting waits for the host's disk, awake, so this row counts the host's slowness too. Its limit is the promise: 60 million.
+LIMITS = {"boot.init": 60e6}
 MACHINE_KIB = 128 * 1024
 
 Figures = dict[str, float | None]  # None: the kernel cannot run the row
@@ -129,7 +131,7 @@ def report(figures: Figures, baseline: dict[str, float]) -> list[str]:
         else:
             if not name.startswith("memory."):
                 ratios.append(max(value, 0.1) / linux[name])
-            if old is not None and value > old * TOLERANCE:
+            if old is not None and value > LIMITS.get(name, old * TOLERANCE):
                 mark = f"  {100 * (value / old - 1):+.1f} %"
                 worse.append(name)
         print(f"{name:24}{shown:>12}{linux[name]:>12.0f}{ratio:>8}{'' if old is None else f'{old:.0f}':>12}{mark}")

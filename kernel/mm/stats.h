@@ -42,6 +42,8 @@ struct mem_info {
     u64 committed, commit_limit;
 };
 void mem_info_read(struct mem_info *info);
+// Cleared frames that wait in the harts' pools to become page tables: as good as free.
+u64 table_pool_pages(void);
 
 struct printer;
 void mm_show_vmstat(struct printer *p);  // lines of /proc/vmstat

@@ -42,6 +42,13 @@ static struct table_pool {
     u32 nr_tables, nr_roots;
 } __aligned(64) pools[MAX_HARTS];  // [s] of that hart, not preemptible
 
+u64 table_pool_pages(void) {
+    u64 n = 0;
+    for_each_hart (h)
+        n += READ_ONCE(pools[h].nr_tables) + READ_ONCE(pools[h].nr_roots);
+    return n;
+}
+
 // ---- frames of tables ----
 
 static struct page *pool_pop(struct list **first, u32 *count) {

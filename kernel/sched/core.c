@@ -20,7 +20,8 @@
  * often: sleepers loop. Only death may not be undone: it is marked with the lock held (sched_mark_dead).
  *
  * A task changes queues only while it is not running: when woken, when pulled by a hart with less to do, or, if
- * its affinity no longer allows its hart, right after it was switched away from. state = WAKING keeps other wakers off
+ * its affinity no longer allows its hart, right after it was switched away from. task.hart changes under the lock of the queue
+ * it leaves, so a lock that was taken by way of task.hart stays the right one; state = WAKING keeps other wakers off
  * while it is between two queues and neither lock is held.
  *
  * The tick is a one-shot timer per hart, armed for the end of the current turn, only while another task waits.
@@ -165,15 +166,21 @@ static u32 choose_hart(const struct task *t) {
     return allowed(t, t->hart) ? t->hart : (u32)ctz64(t->affinity);
 }
 
-// Put a task that is on no queue, with state WAKING, on a hart's queue. => no queue's lock held, interrupts off
-static void enqueue_on(struct task *t, u32 hart, bool wakeup) {
-    struct runq *rq = runq_of(hart);
+// Put a task that is on no queue, with state WAKING, on the queue of its new hart. => no queue's lock held, interrupts off
+static void enqueue_on(struct task *t, bool wakeup) {
+    struct runq *rq = runq_of(t->hart);
     irqlock_acquire_irqs_off(&rq->lock);
-    t->hart = hart;
     store_release(&t->state, (u32)TASK_RUNNING);
     enqueue(rq, t, wakeup);
     check_preempt(rq, t);
     irqlock_release_irqs_off(&rq->lock);
+}
+
+// t, on no queue any more, is to go to another hart's. => its queue's lock held: with that lock alone `hart` may change,
+// so that whoever has locked the queue of t->hart knows that t stays there
+static void leave(struct task *t, u32 hart) {
+    t->state = TASK_WAKING;
+    store_release(&t->hart, hart);
 }
 
 static bool wake_locked(struct runq *rq, struct task *t, u32 states) {
@@ -191,9 +198,9 @@ static bool wake_locked(struct runq *rq, struct task *t, u32 states) {
         irqlock_release_irqs_off(&rq->lock);
         return true;
     }
-    t->state = TASK_WAKING;
+    leave(t, target);
     irqlock_release_irqs_off(&rq->lock);
-    enqueue_on(t, target, true);
+    enqueue_on(t, true);
     return true;
 }
 
@@ -225,7 +232,8 @@ void sched_start(struct task *t) {
     task_get(t);  // it may run and end before run_next() has looked
     u64 flags = irq_save();
     t->hart = hart_id();
-    enqueue_on(t, choose_hart(t), false);
+    t->hart = choose_hart(t);
+    enqueue_on(t, false);
     if (sched_child_first)
         run_next(t);
     irq_restore(flags);
@@ -266,13 +274,12 @@ static bool pull(struct runq *rq, u32 at_least) {
     struct task *t = from->nr_running >= at_least ? movable(from, rq->hart) : NULL;
     if (t) {
         dequeue(from, t);
-        t->state = TASK_WAKING;
+        leave(t, rq->hart);
     }
     irqlock_release_irqs_off(&from->lock);
     irqlock_acquire_irqs_off(&rq->lock);
     if (t == NULL)
         return false;
-    t->hart = rq->hart;
     store_release(&t->state, (u32)TASK_RUNNING);
     enqueue(rq, t, false);
     return true;
@@ -336,7 +343,7 @@ static void finish_switch(struct task *prev) {
     rq->exited = rq->moving = NULL;
     irqlock_release_irqs_off(&rq->lock);
     if (moving)
-        enqueue_on(moving, choose_hart(moving), false);
+        enqueue_on(moving, false);
     if (exited)
         task_put(exited);
 }
@@ -378,7 +385,7 @@ static void put_previous(struct runq *rq, struct task *prev, bool preempted) {
         dequeue(rq, prev);
     } else if (prev->state == TASK_RUNNING && !allowed(prev, rq->hart)) {
         dequeue(rq, prev);
-        prev->state = TASK_WAKING;
+        leave(prev, choose_hart(prev));
         rq->moving = prev;
     } else {
         prev->se.class->put(rq, &prev->se);
@@ -507,9 +514,9 @@ int sched_set_affinity(struct task *t, u64 mask) {
         irqlock_release_irqs_off(&rq->lock);
     } else if (move) {
         dequeue(rq, t);
-        t->state = TASK_WAKING;
+        leave(t, choose_hart(t));
         irqlock_release_irqs_off(&rq->lock);
-        enqueue_on(t, choose_hart(t), false);
+        enqueue_on(t, false);
     } else {
         irqlock_release_irqs_off(&rq->lock);
     }

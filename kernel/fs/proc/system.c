@@ -329,8 +329,8 @@ static void show_uuid(struct printer *p) {
 static void show_counters(struct printer *p) {
     struct mem_info m;
     mem_info_read(&m);
-    printer_printf(p, "pages_free %lu\npages_cache %lu\nslab_objects %lu\n", pages_free(),
-                   pagecache_pages(), slab_objects());
+    printer_printf(p, "pages_free %lu\npages_cache %lu\nslab_objects %lu\n",
+                   pages_free() + table_pool_pages(), pagecache_pages(), slab_objects());
     printer_printf(p, "inodes %lu\nfiles %lu\ntasks %u\npids %u\n", inodes_in_use(), files_in_use(),
                    READ_ONCE(nr_tasks), pids_in_use());
     printer_printf(p, "pages_dirty %lu\npages_table %lu\npages_committed %lu\n", pagecache_dirty(),

@@ -47,10 +47,10 @@ SANITIZE_ubsan := -fsanitize=undefined -fno-sanitize=alignment -Wno-array-bounds
 SANITIZE_kasan := -fsanitize=kernel-address -fasan-shadow-offset=0xe0000007c0000000 -fsanitize-address-use-after-scope \
 	$(addprefix --param asan-,globals=1 stack=1 instrumentation-with-call-threshold=0)
 # What a check is made of, and the files that the compiler must not put it into.
-PARTS_poison   := heap trace
-PARTS_ubsan    := ubsan trace
-PARTS_kasan    := kasan kasan_string heap trace
-WITHOUT_ubsan  := $(filter-out %/planted.c,$(wildcard kernel/check/*.c))
+PARTS_poison   := heap callers
+PARTS_ubsan    := ubsan callers
+PARTS_kasan    := kasan kasan_string heap callers
+WITHOUT_ubsan  := $(filter-out %/planted_memory.c,$(wildcard kernel/check/*.c))
 WITHOUT_kasan  := $(WITHOUT_ubsan) kernel/lib/string.c kernel/mm/slab.c
 
 VARIANT := $(subst $() ,-,$(strip $(if $(CLANG),clang) $(CHECK) $(if $(PLANT),plant) $(if $(STRICT),strict)))
@@ -63,7 +63,7 @@ STRING  := $(if $(CLANG),,-fno-tree-loop-distribute-patterns)
 
 # ---- kernel: every source in every room
 KSRC   := $(filter-out kernel/check/%,$(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*.S)) \
-	$(patsubst %,kernel/check/%.c,$(sort $(foreach c,$(CHECK),$(PARTS_$c)) $(if $(PLANT),planted)))
+	$(patsubst %,kernel/check/%.c,$(sort $(foreach c,$(CHECK),$(PARTS_$c)) $(if $(PLANT),$(patsubst kernel/check/%.c,%,$(wildcard kernel/check/planted*.c)))))
 KOBJ   := $(KSRC:%=$B/obj/%.o)
 KFLAGS := $(SHARED) -mabi=lp64 -march=$(if $(CLANG),rv64imac,rv64imac_zicsr_zifencei) -Ikernel -Ikernel/include \
 	$(if $(CLANG),-mno-relax) $(foreach c,$(CHECK),$(CHECK_$c)) $(if $(PLANT),-DPLANT)

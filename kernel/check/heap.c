@@ -21,7 +21,7 @@
 #include "arch/arch.h"
 #include "check/kasan.h"
 #include "check/raw_string.h"
-#include "check/trace.h"
+#include "check/callers.h"
 #include "lib/string.h"
 #include "mm/page.h"
 #include "proc/proc.h"
@@ -49,7 +49,7 @@ struct head {
     u32 size;          // that were asked for
     u64 state;         // [a]
     u64 red;
-    struct trace alloc, freed;
+    struct callers alloc, freed;
     void *link;  // of the slab's free list
     u64 red_before;
 };
@@ -102,15 +102,15 @@ static void describe_object(const struct head *h, u64 address) {
         kprintf("%lu bytes behind", address - object - size);
     kprintf(" an object of %lu bytes at %016lx, cache %s, %s\n", size, object, h->name,
             state_name(h->state));
-    trace_print("allocated by", &h->alloc);
-    trace_print("freed by", &h->freed);
+    callers_print("allocated by", &h->alloc);
+    callers_print("freed by", &h->freed);
 }
 
 #ifdef CHECK_KASAN
 static void describe_page(const struct page *p) {
     const struct page_track *t = &PAGE_TRACKS[p - page_array];
-    trace_print("page allocated by", &t->alloc);
-    trace_print("page freed by", &t->freed);
+    callers_print("page allocated by", &t->alloc);
+    callers_print("page freed by", &t->freed);
 }
 #else
 static void describe_page(const struct page *p) { (void)p; }
@@ -195,7 +195,7 @@ void heap_alloc(void *object, size_t size) {
         report("write after free", bad, frame);
     check_red(h, frame);
     h->state = OBJECT_USED;
-    trace_take(&h->alloc, frame);
+    callers_take(&h->alloc, frame);
     h->freed.at[0] = 0;
     if (POISON)
         memset(object, FRESH, size);
@@ -228,7 +228,7 @@ bool heap_free(void **freed, void **cache) {
         report("double free", object, frame);
     if (h->cache != *cache)
         report("free to a wrong cache", object, frame);
-    trace_take(&h->freed, frame);
+    callers_take(&h->freed, frame);
     if (POISON)
         memset(object, FREED, h->size);
     kasan_forbid(object, h->size, KASAN_FREED);
@@ -249,7 +249,7 @@ static void track(void *block, unsigned order, bool alloc, const void *frame) {
     if (!kasan_on())
         return;
     for (u64 i = 0; i < 1ul << order; i++)
-        trace_take(alloc ? &t[i].alloc : &t[i].freed, frame);
+        callers_take(alloc ? &t[i].alloc : &t[i].freed, frame);
 }
 #else
 static void track(void *block, unsigned order, bool alloc, const void *frame) {

@@ -24,7 +24,7 @@
 #include "arch/arch.h"
 #include "arch/upcall.h"
 #include "check/raw_string.h"
-#include "check/trace.h"
+#include "check/callers.h"
 #include "lib/string.h"
 #include "mm/page.h"
 #include "proc/proc.h"

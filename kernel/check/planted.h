@@ -4,6 +4,21 @@
 
 #ifdef PLANT
 void planted_init(void);  // makes /proc/xv39/plant
+
+// Writing the name to /proc/xv39/plant calls plant(), in the writer's task.
+struct planted {
+    const char *name;
+    void (*plant)(void);
+};
+extern const struct planted memory_bugs[];  // planted_memory.c; ends with a nameless one
+
+// Sizes, indices and pointers pass through it, lest the compiler sees through a bug.
+#define hide(x)                                                                                    \
+    ({                                                                                             \
+        __typeof__(x) hidden = (x);                                                                \
+        __asm__("" : "+r"(hidden));                                                                \
+        hidden;                                                                                    \
+    })
 #else
 static inline void planted_init(void) {}
 #endif

@@ -12,7 +12,7 @@
  */
 #include "arch/arch.h"
 #include "arch/csr.h"
-#include "check/trace.h"
+#include "check/callers.h"
 #include "lib/printf.h"
 #include "proc/proc.h"
 

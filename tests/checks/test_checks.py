@@ -1,5 +1,5 @@
 """Checks that are built into the kernel, CHECK=…: each finds bugs planted for it, names function and line, and is silent
-on the kernel itself. kernel/check/planted.c has the bugs; writing a name to /proc/xv39/plant runs one."""
+on the kernel itself. kernel/check/planted_*.c have the bugs; writing a name to /proc/xv39/plant runs one."""
 from __future__ import annotations
 
 import os
@@ -11,7 +11,7 @@ import pytest
 
 from xv39 import paths
 
-PLANTED = paths.TOP / "kernel/check/planted.c"
+PLANTED = paths.TOP / "kernel/check"
 FRAME = re.compile(r"(?m)^  ([0-9a-f]{16}) (\w+)\+0x")
 
 # (bug, what the panic says of it)
@@ -57,13 +57,17 @@ def kernel(check: str, plant: bool = True) -> Path:
     return paths.TOP / "build" / "-".join(words) / "kernel/kernel"
 
 
+def says_wrong(place: str) -> bool:
+    """place: .../kernel/check/planted_KIND.c:LINE"""
+    match = re.search(r"(planted_\w+\.c):(\d+)", place)
+    return bool(match) and "// wrong" in (PLANTED / match[1]).read_text().splitlines()[int(match[2]) - 1]
+
+
 def wrong_line(image: Path, address: str, function: str) -> bool:
-    """Does the address belong to the line of this function that planted.c calls wrong?"""
+    """Does the address belong to the line of this function that planted_*.c calls wrong?"""
     tool = paths.kernel_gcc().removesuffix("gcc") + "addr2line"
     lines = paths.run(tool, "-f", "-i", "-e", image, address).stdout.split()
-    source = PLANTED.read_text().splitlines()
-    return any(name == function and "planted.c:" in place and "// wrong" in source[int(place.split(":")[-1]) - 1]
-               for name, place in zip(lines[::2], lines[1::2]))
+    return any(name == function and says_wrong(place) for name, place in zip(lines[::2], lines[1::2]))
 
 
 def report_of(boot, image: Path, bug: str) -> str:
@@ -103,8 +107,8 @@ def test_ubsan_finds(boot, bug, says):
     image = kernel("kasan ubsan")
     report = report_of(boot, image, bug)
     judge(report, image, bug, says, line=True)
-    place = re.search(r"at kernel/check/planted\.c:(\d+) in ", report)
-    assert place and "// wrong" in PLANTED.read_text().splitlines()[int(place.group(1)) - 1], report
+    place = re.search(r"at kernel/check/(planted_\w+\.c:\d+) in ", report)
+    assert place and says_wrong(place[1]), report
 
 
 @pytest.mark.parametrize(("bug", "says"), POISON, ids=[bug for bug, _ in POISON])

@@ -5,15 +5,15 @@
  * the start of the kernel's image. Taking one reads the saved frame pointers of the running stack and nothing else,
  * so it works in interrupts and under any lock.
  */
-#include "check/trace.h"
+#include "check/callers.h"
 
 #include "arch/arch.h"
 #include "arch/sv39.h"
 
-void trace_take(struct trace *t, const void *frame) {
+void callers_take(struct callers *t, const void *frame) {
     u64 fp = (u64)frame;
-    *t = (struct trace){{0}};
-    for (u32 i = 0; i < TRACE_DEPTH; i++) {
+    *t = (struct callers){{0}};
+    for (u32 i = 0; i < CALLERS_DEPTH; i++) {
         u64 ra = ((const u64 *)fp)[-1], next = ((const u64 *)fp)[-2];
         if (ra < (u64)kernel_start || ra >= (u64)text_end)
             return;
@@ -24,11 +24,11 @@ void trace_take(struct trace *t, const void *frame) {
     }
 }
 
-void trace_print(const char *title, const struct trace *t) {
+void callers_print(const char *title, const struct callers *t) {
     if (t->at[0] == 0)
         return;
     kprintf("%s:\n", title);
-    for (u32 i = 0; i < TRACE_DEPTH && t->at[i]; i++) {
+    for (u32 i = 0; i < CALLERS_DEPTH && t->at[i]; i++) {
         u64 offset, pc = (u64)kernel_start + t->at[i] - 4;
         const char *name = symbol_name(pc, &offset);
         kprintf("  %016lx %s+0x%lx\n", pc, name, offset);

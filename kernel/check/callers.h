@@ -1,26 +1,26 @@
 // Who did something: the innermost functions of a call chain, kept in few bytes.
-#ifndef CHECK_TRACE_H
-#define CHECK_TRACE_H
+#ifndef CHECK_CALLERS_H
+#define CHECK_CALLERS_H
 
 #include "lib/types.h"
 
-#define TRACE_DEPTH 8
+#define CALLERS_DEPTH 8
 
 // Return addresses as distances from kernel_start; 0 ends the list.
-struct trace {
-    u32 at[TRACE_DEPTH];
+struct callers {
+    u32 at[CALLERS_DEPTH];
 };
 
 // Of each page: who took it last, and who freed it last. With CHECK=kasan there is one for each frame at PAGE_TRACKS.
 struct page_track {
-    struct trace alloc, freed;
+    struct callers alloc, freed;
 };
 #define PAGE_TRACKS ((struct page_track *)0xffffffffc0000000)
 bool kasan_on(void);  // has kasan_start() been called, and nothing been reported yet?
 
-void trace_take(struct trace *t,
-                const void *frame);  // frame: __builtin_frame_address(0) of who asks
-void trace_print(const char *title, const struct trace *t);  // nothing when it is empty
+void callers_take(struct callers *t,
+                  const void *frame);  // frame: __builtin_frame_address(0) of who asks
+void callers_print(const char *title, const struct callers *t);  // nothing when it is empty
 
 // The end of every report: the backtrace of the caller of `pc`, then a panic that names that function.
 __noreturn void check_panic(const char *check, const char *what, u64 pc, const void *frame);

@@ -3,15 +3,17 @@
 #   make            kernel/kernel (ELF with symbols) and fs.img, the disk with our own programs
 #   make qemu       boot it           CPUS=2 MEM=128M ROOT=xv39|debian FSIMG=file APPEND="more boot arguments"
 #   make qemu-gdb   boot it, waiting for a debugger: start gdb-multiarch in this folder
+#   make qemu-record, then make qemu-replay: the same run once more, for a debugger that can step backwards too
 #   make test       all tests         PYTEST="-k fork" chooses, PYTEST=--slow adds the slow ones
 #   make check      style, layers, warnings as errors, and a second compiler
 #   make format     put the sources in the style that make check wants
 #   make bench      instructions per operation, beside Linux's
+#   make trace      RUN='ls | wc' in the guest, and a picture of who ran, where and why: build/trace/trace.html (OUT, SIZE)
 #   make clean      remove what was built
 #   make setup      install what is missing; the other goals do it too
 #
 # A variant is the same tree built otherwise, in a folder of its own: CLANG=1, STRICT=1 (-Werror), and checks of the
-# kernel (docs/debugging.md), of which CHECK names one or more: CHECK="kasan ubsan", poison, locks.
+# kernel (docs/debugging.md), of which CHECK names one or more: CHECK="kasan ubsan", poison, leak, locks, fail, race.
 
 CPUS   ?= 2
 MEM    ?= 128M
@@ -40,18 +42,35 @@ KCC := $(if $(CLANG),clang --target=riscv64-unknown-elf,$(TOOLPREFIX)gcc)
 KLD := $(if $(CLANG),ld.lld,$(TOOLPREFIX)ld)
 
 # ---- variants
-CHECK_locks    := -DCHECK_LOCKS
+CHECK_locks    := -DCHECK_LOCKS -fno-optimize-sibling-calls
 CHECK_poison   := -DCHECK_POISON -DCHECK_HEAP -fno-optimize-sibling-calls
+CHECK_leak     := -DCHECK_LEAK -DCHECK_HEAP -fno-optimize-sibling-calls
+CHECK_chaos    := -DCHECK_CHAOS -fno-optimize-sibling-calls
+CHECK_fail     := -DCHECK_FAIL
 CHECK_kasan    := -DCHECK_KASAN -DCHECK_HEAP -fno-optimize-sibling-calls
+CHECK_kcov     := -DCHECK_KCOV
+CHECK_race     := -DCHECK_RACE -fno-optimize-sibling-calls
 SANITIZE_ubsan := -fsanitize=undefined -fno-sanitize=alignment -Wno-array-bounds -fno-optimize-sibling-calls
 SANITIZE_kasan := -fsanitize=kernel-address -fasan-shadow-offset=0xe0000007c0000000 -fsanitize-address-use-after-scope \
 	$(addprefix --param asan-,globals=1 stack=1 instrumentation-with-call-threshold=0)
+SANITIZE_kcov  := -fsanitize-coverage=trace-pc
+SANITIZE_race  := $(if $(CLANG),-Xclang -fsanitize=thread $(addprefix -mllvm -tsan-,distinguish-volatile instrument-func-entry-exit=0),\
+	-fsanitize=thread -Wno-tsan $(addprefix --param tsan-,distinguish-volatile=1 instrument-func-entry-exit=0))
 # What a check is made of, and the files that the compiler must not put it into.
 PARTS_poison   := heap callers
+PARTS_locks    := locks callers
+PARTS_fail     := fail callers
+PARTS_leak     := leak heap callers
 PARTS_ubsan    := ubsan callers
-PARTS_kasan    := kasan kasan_string heap callers
-WITHOUT_ubsan  := $(filter-out %/planted_memory.c,$(wildcard kernel/check/*.c))
-WITHOUT_kasan  := $(WITHOUT_ubsan) kernel/lib/string.c kernel/mm/slab.c
+PARTS_chaos    := chaos callers
+PARTS_kasan    := kasan checked_string heap callers
+PARTS_kcov     := kcov
+PARTS_race     := race checked_string callers
+WITHOUT_ubsan  := $(filter-out %/planted_memory.c %/planted_fuzz.c,$(wildcard kernel/check/*.c))
+WITHOUT_kasan  := $(filter-out %/planted_chaos.c,$(WITHOUT_ubsan)) kernel/lib/string.c kernel/mm/slab.c
+WITHOUT_kcov   := $(filter-out %/planted_fuzz.c,$(wildcard kernel/check/*.c)) $(wildcard kernel/arch/*)
+WITHOUT_race   := $(filter-out %/planted_race.c,$(wildcard kernel/check/*.c)) kernel/lib/string.c kernel/sync/spin.c \
+	kernel/arch/oops.c
 
 VARIANT := $(subst $() ,-,$(strip $(if $(CLANG),clang) $(CHECK) $(if $(PLANT),plant) $(if $(STRICT),strict)))
 B       := build$(if $(VARIANT),/$(VARIANT))
@@ -120,9 +139,13 @@ debian.img: $(wildcard mkfs/*) tools/fetch-debian
 
 # ---- running
 GDBPORT  := $(shell expr 25000 + $$(id -u) % 5000)
-QEMUOPTS  = -machine virt -bios default -smp $(CPUS) -m $(MEM) -nographic -global virtio-mmio.force-legacy=false \
-	-kernel $(KERNEL) -append "root=/dev/vda rw $(APPEND)" \
-	-drive file=$(FSIMG),format=raw,if=none,id=d0 -device virtio-blk-device,drive=d0 -device virtio-rng-device
+BOARD     = -machine virt -bios default -m $(MEM) -global virtio-mmio.force-legacy=false -kernel $(KERNEL) \
+	-append "root=/dev/vda rw $(APPEND)" -device virtio-blk-device,drive=d0 -device virtio-rng-device
+QEMUOPTS  = $(BOARD) -smp $(CPUS) -nographic -drive file=$(FSIMG),format=raw,if=none,id=d0
+# One hart, for QEMU records no more; the disk is a layer over the image, which stays as it was. ^C ends it.
+RR       := build/rr
+RROPTS    = $(BOARD) -smp 1 -display none -serial stdio -monitor none -drive file=$(RR)/disk.qcow2,if=none,id=disk \
+	-drive driver=blkreplay,if=none,image=disk,id=d0 -icount shift=auto,rrfile=$(RR)/replay.bin,rrsnapshot=init
 
 qemu: all
 	@tools/check-env $(QEMU)
@@ -132,6 +155,16 @@ qemu-gdb: all .gdbinit
 	@tools/check-env $(QEMU)
 	@echo "now start gdb-multiarch in another window, in this folder (port $(GDBPORT))"
 	$(QEMU) $(QEMUOPTS) -S -gdb tcp:127.0.0.1:$(GDBPORT)
+
+qemu-record: all
+	@tools/check-env $(QEMU)
+	@mkdir -p $(RR) && qemu-img create -q -f qcow2 -F raw -b $(abspath $(FSIMG)) $(RR)/disk.qcow2
+	$(QEMU) $(RROPTS),rr=record
+
+qemu-replay: .gdbinit
+	@test -s $(RR)/replay.bin || { echo "nothing is recorded: make qemu-record comes first"; exit 1; }
+	@echo "now start gdb-multiarch in another window, in this folder (port $(GDBPORT))"
+	$(QEMU) $(RROPTS),rr=replay -S -gdb tcp:127.0.0.1:$(GDBPORT)
 
 .gdbinit: .gdbinit.tmpl
 	sed 's/@PORT@/$(GDBPORT)/' $< >$@
@@ -154,12 +187,19 @@ bench: all
 	@tools/check-env $(QEMU)
 	QEMU=$(QEMU) $(PYTHON) tests/bench/bench.py --baseline $(or $(BASELINE),check)
 
+# ---- seeing: RUN reaches the guest's shell as it was typed
+trace: override export RUN := $(value RUN)
+trace: all
+	@tools/check-env $(QEMU)
+	@QEMU=$(QEMU) $(PYTHON) tools/trace/run --kernel $(KERNEL) --image $(FSIMG) --cpus $(CPUS) --mem $(MEM) \
+		--append "$(APPEND)" $(if $(SIZE),--size $(SIZE)) $(if $(OUT),--out $(OUT)) -- "$$RUN"
+
 setup:
-	tools/setup all qemu qemu-gdb test check bench
+	tools/setup all qemu qemu-gdb trace test check bench
 
 clean:
 	rm -rf build kernel/kernel fs.img debian.img .gdbinit tests/logs .pytest_cache tests/__pycache__ tests/*/__pycache__
 
-.PHONY: all kernel user qemu qemu-gdb test check format bench setup clean
+.PHONY: all kernel user qemu qemu-gdb qemu-record qemu-replay test check format bench trace setup clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

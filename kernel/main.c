@@ -10,8 +10,14 @@
 #include "arch/sv39.h"
 #include "arch/upcall.h"
 #include "boot/boot.h"
+#include "check/chaos.h"
+#include "check/fail.h"
 #include "check/kasan.h"
+#include "check/kcov.h"
+#include "check/leak.h"
+#include "check/locks.h"
 #include "check/planted.h"
+#include "check/race.h"
 #include "drivers/blk.h"
 #include "drivers/drivers.h"
 #include "drivers/fdt.h"
@@ -28,6 +34,7 @@
 #include "proc/signal.h"
 #include "arch/hart.h"
 #include "syscall/syscall.h"
+#include "trace/control.h"
 
 static pa_t zeroed_page(void) {
     struct page *p = page_alloc(0, ALLOC_ZERO | ALLOC_ATOMIC);
@@ -75,6 +82,11 @@ static void init_rooms(void) {
     deliver_init();
     oom_init();
     planted_init();
+    kcov_init();
+    chaos_init();
+    leak_init();
+    fail_init();
+    locks_init();
     syscall_debug = boot_args.debug_syscalls;
 }
 
@@ -92,6 +104,7 @@ void kernel_main(u64 hartid, pa_t fdt) {
     boot_memory(fdt);
     kernel_map(DIRECT_SIZE, zeroed_page);
     kasan_start();
+    leak_start();
     boot_harts(hartid, boot_args.max_harts);
     slab_init();
     proc_init();
@@ -106,6 +119,8 @@ void kernel_main(u64 hartid, pa_t fdt) {
     rtc_init();
     print_banner();
     start_other_harts();
+    race_start();
+    trace_boot(boot_args.trace, boot_args.strace);
     irq_enable();
     virtio_init();
     init_rooms();

@@ -34,6 +34,8 @@ extern void (*console_write)(const char *s, size_t n);
 // Name of the function that holds pc, with its offset; "?" when unknown.
 const char *symbol_name(u64 pc, u64 *offset);
 void backtrace_from(u64 pc, u64 fp);
+// Begin a report that ends in panic(): interrupts off, the console is ours. Another hart that is at it already: halts.
+void oops_begin(void);
 void oops(const struct trapframe *tf, const char *why);  // registers, cause, backtrace
 extern int panic_timeout;  // panic=: 0 wait for ever, -1 reset at once, n seconds
 

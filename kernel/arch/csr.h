@@ -3,6 +3,7 @@
 #ifndef ARCH_CSR_H
 #define ARCH_CSR_H
 
+#include "check/locks.h"
 #include "lib/types.h"
 
 #define SSTATUS_SIE (1ul << 1)   // interrupts on
@@ -61,16 +62,34 @@ enum trap_cause {
         csr_value_;                                                                                \
     })
 
-static inline void irq_enable(void) { csr_set(sstatus, SSTATUS_SIE); }
-static inline void irq_disable(void) { csr_clear(sstatus, SSTATUS_SIE); }
+static inline void irq_enable(void) {
+    hold_irqs_on();
+    csr_set(sstatus, SSTATUS_SIE);
+}
+static inline void irq_disable(void) {
+    csr_clear(sstatus, SSTATUS_SIE);
+    hold_irqs_off();
+}
 static inline bool irq_enabled(void) { return csr_read(sstatus) & SSTATUS_SIE; }
 
 // Turn interrupts off on this hart; irq_restore(what it returned) undoes it. Nests.
-static inline u64 irq_save(void) { return csr_read_clear(sstatus, SSTATUS_SIE) & SSTATUS_SIE; }
-static inline void irq_restore(u64 flags) { csr_set(sstatus, flags); }
+static inline u64 irq_save(void) {
+    u64 flags = csr_read_clear(sstatus, SSTATUS_SIE) & SSTATUS_SIE;
+    if (locks_built && flags)
+        hold_irqs_off();
+    return flags;
+}
+static inline void irq_restore(u64 flags) {
+    if (locks_built && flags)
+        hold_irqs_on();
+    csr_set(sstatus, flags);
+}
 
 // Wait until an interrupt is pending, whether or not interrupts are on.
-static inline void wait_for_interrupt(void) { __asm__ volatile("wfi" : : : "memory"); }
+static inline void wait_for_interrupt(void) {
+    __asm__ volatile("wfi" : : : "memory");
+    hold_irqs_off();
+}
 
 // The `time` CSR: counts at the device tree's timebase-frequency.
 static inline u64 time_csr(void) { return csr_read(time); }

@@ -1,9 +1,11 @@
 /*
  * First instructions of the boot hart and of the others.
  *
- * The firmware enters in S-mode with paging off, a0 = hart id, and a1 = address of the device tree (boot hart) or
- * what hart_start() gave as opaque (other harts: virtual address of their idle thread). The code turns paging
- * on with boot_root, which maps physical memory twice: at DIRECT_BASE, where the kernel is linked, and the
+ * The firmware enters in S-mode with paging off, a0 = hart id, and, for the boot hart, a1 = address of the device tree.
+ * The first hart that comes to _start is the boot hart. Later ones belong to secondary_start: OpenSBI before 1.3 marks
+ * a hart as started before it notes where, and a hart that looks in between goes to the address it knew, which is
+ * _start, with an old a1. So they look for their idle thread in hart_idle by their number. The code turns paging on with
+ * boot_root, which maps physical memory twice: at DIRECT_BASE, where the kernel is linked, and the
  * kernel's own GiB at its physical address, so that the instruction after `csrw satp` is still there.
  */
 #include "arch/sv39.h"
@@ -15,6 +17,10 @@
     .section .text.entry, "ax"
     .globl _start
 _start:
+    la t0, boot_hart_came
+    li t1, 1
+    amoswap.w t1, t1, (t0)
+    bnez t1, secondary_start
     csrw sie, zero
     csrw sip, zero
 
@@ -64,9 +70,19 @@ _start:
 secondary_start:
     csrw sie, zero
     csrw sip, zero
-    mv a2, a1                  /* idle thread, virtual */
-    mv tp, a2
-    la t2, secondary_main
+    la t0, hart_hartid
+    la t1, hart_idle
+    la t4, hart_idle_end
+1:  ld tp, 0(t1)               /* idle thread, virtual; 0: that hart was not started */
+    ld t3, 0(t0)
+    beqz tp, 2f
+    beq t3, a0, 3f
+2:  addi t0, t0, 8
+    addi t1, t1, 8
+    bltu t1, t4, 1b
+    wfi                        /* nobody wants this hart */
+    j secondary_start
+3:  la t2, secondary_main
     j paging_on_keep_tp
 
 /* t2: physical address of a function to go on with; tp, sp: physical. a0, a1 are its arguments. */
@@ -91,10 +107,19 @@ paging_on_keep_tp:
 
 secondary_main:
     ld sp, THREAD_KERNEL_SP(tp)
-    mv a0, tp
     j secondary_entry
 
+    .data
+    .balign 4
+boot_hart_came:
+    .word 0
+
     .bss
+    .globl hart_idle
+    .balign 8
+hart_idle:
+    .skip 8 * MAX_HARTS
+hart_idle_end:
     .balign 4096
     .globl boot_root
 boot_root:

@@ -9,8 +9,6 @@
 #include "arch/thread.h"
 #include "lib/types.h"
 
-#define MAX_HARTS 64
-
 extern u32 nr_harts;                // harts that run, numbered 0 … nr_harts-1; 0 booted
 extern u64 hart_hartid[MAX_HARTS];  // the firmware's number of each
 extern u64 hart_offset[MAX_HARTS];  // distance from a PERHART variable to the hart's copy

@@ -5,13 +5,15 @@
  * (s0 - 16), and one that calls nothing its caller's s0 at s0 - 8; the kernel is built with -fno-omit-frame-pointer. Names come from a table that the build links into the
  * image: offsets of functions from kernel_start, sorted, and a pool of names (tools/ksyms).
  *
- * panic() interrupts the other harts, which then stop, prints a line that starts with `panic:`, and waits, or resets the
- * machine if panic= says so. Any context; the second panic of a machine does nothing more.
+ * panic() interrupts the other harts, which then stop, prints a line that starts with `panic:` and the end of the trace, and
+ * waits, or resets the machine if panic= says so. Any context. Of several harts in trouble only the first
+ * prints; the second panic of a machine does nothing more.
  */
 #include "arch/arch.h"
 #include "arch/csr.h"
 #include "arch/sbi.h"
 #include "arch/sv39.h"
+#include "check/chaos.h"
 #include "lib/printf.h"
 #include "lib/atomic.h"
 #include "arch/hart.h"
@@ -107,13 +109,33 @@ static const char *cause_name(u64 cause) {
     return cause < ARRAY_SIZE(names) && names[cause] ? names[cause] : "trap";
 }
 
+// The others stop at their next interrupt (trap.c); without this they would go on printing.
+static void stop_other_harts(void) {
+    machine_stopping = true;
+    memory_fence();
+    for_each_hart (h)
+        if (h != hart_id())
+            sbi_send_ipi(hart_hartid[h]);
+}
+
+// The first hart that comes reports and ends the machine; what others have to say would only mix with it.
+void oops_begin(void) {
+    static u32 reporter;  // hart + 1, or 0
+    u32 nobody = 0, me = hart_id() + 1;
+    irq_disable();
+    if (!atomic_cmpxchg(&reporter, &nobody, me) && nobody != me)
+        machine_halt();
+    console_panicking = true;
+    stop_other_harts();
+}
+
 void oops(const struct trapframe *tf, const char *why) {
     static const char names[][4] = {"ra", "sp",  "gp",  "tp", "t0", "t1", "t2", "s0",
                                     "s1", "a0",  "a1",  "a2", "a3", "a4", "a5", "a6",
                                     "a7", "s2",  "s3",  "s4", "s5", "s6", "s7", "s8",
                                     "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
     const u64 *reg = &tf->ra;
-    console_panicking = true;
+    oops_begin();
     kprintf("\noops: %s: cause %lu (%s), pc %016lx, address %016lx, status %lx, hart %u\n", why,
             tf->cause, cause_name(tf->cause), tf->pc, tf->badaddr, tf->status, hart_id());
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
@@ -136,25 +158,16 @@ static __noreturn void stop_machine(void) {
 
 static u32 panicked;
 
-// The others stop at their next interrupt (trap.c); without this they would go on printing.
-static void stop_other_harts(void) {
-    machine_stopping = true;
-    memory_fence();
-    for_each_hart (h)
-        if (h != hart_id())
-            sbi_send_ipi(hart_hartid[h]);
-}
-
 static __noreturn void panic_at(u64 pc, u64 fp, const char *fmt, va_list args) {
     char line[200];
-    irq_disable();
+    oops_begin();
     if (atomic_xchg(&panicked, 1))
         machine_halt();
-    console_panicking = true;
-    stop_other_harts();
     vsnprintf(line, sizeof line, fmt, args);
     kprintf("\npanic: %s\nbacktrace:\n", line);
     backtrace_from(pc, fp);
+    chaos_report();
+    trace_print_tail();
     stop_machine();
 }
 

@@ -3,7 +3,7 @@
  *
  * A new thread is switched to like any other: its saved context says "return to thread_first" with the function in
  * callee-saved registers (trap.S). Other harts are started one by one by the firmware (SBI HSM) at
- * secondary_start with the address of their idle thread, whose stack they use.
+ * secondary_start, where they look for their idle thread in hart_idle and take its stack.
  */
 #include "arch/arch.h"
 #include "arch/csr.h"
@@ -11,6 +11,7 @@
 #include "arch/sv39.h"
 #include "arch/upcall.h"
 #include "arch/hart.h"
+#include "lib/atomic.h"
 
 BUILD_ASSERT(offsetof(struct thread, kernel_sp) == THREAD_KERNEL_SP);
 BUILD_ASSERT(offsetof(struct thread, user_sp) == THREAD_USER_SP);
@@ -26,7 +27,9 @@ BUILD_ASSERT(sizeof(struct trapframe) == TF_SIZE && TF_SIZE % 16 == 0);
 
 void thread_first(void);
 void secondary_start(void);
-__noreturn void secondary_entry(struct thread *idle);
+__noreturn void secondary_entry(void);
+extern struct thread
+    *hart_idle[MAX_HARTS];  // entry.S: for each hart that is to start; it looks there
 
 static void init(struct thread *t, void (*fn)(void *), void *arg, u64 to_user) {
     t->context =
@@ -41,12 +44,15 @@ void thread_init_kernel(struct thread *t, void (*fn)(void *), void *arg) { init(
 void thread_init_user(struct thread *t, void (*fn)(void *), void *arg) { init(t, fn, arg, 1); }
 
 int hart_start(u32 hart, struct thread *idle) {
-    return sbi_hart_start(hart_hartid[hart], va_to_pa(secondary_start), (u64)idle);
+    store_release(&hart_idle[hart], idle);
+    int error = sbi_hart_start(hart_hartid[hart], va_to_pa(secondary_start), 0);
+    if (error)
+        hart_idle[hart] = NULL;
+    return error;
 }
 
 // First C code of another hart: on its idle thread's stack, still on boot_root.
-void secondary_entry(struct thread *idle) {
-    (void)idle;
+void secondary_entry(void) {
     csr_write(satp, satp_make(kernel_root, 0));
     tlb_flush_all();
     trap_init_hart();

@@ -32,6 +32,8 @@
 #define TF_ORIG_A0 280
 #define TF_SIZE 288
 
+#define MAX_HARTS 64
+
 #define STACK_CANARY 0x6b63617453646e45ul  // lowest word of a kernel stack
 #ifdef CHECK_KASAN
 #define KERNEL_STACK_ORDER 2  // red zones between variables
@@ -68,15 +70,29 @@ struct fpu {
     u32 fcsr;
 };
 
+// A decoder of a system call takes the six argument registers as they are (the upper half of an int may hold anything), with
+// the call's number in a[7]. It returns the result or a negative errno.
+typedef long syscall_fn(const u64 *a);
+
 struct thread {
-    u64 kernel_sp;      // [I] top of the kernel stack, where a trap from user code starts
-    u64 user_sp;        // the user's stack pointer for a moment, in trap.S
-    u64 perhart;        // distance from a PERHART variable to this hart's copy; set at each switch
-    u32 preempt_count;  // [s] not preemptible while > 0
-    u32 work;           // [a] WORK_ bits
-    struct context context;  // valid while switched out
-    struct fpu fpu;          // [s] user's registers, valid unless FS is dirty on this hart
-    u32 fpu_hart;            // [s] hart + 1 whose registers hold this state too, or 0
+    u64 kernel_sp;  // [I] top of the kernel stack, where a trap from user code starts
+    u64 user_sp;    // the user's stack pointer for a moment, in trap.S
+    u64 perhart;    // distance from a PERHART variable to this hart's copy; set at each switch
+    volatile u32 preempt_count;  // [s] not preemptible while > 0; handlers raise it and put it back
+    u32 work;                    // [a] WORK_ bits
+    struct context context;      // valid while switched out
+    struct fpu fpu;              // [s] user's registers, valid unless FS is dirty on this hart
+    u32 fpu_hart;                // [s] hart + 1 whose registers hold this state too, or 0
+    u32 trace;                   // [family] its events are recorded (trace/trace.h)
+    u32 strace;                  // [family] its system calls are shown on the console
+    u32 tid;                     // its number, 0 of an idle task; changes only in exec of a thread
+    syscall_fn *const *calls;    // [family] its table of system calls: system_calls or traced_calls
+#ifdef CHECK_KCOV
+    struct kcov *kcov;  // [s] what it records into, or NULL: check/kcov.c
+#endif
+#ifdef CHECK_RACE
+    int race_ignore;  // [s] check/race.c
+#endif
 };
 
 register struct thread *current_thread __asm__("tp");

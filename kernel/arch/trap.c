@@ -13,6 +13,9 @@
 #include "arch/csr.h"
 #include "arch/sv39.h"
 #include "arch/upcall.h"
+#include "check/chaos.h"
+#include "trace/trace.h"
+#include "check/leak.h"
 
 struct extable_entry {
     u64 insn, fixup;
@@ -27,8 +30,8 @@ void trap_init_hart(void) {
     csr_write(sie, SIE_SOFT | SIE_TIMER | SIE_EXTERNAL);
 }
 
-static void interrupt(u64 cause) {
-    switch (cause & ~CAUSE_INTERRUPT) {
+static inline __attribute__((always_inline)) void handle(u64 irq) {
+    switch (irq) {
     case IRQ_TIMER:
         timer_interrupt();
         break;
@@ -36,24 +39,46 @@ static void interrupt(u64 cause) {
         csr_clear(sip, SIE_SOFT);
         if (unlikely(machine_stopping))
             machine_halt();
+        leak_pause();
         ipi_interrupt();
         break;
     case IRQ_EXTERNAL:
         external_interrupt();
         break;
     default:
-        panic("unknown interrupt %lx", cause);
+        panic("unknown interrupt %lx", irq);
     }
 }
 
+// Devices' interrupts are traced one by one in drivers/plic.c.
+static __attribute__((noinline, cold)) void handle_traced(u64 irq) {
+    const char *kind = irq == IRQ_TIMER ? "timer" : "ipi";
+    if (irq != IRQ_EXTERNAL)
+        trace(TRACE_IRQ, kind, irq);
+    handle(irq);
+    if (irq != IRQ_EXTERNAL)
+        trace(TRACE_IRQ_END, kind);
+}
+
+static void interrupt(u64 cause) {
+    if (tracing(current_thread))
+        handle_traced(cause & ~CAUSE_INTERRUPT);
+    else
+        handle(cause & ~CAUSE_INTERRUPT);
+}
+
 void trap_user(struct trapframe *tf) {
+    hold_irqs_off();
     if (tf->cause & CAUSE_INTERRUPT) {
         interrupt(tf->cause);
+        chaos_interrupted();
+        hold_irqs_on();
         return;
     }
     if (tf->cause == CAUSE_ILLEGAL && fpu_trap(tf))
         return;
     irq_enable();
+    chaos_point();
     switch (tf->cause) {
     case CAUSE_LOAD_PAGE:
         user_page_fault(tf, ACCESS_READ);
@@ -67,6 +92,7 @@ void trap_user(struct trapframe *tf) {
     default:
         user_exception(tf);
     }
+    locks_back_to_user();
 }
 
 // The table is in the order of the code (one assembly file), so binary search finds the access.
@@ -97,8 +123,11 @@ static void kernel_fault(struct trapframe *tf) {
     }
     if (page_fault && can_sleep(tf)) {
         irq_enable();
-        int error = kernel_page_fault(tf->badaddr,
-                                      tf->cause == CAUSE_STORE_PAGE ? ACCESS_WRITE : ACCESS_READ);
+        chaos_point();
+        bool write = tf->cause == CAUSE_STORE_PAGE;
+        trace(TRACE_FAULT, tf->badaddr, tf->pc, write ? 'w' : 'r', false);
+        int error = kernel_page_fault(tf->badaddr, write ? ACCESS_WRITE : ACCESS_READ);
+        trace(TRACE_FAULT_END, tf->badaddr, error);
         irq_disable();
         if (error == 0)
             return;
@@ -111,7 +140,11 @@ void trap_kernel(struct trapframe *tf) {
         kernel_fault(tf);
         return;
     }
+    hold_irqs_off();
     interrupt(tf->cause);
+    if (current_thread->preempt_count == 0)
+        chaos_interrupted();
     if (current_thread->preempt_count == 0 && (READ_ONCE(current_thread->work) & WORK_RESCHED))
         preempt_from_interrupt();
+    hold_irqs_on();
 }

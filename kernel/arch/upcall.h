@@ -11,6 +11,10 @@ enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
 // syscall/syscall.c. => interrupts on. Does the call named by tf->a7; result in tf->a0.
 void syscall_enter(struct trapframe *tf);
 
+#define SYSCALLS 1026  // one more than the largest number
+extern syscall_fn *const system_calls[SYSCALLS], *const traced_calls[SYSCALLS];
+const char *syscall_name(u64 number);  // NULL: there is no such call
+
 // proc/deliver.c. => interrupts on. A page fault of user code at tf->badaddr: repair it, or post a signal.
 void user_page_fault(struct trapframe *tf, enum access access);
 // proc/deliver.c. => interrupts on. Any other exception of user code: post SIGILL, SIGTRAP, SIGBUS ….
@@ -36,6 +40,9 @@ extern u64 timebase_hz;  // of the time CSR
 void ipi_interrupt(void);
 // drivers/plic.c. => interrupts off.
 void external_interrupt(void);
+
+// trace/format.c. The last trace records of each hart, for an oops; no locks.
+void trace_print_tail(void);
 
 // mm/vm.c. Context switch, interrupts off: next's page table on this hart (a thread without memory keeps the one there).
 void mm_switch(struct task *prev, struct task *next);

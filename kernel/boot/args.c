@@ -8,6 +8,10 @@
 #include "abi/errno.h"
 #include "arch/arch.h"
 #include "boot/boot.h"
+#include "check/chaos.h"
+#include "check/race.h"
+#include "check/fail.h"
+#include "check/locks.h"
 #include "drivers/fdt.h"
 #include "lib/args.h"
 #include "lib/printf.h"
@@ -15,7 +19,7 @@
 #include "sched/sched.h"
 #include "arch/hart.h"
 
-#define COMMAND_LINE 2048
+#define COMMAND_LINE (chaos_built ? 65536 : 2048)  // chaos-points= is long
 
 char boot_command_line[COMMAND_LINE];
 static char words[COMMAND_LINE];
@@ -112,9 +116,43 @@ static bool set_child_first(const char *value) {
 }
 
 static bool set_debug(const char *value) {
+    if (value && strncmp(value, "syscall:", 8) == 0) {
+        boot_args.strace = value + 8;
+        return true;
+    }
     if (value == NULL || strcmp(value, "syscall") != 0)
         return false;
     boot_args.debug_syscalls = true;
+    return true;
+}
+
+static bool set_trace(const char *value) {
+    boot_args.trace = value;
+    return value;
+}
+
+static bool set_race(const char *value) {
+    return value && strcmp(value, "report") == 0 && race_report();
+}
+
+static bool set_chaos(const char *value) {
+    if (chaos_built)
+        return chaos_set_seed(value);
+    kprintf("boot argument chaos: only a kernel built with CHECK=chaos follows a schedule\n");
+    return true;
+}
+
+static bool set_hold(const char *value) {
+    if (locks_built)
+        return hold_set(value) == 0;
+    kprintf("boot argument hold: only a kernel built with CHECK=locks measures locks\n");
+    return true;
+}
+
+static bool set_fail(const char *value) {
+    if (fail_built)
+        return fail_set(value) == 0;
+    kprintf("boot argument fail: only a kernel built with CHECK=fail fails on purpose\n");
     return true;
 }
 
@@ -134,7 +172,17 @@ static const struct {
     {"sched", set_sched},
     {"preempt", set_preempt},
     {"debug", set_debug},
+    {"trace", set_trace},
+    {"race", set_race},
     {"child_first", set_child_first},
+    {"fail", set_fail},
+    {"hold", set_hold},
+    {"chaos", set_chaos},
+#ifdef CHECK_CHAOS
+    {"chaos-points", chaos_set_points},
+    {"chaos-limit", chaos_set_limit},
+    {"chaos-hold", chaos_set_hold},
+#endif
 };
 
 static bool set_known(const char *word, const char *value) {

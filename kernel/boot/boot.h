@@ -17,6 +17,8 @@ struct boot_args {
     const char *init;  // NULL: the usual places
     u32 max_harts;
     bool debug_syscalls;
+    const char *strace;         // debug=syscall:WHO, whose system calls are shown; NULL: nobody's
+    const char *trace;          // events to be traced from the start; NULL: none
     const char *init_argv[32];  // [0] is for the program's name; NULL-terminated
     const char *init_envp[32];
 };

@@ -1,5 +1,5 @@
 /*
- * CHECK=kasan, CHECK=poison: what happens to slab objects and pages, and whether they are what they should be.
+ * CHECK=kasan, poison, leak: what happens to slab objects and pages, and whether they are what they should be.
  *
  * A place in a slab, from low to high addresses:
  *
@@ -20,13 +20,13 @@
 
 #include "arch/arch.h"
 #include "check/kasan.h"
+#include "check/leak.h"
+#include "check/object.h"
 #include "check/raw_string.h"
-#include "check/callers.h"
 #include "lib/string.h"
 #include "mm/page.h"
 #include "proc/proc.h"
 
-#define MAGIC 0x6f626a6563747321ul
 #define RED 0xbb
 #define FREED 0x6b
 #define FRESH 0x5a
@@ -39,28 +39,14 @@
 #define POISON false
 #endif
 
-enum state { OBJECT_NEW = 0x11, OBJECT_USED, OBJECT_FREED };
-
-struct head {
-    u64 magic;         // MAGIC ^ own address
-    void *cache;       // [I]
-    const char *name;  // [I] of the cache
-    u32 room;          // [I] bytes from the object to the end of its place
-    u32 size;          // that were asked for
-    u64 state;         // [a]
-    u64 red;
-    struct callers alloc, freed;
-    void *link;  // of the slab's free list
-    u64 red_before;
-};
-BUILD_ASSERT(sizeof(struct head) == HEAP_HEAD);
-BUILD_ASSERT(offsetof(struct head, link) == HEAP_HEAD + HEAP_LINK);
+BUILD_ASSERT(sizeof(struct object_head) == HEAP_HEAD);
+BUILD_ASSERT(offsetof(struct object_head, link) == HEAP_HEAD + HEAP_LINK);
 
 static void *waiting[WAITING];  // [a]
 static u32 next_slot;           // [a]
 static u64 nr_waiting;          // [a]
 
-static inline struct head *head_of(void *object) { return (struct head *)object - 1; }
+static inline struct object_head *head_of(void *object) { return (struct object_head *)object - 1; }
 
 // The first byte of [p, p + n) that is not `byte`, or NULL.
 static const u8 *first_other(const void *p, u8 byte, size_t n) {
@@ -79,20 +65,20 @@ static const u8 *first_other(const void *p, u8 byte, size_t n) {
 
 // ---- reports ----
 
-static const char *state_name(u64 state) {
+static const char *state_name(u32 state) {
     return state == OBJECT_USED ? "in use" : state == OBJECT_FREED ? "free" : "never used";
 }
 
 // The head of the place around the address, or NULL.
-static struct head *find_head(u64 address) {
+static struct object_head *find_head(u64 address) {
     u64 at = align_down(address, 8);
     for (u64 n = 0; n < MAX_PLACE && pa_is_ram(va_to_pa((void *)at)); n += 8, at -= 8)
-        if (*(u64 *)at == (MAGIC ^ at))
-            return (struct head *)at;
+        if (*(u64 *)at == (OBJECT_MAGIC ^ at))
+            return (struct object_head *)at;
     return NULL;
 }
 
-static void describe_object(const struct head *h, u64 address) {
+static void describe_object(const struct object_head *h, u64 address) {
     u64 object = (u64)(h + 1), size = h->size;
     if (address < object)
         kprintf("%lu bytes before", object - address);
@@ -119,7 +105,7 @@ static void describe_page(const struct page *p) { (void)p; }
 void heap_describe(u64 address) {
     if (!pa_is_ram(va_to_pa((void *)address)))
         return;
-    const struct head *h = find_head(address);
+    const struct object_head *h = find_head(address);
     if (h && address - (u64)(h + 1) < h->room + 0ul)
         describe_object(h, address);
     else if (h && address < (u64)(h + 1))
@@ -142,8 +128,7 @@ static bool is_allocator(u64 pc) {
 static __noreturn void report(const char *what, const void *at, const u64 *frame) {
     while (is_allocator(frame[-1]))
         frame = (const u64 *)frame[-2];
-    irq_disable();
-    console_panicking = true;
+    oops_begin();
     kprintf("\noops: heap: %s at %016lx, task %s; there is", what, (u64)at, current->name);
     for (u32 i = 0; i < 16; i++)
         kprintf(" %02x", ((const u8 *)align_down((u64)at, 8))[i]);
@@ -154,7 +139,7 @@ static __noreturn void report(const char *what, const void *at, const u64 *frame
 
 // ---- slab objects ----
 
-static void check_red(struct head *h, const void *frame) {
+static void check_red(struct object_head *h, const void *frame) {
     const u8 *object = (const u8 *)(h + 1), *bad;
     if ((bad = first_other(&h->red, RED, sizeof h->red)) ||
         (bad = first_other(&h->red_before, RED, 8)))
@@ -164,7 +149,7 @@ static void check_red(struct head *h, const void *frame) {
 }
 
 // The object has `size` bytes from now on; what is behind them is red.
-static void set_size(struct head *h, size_t size) {
+static void set_size(struct object_head *h, size_t size) {
     u8 *object = (u8 *)(h + 1);
     h->size = size;
     memset(object + size, RED, h->room - size);
@@ -173,8 +158,9 @@ static void set_size(struct head *h, size_t size) {
 }
 
 void heap_new(void *object, void *cache, const char *name, size_t size, size_t room) {
-    struct head *h = head_of(object);
-    *h = (struct head){.magic = MAGIC ^ (u64)h, .cache = cache, .name = name, .room = room};
+    struct object_head *h = head_of(object);
+    *h = (struct object_head){
+        .magic = OBJECT_MAGIC ^ (u64)h, .cache = cache, .name = name, .room = room};
     memset(&h->red, RED, sizeof h->red);
     memset(&h->red_before, RED, sizeof h->red_before);
     set_size(h, size);
@@ -186,10 +172,10 @@ void heap_new(void *object, void *cache, const char *name, size_t size, size_t r
 }
 
 void heap_alloc(void *object, size_t size) {
-    struct head *h = head_of(object);
+    struct object_head *h = head_of(object);
     const void *frame = __builtin_frame_address(0), *bad;
 
-    if (h->magic != (MAGIC ^ (u64)h) || h->state == OBJECT_USED)
+    if (h->magic != (OBJECT_MAGIC ^ (u64)h) || h->state == OBJECT_USED)
         report("damaged head of an object", h, frame);
     if (POISON && (bad = first_other(object, FREED, h->size)))
         report("write after free", bad, frame);
@@ -197,6 +183,7 @@ void heap_alloc(void *object, size_t size) {
     h->state = OBJECT_USED;
     callers_take(&h->alloc, frame);
     h->freed.at[0] = 0;
+    h->seen = h->lost = 0;
     if (POISON)
         memset(object, FRESH, size);
     set_size(h, size);
@@ -218,10 +205,10 @@ static void *swap_oldest(void *object) {
 
 bool heap_free(void **freed, void **cache) {
     void *object = *freed;
-    struct head *h = head_of(object);
+    struct object_head *h = head_of(object);
     const void *frame = __builtin_frame_address(0);
 
-    if (h->magic != (MAGIC ^ (u64)h))
+    if (h->magic != (OBJECT_MAGIC ^ (u64)h))
         report("free of what is no object", object, frame);
     check_red(h, frame);
     if (__atomic_exchange_n(&h->state, OBJECT_FREED, __ATOMIC_RELAXED) != OBJECT_USED)
@@ -272,7 +259,7 @@ static bool mark_filled(u64 frame, bool to) {
     return old & bit;
 }
 
-void heap_page_alloc(void *block, unsigned order) {
+void heap_page_alloc(void *block, unsigned order, bool user) {
     const void *frame = __builtin_frame_address(0);
     for (u64 i = 0; POISON && i < 1ul << order; i++) {
         char *page = (char *)block + i * PAGE_SIZE;
@@ -284,6 +271,7 @@ void heap_page_alloc(void *block, unsigned order) {
     }
     kasan_allow(block, PAGE_SIZE << order);
     track(block, order, true, frame);
+    leak_page_alloc(block, order, user, frame);
 }
 
 void heap_page_narrow(void *block, unsigned order, size_t bytes) {
@@ -299,4 +287,5 @@ void heap_page_free(void *block, unsigned order) {
     }
     kasan_forbid(block, PAGE_SIZE << order, KASAN_PAGE);
     track(block, order, false, __builtin_frame_address(0));
+    leak_page_free(block);
 }

@@ -1,4 +1,4 @@
-// CHECK=kasan and CHECK=poison: what mm/page.c and mm/slab.c tell the checks. A checked slab object stands between a
+// CHECK=kasan, poison and leak: what mm/page.c and mm/slab.c tell the checks. A checked slab object stands between a
 // head, which knows who took and who freed it, and a tail; neither belongs to its user. Freed objects wait in a
 // queue before they are handed out again. Without a check all of this is nothing. Below every room: no includes of ours.
 #ifndef CHECK_HEAP_H
@@ -21,8 +21,8 @@ void heap_narrow(void *object, size_t size);
 // Its user frees it. The object becomes one that was freed long enough ago, with its cache; false: there is none.
 bool heap_free(void **object, void **cache);
 uint64_t heap_waiting(void);  // freed objects in the queue
-// A block of 2^order pages is given out (bytes of it are asked for), or freed.
-void heap_page_alloc(void *block, unsigned order);
+// A block of 2^order pages is given out (to hold a user's bytes; bytes of it are asked for), or freed.
+void heap_page_alloc(void *block, unsigned order, bool user);
 void heap_page_narrow(void *block, unsigned order, size_t bytes);
 void heap_page_free(void *block, unsigned order);
 #else
@@ -39,7 +39,9 @@ static inline bool heap_free(void **object, void **cache) {
     return true;
 }
 static inline uint64_t heap_waiting(void) { return 0; }
-static inline void heap_page_alloc(void *block, unsigned order) { (void)block, (void)order; }
+static inline void heap_page_alloc(void *block, unsigned order, bool user) {
+    (void)block, (void)order, (void)user;
+}
 static inline void heap_page_narrow(void *block, unsigned order, size_t bytes) {
     (void)block, (void)order, (void)bytes;
 }

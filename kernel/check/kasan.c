@@ -190,7 +190,7 @@ static __noreturn __attribute__((noinline)) void report(u64 address, size_t n, b
     irq_disable();
     if (__atomic_exchange_n(&ram_bytes, 0, __ATOMIC_RELAXED) == 0)
         machine_halt();
-    console_panicking = true;
+    oops_begin();
     kprintf("\noops: kasan: %s: %s of %lu bytes at %016lx by %s+0x%lx, hart %u, task %s\n", kind,
             write ? "write" : "read", n, address, name, offset, hart_id(), current->name);
     if (*shadow_of(bad) == KASAN_GLOBAL ||
@@ -205,7 +205,7 @@ static __noreturn __attribute__((noinline)) void report(u64 address, size_t n, b
     check_panic("kasan", kind, pc, frame);
 }
 
-void kasan_range(const void *p, size_t n, bool write, u64 pc, const void *frame) {
+void check_range(const void *p, size_t n, bool write, u64 pc, const void *frame) {
     u64 a = (u64)p;
     if (n == 0 || !is_checked(a, n))
         return;
@@ -215,7 +215,7 @@ void kasan_range(const void *p, size_t n, bool write, u64 pc, const void *frame)
 }
 
 #define CHECKED(p, n, write)                                                                       \
-    kasan_range((const void *)(p), n, write, (u64)__builtin_return_address(0),                     \
+    check_range((const void *)(p), n, write, (u64)__builtin_return_address(0),                     \
                 __builtin_frame_address(0))
 
 void kasan_read(const void *p, size_t n) { CHECKED(p, n, false); }

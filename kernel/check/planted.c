@@ -8,7 +8,8 @@
 #include "fs/proc.h"
 #include "lib/string.h"
 
-static const struct planted *const groups[] = {memory_bugs};
+static const struct planted *const groups[] = {memory_bugs, race_bugs, chaos_bugs, leak_bugs,
+                                               locks_bugs};
 
 static int write_plant(const char *text, size_t n) {
     (void)n;
@@ -23,4 +24,7 @@ static int write_plant(const char *text, size_t n) {
     return -EINVAL;
 }
 
-void planted_init(void) { proc_add("xv39/plant", 0200, NULL, write_plant); }
+void planted_init(void) {
+    proc_add("xv39/plant", 0200, NULL, write_plant);
+    maze_init();
+}

@@ -4,6 +4,7 @@
 
 #ifdef PLANT
 void planted_init(void);  // makes /proc/xv39/plant
+void maze_init(void);     // makes /proc/xv39/maze, planted_fuzz.c
 
 // Writing the name to /proc/xv39/plant calls plant(), in the writer's task.
 struct planted {
@@ -11,6 +12,10 @@ struct planted {
     void (*plant)(void);
 };
 extern const struct planted memory_bugs[];  // planted_memory.c; ends with a nameless one
+extern const struct planted chaos_bugs[];   // planted_chaos.c
+extern const struct planted leak_bugs[];    // planted_leak.c
+extern const struct planted locks_bugs[];   // planted_locks.c
+extern const struct planted race_bugs[];    // planted_race.c
 
 // Sizes, indices and pointers pass through it, lest the compiler sees through a bug.
 #define hide(x)                                                                                    \

@@ -1,9 +1,9 @@
-// CHECK=kasan: lib/string.c compiled with this first defines raw_memcpy() and so on, which check nothing;
-// kasan_string.c defines the functions with the usual names.
+// CHECK=kasan, CHECK=race: lib/string.c compiled with this first defines raw_memcpy() and so on, which check nothing;
+// checked_string.c defines the functions with the usual names.
 #ifndef CHECK_RAW_STRING_H
 #define CHECK_RAW_STRING_H
 
-#ifdef CHECK_KASAN
+#if defined(CHECK_KASAN) || defined(CHECK_RACE)
 #define memcpy raw_memcpy
 #define memmove raw_memmove
 #define memset raw_memset

@@ -11,7 +11,6 @@
  * Built without instrumentation.
  */
 #include "arch/arch.h"
-#include "arch/csr.h"
 #include "check/callers.h"
 #include "lib/printf.h"
 #include "proc/proc.h"
@@ -73,8 +72,7 @@ static __noreturn __printf(4, 5) void report(const struct place *at, u64 pc, con
     va_start(args, fmt);
     vsnprintf(what, sizeof what, fmt, args);
     va_end(args);
-    irq_disable();
-    console_panicking = true;
+    oops_begin();
     kprintf("\noops: ubsan: %s: %s:%u:%u, in %s+0x%lx, task %s\n", what, at->file, at->line,
             at->column, name, offset, current->name);
     snprintf(line, sizeof line, "%s at %s:%u", what, at->file, at->line);

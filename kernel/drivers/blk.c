@@ -14,8 +14,10 @@
  */
 #include "drivers/blk.h"
 #include "abi/errno.h"
+#include "check/fail.h"
 #include "sched/sched.h"
 #include "lib/string.h"
+#include "trace/trace.h"
 
 #define SECTORS_PER_PAGE (PAGE_SIZE / SECTOR_SIZE)
 #define TRANSFER_MAX ((u32)MIB(1))  // bytes of one bio in blk_transfer
@@ -47,7 +49,7 @@ void bio_submit(struct bio *b) {
     b->status = 0;
     b->started = b->unfinished = 0;
     if (b->sector > d->sectors || n > d->sectors - b->sector ||
-        (b->op == BIO_WRITE && d->read_only))
+        (b->op == BIO_WRITE && d->read_only) || fail_now(FAIL_BLOCK))
         return finish(b, -EIO);
     if (b->op == BIO_FLUSH ? !d->can_flush : n == 0)
         return finish(b, 0);  // nothing to do
@@ -59,11 +61,14 @@ void bio_submit(struct bio *b) {
         atomic_add_relaxed(&d->sectors_written, n);
     }
     atomic_add_relaxed(&io_in_flight, 1);
+    trace(TRACE_BLOCK, b, trace_name(d->name, 0), trace_name(d->name, 1), b->op != BIO_READ,
+          b->sector, n * SECTOR_SIZE);
     d->submit(b);
 }
 
 void bio_end(struct bio *b) {
     atomic_sub(&io_in_flight, 1);
+    trace(TRACE_BLOCK_END, b, b->status);
     b->done(b);
 }
 

@@ -28,6 +28,7 @@
 #include "lib/atomic.h"
 #include "arch/hart.h"
 #include "sync/spin.h"
+#include "trace/trace.h"
 
 #define PLIC_MAX_IRQ 1024
 #define PLIC_PRIORITY(irq) (4ul * (irq))
@@ -158,7 +159,9 @@ void external_interrupt(void) {
         struct irq_line *line = irq < nr_irqs ? load_acquire(&lines[irq]) : NULL;
         if (likely(line)) {
             line->count++;
+            trace(TRACE_IRQ, "device", irq);
             line->fn(line->arg);
+            trace(TRACE_IRQ_END, "device");
         }
         mmio_write32(plic + PLIC_CLAIM(boot_context), irq);
     }

@@ -61,8 +61,8 @@ void tty_init(struct tty *t, const char *name, u32 devno, const struct tty_drive
     strlcpy(t->name, name, sizeof(t->name));
     t->devno = devno;
     t->driver = d;
-    mutex_init(&t->read_lock);
-    mutex_init(&t->write_lock);
+    mutex_init(&t->read_lock, RANK_TTY, "tty read");
+    mutex_init(&t->write_lock, RANK_TTY, "tty write");
     waitq_init(&t->readers);
     waitq_init(&t->writers);
     t->termios = default_termios;

@@ -41,6 +41,7 @@ void tty_signal_foreground(struct tty *t, int sig) {
 // Does no member have a parent in another group of the session, who could continue it? => family_lock held
 static bool orphaned_locked(struct pid *group) {
     struct process *p;
+    assert_held(&family_lock);
 
     list_for_each (p, &group->group, pgrp_link)
         if (p->nr_threads > 0 && p->parent && p->parent->pgrp != group &&
@@ -78,6 +79,7 @@ int tty_check_background(struct tty *t, int sig) {
 static bool is_leader(const struct process *p) { return p->session == p->pid; }
 
 static void attach_locked(struct tty *t, struct process *leader) {
+    assert_held(&family_lock);
     pid_get(leader->session);
     pid_get(leader->pgrp);
     t->session = leader->session;
@@ -88,6 +90,7 @@ static void attach_locked(struct tty *t, struct process *leader) {
 // The caller gets the reference of the foreground group (or NULL), to signal it.
 static struct pid *detach_locked(struct tty *t) {
     struct pid *group = t->foreground;
+    assert_held(&family_lock);
 
     if (t->session) {
         t->session->tty = NULL;

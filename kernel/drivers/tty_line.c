@@ -102,6 +102,7 @@ size_t tty_output_locked(struct tty *t, const char *s, size_t n) {
 }
 
 void tty_start_locked(struct tty *t, bool start) {
+    assert_held(&t->lock);
     if (t->stopped != start)
         return;
     t->stopped = !start;
@@ -237,6 +238,7 @@ static void unthrottle(struct tty *t) {
 }
 
 void tty_flush_input_locked(struct tty *t) {
+    assert_held(&t->lock);
     t->head = t->tail = t->canon;
     t->literal = false;
     unthrottle(t);
@@ -392,6 +394,7 @@ size_t tty_take_locked(struct tty *t, char *buf, size_t n, bool *end) {
 
 u32 tty_input_size_locked(const struct tty *t) {
     u32 size = 0;
+    assert_held(&t->lock);
 
     if (!has_l(t, ICANON))
         return t->head - t->tail;
@@ -402,6 +405,7 @@ u32 tty_input_size_locked(const struct tty *t) {
 
 // Entering canonical mode, what was typed before is one finished line; leaving it, just bytes.
 void tty_mode_changed_locked(struct tty *t, u32 old_lflag) {
+    assert_held(&t->lock);
     if (!((t->termios.c_lflag ^ old_lflag) & ICANON))
         return;
     memset(t->line_end, 0, sizeof(t->line_end));

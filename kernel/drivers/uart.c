@@ -107,6 +107,7 @@ static bool must_send(const struct uart *u) {
 }
 
 static void send_locked(struct uart *u) {
+    assert_held(&u->lock);
     while (must_send(u) && get(u, UART_LSR) & LSR_EMPTY) {
         u32 at = u->tail, end = at + min(u->burst, u->head - at);
         while (at != end)

@@ -2,7 +2,7 @@
  * The entropy device: one queue, into which empty buffers go and out of which they come filled.
  *
  * The pool of random.c is filled once, at boot, before any program runs; the generators need no more than one good
- * key. The answer is waited for by looking, for at most WAIT_NS, so a device that does not answer costs that and
+ * key, and the queue goes when it is there. The answer is waited for by looking, for at most WAIT_NS, so a device that does not answer costs that and
  * no more: it is reset and left alone.
  */
 #include "abi/errno.h"
@@ -60,6 +60,8 @@ static int rng_probe(struct virtio_device *d) {
     memset(r->seed, 0, sizeof(r->seed));
     if (n == 0)
         virtio_break(d, "it gave no random bytes");
+    virtq_destroy(&r->queue);
+    kfree(r);
     return 0;
 }
 

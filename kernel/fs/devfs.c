@@ -24,7 +24,7 @@ struct chrdev {
     void *private_;
 };
 
-static struct mutex devices_lock = MUTEX_INIT(devices_lock);
+static struct mutex devices_lock = MUTEX_INIT(devices_lock, RANK_REGISTRY, "devices");
 static struct chrdev *devices;
 
 static struct chrdev *chrdev_find(u32 devno) {

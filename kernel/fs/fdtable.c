@@ -126,6 +126,7 @@ int files_unshare(void) {
 // Empty one place. => lock held; the caller owns the reference. NULL: not open
 static struct file *take_locked(struct files *t, u32 fd) {
     struct file *f = fd < t->size ? t->fd[fd] : NULL;
+    assert_held(&t->lock);
     if (!f)
         return NULL;
     t->fd[fd] = NULL;
@@ -136,6 +137,7 @@ static struct file *take_locked(struct files *t, u32 fd) {
 }
 
 static void put_locked(struct files *t, u32 fd, struct file *f, bool cloexec) {
+    assert_held(&t->lock);
     t->fd[fd] = f;
     bitmap_set(t->open, fd);
     if (cloexec)

@@ -30,7 +30,7 @@ static struct file *file_alloc(struct inode *inode, const struct file_ops *ops, 
         return ERR_PTR(-ENOMEM);
     atomic_add_relaxed(&nr_files, 1);
     ref_init(&f->ref);
-    mutex_init(&f->pos_lock);
+    mutex_init(&f->pos_lock, RANK_FILE_POS, "file position");
     f->inode = inode;
     f->ops = ops;
     f->flags = flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);

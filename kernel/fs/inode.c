@@ -48,6 +48,7 @@ static struct hlist_head *chain_of(struct super *sb, u64 ino) {
 
 static struct inode *find_locked(struct super *sb, u64 ino) {
     struct inode *i;
+    assert_held(&table_lock);
     hlist_for_each (i, chain_of(sb, ino), hash)
         if (i->ino == ino && i->sb == sb)
             return i;
@@ -56,6 +57,7 @@ static struct inode *find_locked(struct super *sb, u64 ino) {
 
 // One more reference, also when there was none. => table_lock held, not FREEING
 static void grab_locked(struct inode *i) {
+    assert_held(&table_lock);
     if (atomic_add(&i->ref.count, 1) == 0)
         list_del(&i->lru);
 }
@@ -69,7 +71,7 @@ static struct inode *alloc(struct super *sb, u64 ino) {
     ref_init(&i->ref);
     i->ino = ino;
     i->sb = sb;
-    rwlock_init(&i->lock);
+    rwlock_init(&i->lock, RANK_INODE, "inode");
     list_init(&i->sb_link);
     list_init(&i->lru);
     list_init(&i->dirty);
@@ -79,12 +81,14 @@ static struct inode *alloc(struct super *sb, u64 ino) {
 }
 
 static void insert_locked(struct inode *i) {
+    assert_held(&table_lock);
     hlist_add(&i->hash, chain_of(i->sb, i->ino));
     list_add_tail(&i->sb_link, &i->sb->inodes);
     nr_inodes++;
 }
 
 static void remove_locked(struct inode *i) {
+    assert_held(&table_lock);
     hlist_del(&i->hash);
     list_del(&i->sb_link);
     list_del(&i->lru);
@@ -343,6 +347,13 @@ struct timespec time_now(void) {
     return (struct timespec){ns / NSEC_PER_SEC, ns % NSEC_PER_SEC};
 }
 
+// What utimensat(2) asks for, as near as the file system can keep it.
+static struct timespec storable_time(const struct super *sb, struct timespec t) {
+    if (!sb->time_max || (t.tv_sec >= sb->time_min && t.tv_sec <= sb->time_max))
+        return t;
+    return (struct timespec){t.tv_sec < 0 ? sb->time_min : sb->time_max, 0};
+}
+
 int inode_permission(const struct inode *i, int mask) {
     const struct cred *c = current->cred;
     u32 bits = i->mode;
@@ -403,9 +414,9 @@ int inode_setattr(struct inode *i, const struct setattr *a) {
         i->mode = (i->mode & S_IFMT) | mode;
     }
     if (a->valid & SET_ATIME)
-        i->atime = a->atime;
+        i->atime = storable_time(i->sb, a->atime);
     if (a->valid & SET_MTIME)
-        i->mtime = a->mtime;
+        i->mtime = storable_time(i->sb, a->mtime);
     i->ctime = time_now();
     inode_mark_dirty(i);
     if (i->ops->changed)
@@ -455,6 +466,7 @@ static int zero_tail(struct inode *i, u64 pos, bool shrinks) {
 // => i->lock held for writing, i is a regular file
 static int set_size_locked(struct inode *i, u64 size) {
     u64 old = i->size;
+    assert(!locks_built || write_is_mine(&i->lock));
     if (size > i->sb->max_size)
         return -EFBIG;
     int error = size == old ? 0 : zero_tail(i, min(size, old), size < old);

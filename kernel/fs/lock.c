@@ -53,7 +53,7 @@ struct blocked {
     const void *waits_for;  // NULL: about to look again
 };
 
-static struct mutex lock_mutex = MUTEX_INIT(lock_mutex);
+static struct mutex lock_mutex = MUTEX_INIT(lock_mutex, RANK_FILE_LOCKS, "file locks");
 static struct list blocked = LIST_INIT(blocked);
 
 static struct list *lock_world(struct flock_list *l, enum lock_kind kind) {

@@ -15,7 +15,7 @@
 
 #define MOUNT_CHAINS 64
 
-static struct mutex mount_mutex = MUTEX_INIT(mount_mutex);
+static struct mutex mount_mutex = MUTEX_INIT(mount_mutex, RANK_MOUNT, "mounts");
 static struct spinlock mount_lock = SPINLOCK_INIT(RANK_FS, "mounts");
 static struct hlist_head chains[MOUNT_CHAINS];  // [mount_lock]
 static struct list mounts = LIST_INIT(mounts);  // [mount_mutex]
@@ -68,7 +68,7 @@ static struct super *super_create(struct fs_type *type, struct block_device *dev
     sb->read_only = read_only || (dev && dev->read_only);
     sb->max_size = ~0ul >> 1;
     sb->block_size = PAGE_SIZE;
-    mutex_init(&sb->rename_lock);
+    mutex_init(&sb->rename_lock, RANK_RENAME, "rename");
     super_list_init(sb);
     int error = type->mount(sb, options);
     if (error) {
@@ -180,6 +180,7 @@ static struct hlist_head *chain_of(const struct mount *parent, const struct dent
 // => mount_lock held
 static struct mount *find_locked(const struct path *p) {
     struct mount *m;
+    assert_held(&mount_lock);
     hlist_for_each (m, chain_of(p->mount, p->dentry), hash)
         if (m->parent == p->mount && m->point == p->dentry)
             return m;

@@ -601,7 +601,7 @@ static int unlink_last(struct walk *w, bool directory) {
     if (error == 0)
         error = may_delete(&w->at, d, directory);
     if (error == 0 && directory)
-        write_lock(&victim->lock);
+        write_lock_nested(&victim->lock, 1);
     if (error == 0) {
         error = dir->ops->unlink ? dir->ops->unlink(dir, &w->last, victim) : -EPERM;
         if (directory)
@@ -650,7 +650,7 @@ static void lock_dirs(struct dentry *a, struct dentry *b) {
     mutex_lock(&a->sb->rename_lock);
     bool x_first = dentry_is_below(b, a) || (!dentry_is_below(a, b) && x < y);
     write_lock(x_first ? &x->lock : &y->lock);
-    write_lock(x_first ? &y->lock : &x->lock);
+    write_lock_nested(x_first ? &y->lock : &x->lock, 1);
 }
 
 static void unlock_dirs(struct dentry *a, struct dentry *b) {
@@ -704,7 +704,7 @@ static int rename_locked(struct rename *r) {
         return -EINVAL;
     bool replaces_dir = victim && inode_is_dir(victim);
     if (replaces_dir)
-        write_lock(&victim->lock);
+        write_lock_nested(&victim->lock, 2);
     error = dir->ops->rename(dir, &r->from.last, moved, new_dir, &r->to.last, victim);
     if (replaces_dir)
         write_unlock(&victim->lock);

@@ -115,6 +115,7 @@ struct super {
     u32 block_size;               // [I]
     u32 read_only;                // [a] 1: no writing
     u64 max_size;                 // [I] of a file, bytes
+    s64 time_min, time_max;       // [I] seconds that its inodes can hold; max 0: all
     struct dentry *root;          // [I]
     struct list inodes;           // [inode table]
     struct list dirty;            // [inode table] inodes with INODE_DIRTY

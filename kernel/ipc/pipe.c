@@ -79,7 +79,7 @@ static struct pipe *pipe_alloc(void) {
     struct pipe *p = kzalloc(sizeof(*p));
     if (!p)
         return NULL;
-    mutex_init(&p->lock);
+    mutex_init(&p->lock, RANK_PIPE, "pipe");
     waitq_init(&p->readers);
     waitq_init(&p->writers);
     p->ring = p->first_ring;
@@ -528,6 +528,6 @@ static int set_max_size(const char *text, size_t n) {
 }
 
 void pipe_init(void) {
-    mutex_init(&pipefs.rename_lock);
+    mutex_init(&pipefs.rename_lock, RANK_RENAME, "rename");
     proc_add("sys/fs/pipe-max-size", 0644, show_max_size, set_max_size);
 }

@@ -1,26 +1,29 @@
 // Atomic operations on u32, u64 and pointers: the compiler's builtins under short names.
 // Without a suffix they order everything (acquire and release); _relaxed ones order nothing.
+// With CHECK=chaos another task may run before each of them.
 #ifndef LIB_ATOMIC_H
 #define LIB_ATOMIC_H
 
+#include "check/chaos.h"
 #include "lib/assert.h"
 #include "lib/types.h"
 
-#define load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define load_acquire(p) (chaos_point(), __atomic_load_n(p, __ATOMIC_ACQUIRE))
 #define load_relaxed(p) __atomic_load_n(p, __ATOMIC_RELAXED)
-#define store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define store_release(p, v) (chaos_point(), __atomic_store_n(p, v, __ATOMIC_RELEASE))
 #define store_relaxed(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
 // These return the old value.
-#define atomic_add(p, v) __atomic_fetch_add(p, v, __ATOMIC_ACQ_REL)
-#define atomic_sub(p, v) __atomic_fetch_sub(p, v, __ATOMIC_ACQ_REL)
-#define atomic_or(p, v) __atomic_fetch_or(p, v, __ATOMIC_ACQ_REL)
-#define atomic_and(p, v) __atomic_fetch_and(p, v, __ATOMIC_ACQ_REL)
-#define atomic_xchg(p, v) __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL)
-#define atomic_add_relaxed(p, v) __atomic_fetch_add(p, v, __ATOMIC_RELAXED)
+#define atomic_add(p, v) (chaos_point(), __atomic_fetch_add(p, v, __ATOMIC_ACQ_REL))
+#define atomic_sub(p, v) (chaos_point(), __atomic_fetch_sub(p, v, __ATOMIC_ACQ_REL))
+#define atomic_or(p, v) (chaos_point(), __atomic_fetch_or(p, v, __ATOMIC_ACQ_REL))
+#define atomic_and(p, v) (chaos_point(), __atomic_fetch_and(p, v, __ATOMIC_ACQ_REL))
+#define atomic_xchg(p, v) (chaos_point(), __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL))
+#define atomic_add_relaxed(p, v) (chaos_point(), __atomic_fetch_add(p, v, __ATOMIC_RELAXED))
 // True when *p was *old and is now v; else *old is what *p was.
 #define atomic_cmpxchg(p, old, v)                                                                  \
-    __atomic_compare_exchange_n(p, old, v, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
-#define memory_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+    (chaos_point(),                                                                                \
+     __atomic_compare_exchange_n(p, old, v, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+#define memory_fence() (chaos_point(), __atomic_thread_fence(__ATOMIC_SEQ_CST))
 
 // A reference count: keeps an object alive, never coherent.
 struct ref {

@@ -4,7 +4,8 @@
  * `struct list` is circular: the head and the links inside the objects are the same type, an empty
  * list points to itself, and a link that is on no list is an empty list too.  A `struct hlist_head`
  * is one pointer, for the buckets of hash tables; its nodes can be removed without the head.
- * The caller holds whatever lock protects the list.
+ * The caller holds whatever lock protects the list. `next` is written in one piece: without the
+ * lock, READ_ONCE(head.next) tells whether anything is there.
  */
 #ifndef LIB_LIST_H
 #define LIB_LIST_H
@@ -31,7 +32,7 @@ static inline bool list_empty(const struct list *l) { return l->next == l; }
 static inline void list_insert_between(struct list *node, struct list *prev, struct list *next) {
     node->prev = prev;
     node->next = next;
-    prev->next = node;
+    WRITE_ONCE(prev->next, node);
     next->prev = node;
 }
 
@@ -46,7 +47,7 @@ static inline void list_add_tail(struct list *node, struct list *head) {
 }
 
 static inline void list_unlink(struct list *node) {
-    node->prev->next = node->next;
+    WRITE_ONCE(node->prev->next, node->next);
     node->next->prev = node->prev;
 }
 

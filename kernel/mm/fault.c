@@ -231,7 +231,7 @@ static int fault_backed(struct vma *v, struct page *table, va_t addr, enum acces
     // A read came here because the page is not in the cache.
     struct page *p = write && v->mapping ? pagecache_find(v->mapping, vma_pgoff(v, addr)) : NULL;
     if (!p && v->mapping && v->mapping->ops->read_page) {
-        current->majflt++;
+        WRITE_ONCE(current->majflt, current->majflt + 1);
         vm_count(major);
     }
     if (!p)
@@ -384,7 +384,7 @@ int vm_fault(struct mm *mm, va_t addr, enum access access, va_t user_sp) {
     while (error == RETRY);
     read_unlock(&mm->lock);
     if (current->majflt == major)
-        current->minflt++;
+        WRITE_ONCE(current->minflt, current->minflt + 1);
     return error;
 }
 

@@ -25,6 +25,7 @@
  * sleep in page_reclaim and page_oom unless ALLOC_ATOMIC; page_free never sleeps.
  */
 #include "mm/page.h"
+#include "check/fail.h"
 #include "check/heap.h"
 #include "lib/string.h"
 #include "mm/stats.h"
@@ -45,7 +46,7 @@ bool (*page_oom)(void);
 static struct {
     struct irqlock lock;              // guards the next two
     struct list free[MAX_ORDER + 1];  // of page.free.link
-    u64 nr_free;                      // frames on the lists
+    u64 nr_free;                      // frames on the lists; others may read it [a]
 } buddy = {.lock = IRQLOCK_INIT(RANK_BUDDY, "buddy")};
 
 struct hart_list {
@@ -55,7 +56,7 @@ struct hart_list {
 static struct hart_pages {
     struct hart_list list[LIST_ORDERS];
 } __aligned(64) hart_pages[MAX_HARTS];
-static u32 list_max = LIST_MAX;  // fewer when many harts share little memory
+static u32 list_max = LIST_MAX;  // [a] fewer when many harts share little memory
 
 static inline u64 frame_of(const struct page *p) { return (u64)(p - page_array) + first_frame; }
 static inline struct page *frame_page(u64 frame) { return page_array + (frame - first_frame); }
@@ -83,7 +84,7 @@ static inline void block_init(struct page *p, unsigned order) {
 }
 
 static void buddy_free(struct page *p, unsigned order) {
-    buddy.nr_free += 1ul << order;
+    WRITE_ONCE(buddy.nr_free, buddy.nr_free + (1ul << order));
     for (; order < MAX_ORDER; order++) {
         struct page *other = buddy_of(p, order);
         if (other->kind != PAGE_FREE || other->order != order)
@@ -102,7 +103,7 @@ static struct page *buddy_take(unsigned *order) {
             continue;
         struct page *p = list_first(&buddy.free[o], struct page, free.link);
         list_unlink(&p->free.link);
-        buddy.nr_free -= 1ul << o;
+        WRITE_ONCE(buddy.nr_free, buddy.nr_free - (1ul << o));
         *order = o;
         return p;
     }
@@ -114,7 +115,7 @@ static void block_trim(struct page *p, unsigned order, unsigned to) {
     while (order > to) {
         order--;
         block_insert(p + (1ul << order), order);
-        buddy.nr_free += 1ul << order;
+        WRITE_ONCE(buddy.nr_free, buddy.nr_free + (1ul << order));
     }
     block_init(p, to);
 }
@@ -136,12 +137,12 @@ static inline struct page *list_pop(struct hart_list *l) {
 
 static void list_set_max(void) {
     u64 share = pages_total / 64 / max(nr_harts, 1u);
-    list_max = share < LIST_MAX ? max((u32)share, 4u) : LIST_MAX;
+    WRITE_ONCE(list_max, share < LIST_MAX ? max((u32)share, 4u) : LIST_MAX);
 }
 
 // Put a batch on the list; fewer, or none, when only `reserve` frames are left.
 static void list_refill(struct hart_list *l, unsigned order, u64 reserve) {
-    u32 want = min((u32)BATCH, list_max / 2);
+    u32 want = min((u32)BATCH, READ_ONCE(list_max) / 2);
 
     irqlock_acquire_irqs_off(&buddy.lock);
     list_set_max();
@@ -242,6 +243,8 @@ static __attribute__((noinline)) struct page *alloc_slow(unsigned order, unsigne
 struct page *page_alloc(unsigned order, unsigned flags) {
     struct page *p = NULL;
 
+    if (fail_now(FAIL_ALLOC))
+        return NULL;
     if (likely(order < LIST_ORDERS)) {
         u64 irq = irq_save();
         struct hart_list *l = &hart_pages[hart_id()].list[order];
@@ -257,7 +260,7 @@ struct page *page_alloc(unsigned order, unsigned flags) {
             return NULL;
     }
     page_hand_out(p, order);
-    heap_page_alloc(page_va(p), order);
+    heap_page_alloc(page_va(p), order, flags & ALLOC_USER);
     if (flags & ALLOC_ZERO)
         for (u64 i = 0; i < 1ul << order; i++)
             page_clear((char *)page_va(p) + i * PAGE_SIZE);
@@ -281,8 +284,8 @@ void page_free(struct page *p, unsigned order) {
     if (likely(order < LIST_ORDERS)) {
         struct hart_list *l = &hart_pages[hart_id()].list[order];
         list_push(l, p);
-        if (unlikely(l->count > list_max))
-            list_drain(l, order, list_max / 2);
+        if (unlikely(l->count > READ_ONCE(list_max)))
+            list_drain(l, order, READ_ONCE(list_max) / 2);
     } else {
         free_slow(p, order);
     }
@@ -320,7 +323,7 @@ size_t page_array_bytes(pa_t first, pa_t end) {
 
 // The head of each group says "not given yet": reserved, of the largest order.
 void page_init(pa_t first, pa_t end, pa_t array) {
-    BUILD_ASSERT(sizeof(struct page) == 48);
+    BUILD_ASSERT(locks_built || sizeof(struct page) == 48);
     page_array = pa_to_va(array);
     first_frame = array_first(first);
     end_frame = end >> PAGE_SHIFT;

@@ -86,7 +86,7 @@ void mapping_init(struct mapping *m, const struct mapping_ops *ops, void *host, 
     list_init(&m->dirty_link);
     m->dirtied_at = 0;
     m->flushers = 0;
-    mutex_init(&m->write_mutex);
+    mutex_init(&m->write_mutex, RANK_WRITEBACK, "write-back");
     spin_init(&m->vmas_lock, RANK_MAPPING_VMAS, "mapping vmas");
     list_init(&m->vmas);
     m->nr_shared = 0;

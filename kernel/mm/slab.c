@@ -20,6 +20,7 @@
  * ALLOC_ATOMIC.
  */
 #include "mm/slab.h"
+#include "check/fail.h"
 #include "check/heap.h"
 #include "lib/printf.h"
 #include "lib/string.h"
@@ -230,6 +231,8 @@ static __attribute__((noinline)) void free_slow(struct slab_cache *c, void *obje
 // ---- public ----
 
 void *slab_alloc(struct slab_cache *c, unsigned flags) {
+    if (fail_now(FAIL_ALLOC))
+        return NULL;
     void *object = NULL;
     u64 irq = irq_save();
     struct magazine *m = c->magazine[hart_id()];

@@ -1,7 +1,7 @@
 /*
  * stats.c: the numbers that /proc/meminfo and /proc/vmstat print.
  *
- * Events are counted per hart without atomic operations (vm_count); a reader adds the harts up.
+ * Events are counted per hart (vm_count); a reader adds the harts up.
  * What is a level and not an event is asked from its owner, free frames from page.c, slabs from
  * slab.c, the cache from pagecache.c, or is the difference of two counts of events (anonymous pages
  * made and freed). No locks; the numbers of one answer may be from slightly different moments.

@@ -2,10 +2,12 @@
 #ifndef MM_STATS_H
 #define MM_STATS_H
 
-#include "lib/types.h"
 #include "arch/hart.h"
+#include "check/race.h"
+#include "lib/atomic.h"
+#include "lib/types.h"
 
-// Events since boot.
+// Events since boot. [a]
 struct vm_counters {
     u64 faults;          // all page faults that were looked at
     u64 major;           // that read a disk
@@ -26,8 +28,9 @@ struct vm_counters {
 };
 extern struct vm_counters vm_counters;  // PERHART
 
-// => not preemptible for the pairs; for the others a lost count now and then does not matter
-#define vm_count_n(what, n) (this_hart(vm_counters)->what += (n))
+// Atomic, for another task may run here, or this one elsewhere, before the sum is stored. Which hart's set it is does not
+// matter: hence data_race().
+#define vm_count_n(what, n) ((void)atomic_add_relaxed(&data_race(this_hart(vm_counters))->what, n))
 #define vm_count(what) vm_count_n(what, 1)
 
 // All in pages.

@@ -6,11 +6,12 @@
 #include "abi/errno.h"
 #include "arch/sv39.h"
 #include "arch/usercopy.h"
+#include "check/fail.h"
 #include "check/kasan.h"
 #include "lib/types.h"
 
 static inline bool user_range_ok(u64 addr, size_t n) {
-    return addr <= USER_TOP && n <= USER_TOP - addr;
+    return addr <= USER_TOP && n <= USER_TOP - addr && !fail_now(FAIL_USERCOPY);
 }
 
 // 0 or -EFAULT

@@ -30,6 +30,7 @@
  * root and an mm.
  */
 #include "mm/vm.h"
+#include "check/race.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "mm/internal.h"
@@ -64,7 +65,7 @@ struct mm *mm_create(void) {
     }
     ref_init(&mm->users);
     ref_init(&mm->count);
-    rwlock_init(&mm->lock);
+    rwlock_init(&mm->lock, RANK_MM, "mm");
     mm->table_pages = 1;
     return mm;
 }
@@ -133,7 +134,8 @@ static int fork_vma(struct gather *g, struct mm *child, struct vma *v, struct vm
             vma_uncharge(pages_of(v));
         return -ENOMEM;
     }
-    *copy = *v;
+    // Neighbours in the mapping's list may change v's link; the copy gets its own.
+    *copy = data_race(*v);
     copy->mm = child;
     if (copy->ops->open)
         copy->ops->open(copy);

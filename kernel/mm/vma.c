@@ -18,6 +18,7 @@
  *
  * Locks: mm->lock for writing everywhere but in vma_find, then vmas_lock.
  */
+#include "check/race.h"
 #include "mm/internal.h"
 #include "mm/slab.h"
 #include "mm/stats.h"
@@ -216,7 +217,8 @@ static struct vma *vma_clone(const struct vma *v) {
 
     if (!copy)
         return NULL;
-    *copy = *v;
+    // Neighbours in the mapping's list may change v's link; the copy gets its own.
+    *copy = data_race(*v);
     list_init(&copy->mapping_link);
     if (copy->ops->open)
         copy->ops->open(copy);

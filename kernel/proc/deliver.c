@@ -37,6 +37,7 @@
 #include "mm/vm.h"
 #include "proc/life.h"
 #include "proc/signal.h"
+#include "trace/trace.h"
 
 #define NOT_A_SYSCALL (~0ul)  // in tf->cause: nothing is left to be restarted
 
@@ -312,6 +313,8 @@ static bool next_handled(struct siginfo *info, struct sigaction *action) {
         if (p->group_exit || current->pending.set & SIGMASK(SIGKILL)) {
             int status = p->group_exit ? p->group_code : SIGKILL;
             irqlock_release(&p->siglock, flags);
+            if (WTERMSIG(status))
+                trace(TRACE_DELIVER, WTERMSIG(status));
             do_exit(status);
         }
         if (p->stop_flags & CONT_NOTIFY) {
@@ -327,6 +330,7 @@ static bool next_handled(struct siginfo *info, struct sigaction *action) {
             signal_recalc();
             break;
         }
+        trace(TRACE_DELIVER, sig);
         *action = take_action(p, sig);
         if (action->sa_handler == SIG_DFL)
             default_action(p, sig, &flags);
@@ -395,8 +399,16 @@ static void bad_access(struct trapframe *tf, int error) {
     }
 }
 
-void user_page_fault(struct trapframe *tf, enum access access) {
+static __attribute__((noinline, cold)) int traced_fault(struct trapframe *tf, enum access access) {
+    trace(TRACE_FAULT, tf->badaddr, tf->pc, "rwx"[access], true);
     int error = vm_fault(current->mm, tf->badaddr, access, tf->sp);
+    trace(TRACE_FAULT_END, tf->badaddr, error);
+    return error;
+}
+
+void user_page_fault(struct trapframe *tf, enum access access) {
+    int error = tracing(current_thread) ? traced_fault(tf, access)
+                                        : vm_fault(current->mm, tf->badaddr, access, tf->sp);
     if (unlikely(error))
         bad_access(tf, error);
 }

@@ -34,6 +34,7 @@
 #include "mm/uaccess.h"
 #include "mm/vm.h"
 #include "proc/signal.h"
+#include "trace/control.h"
 
 #define MAX_STRING KIB(128)  // one argument
 #define MAX_ARGS MIB(6)      // all of them, as Linux has it: 3/4 of the 8 MiB stack
@@ -371,6 +372,7 @@ static void commit(struct exec *x, struct cred *cred) {
     atomic_and(&current->flags, ~(TASK_FORKED_NOEXEC | TASK_KTHREAD));
     spin_lock(&family_lock);
     p->has_execed = true;
+    trace_exec();
     p->exit_signal = p->parent ? SIGCHLD : 0;
     spin_unlock(&family_lock);
     start_registers(entry, sp);

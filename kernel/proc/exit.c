@@ -24,6 +24,7 @@
 #include "abi/resource.h"
 #include "abi/wait.h"
 #include "arch/arch.h"
+#include "check/kcov.h"
 #include "drivers/tty.h"
 #include "fs/file.h"
 #include "ipc/futex.h"
@@ -32,12 +33,13 @@
 #include "proc/life.h"
 #include "proc/signal.h"
 #include "time/posix.h"
+#include "trace/trace.h"
 
 /* ---- accounting ---- */
 
 void task_times(struct task *t, struct cpu_times *out) {
     u64 total = sched_task_runtime(t);
-    out->system = min(t->stime, total);
+    out->system = min(READ_ONCE(t->stime), total);
     out->user = total - out->system;
 }
 
@@ -47,10 +49,10 @@ static void add_times(struct cpu_times *sum, const struct cpu_times *t) {
 }
 
 static void add_task_counts(struct rusage_counts *c, const struct task *t) {
-    c->minflt += t->minflt;
-    c->majflt += t->majflt;
-    c->nvcsw += t->nvcsw;
-    c->nivcsw += t->nivcsw;
+    c->minflt += READ_ONCE(t->minflt);
+    c->majflt += READ_ONCE(t->majflt);
+    c->nvcsw += READ_ONCE(t->nvcsw);
+    c->nivcsw += READ_ONCE(t->nivcsw);
 }
 
 static void add_counts(struct rusage_counts *sum, const struct rusage_counts *c) {
@@ -185,8 +187,8 @@ static void give_away_children(struct process *p, struct list *dead) {
         list_move_tail(&c->sibling, &reaper->children);
         if (c->parent_death_signal)
             signal_process(c, c->parent_death_signal);
+        c->exit_signal = SIGCHLD;  // the reaper has not asked for another one
         if (c->nr_threads == 0) {
-            c->exit_signal = SIGCHLD;
             struct task *leader = c->leader;
             if (notify_parent_exit(c)) {
                 task_unlink(leader);
@@ -290,6 +292,8 @@ static void exit_files(void) {
 
 void do_exit(int status) {
     struct process *p = current->process;
+    trace(TRACE_EXIT, status);
+    kcov_exit();
     bool last = begin_exit(p, status);
     if (last && p == init_process)
         panic("init is gone, wait status %#x", p->group_exit ? p->group_code : status);
@@ -345,6 +349,8 @@ static struct task *take_leadership(struct process *p) {
     current->pid = pid;
     pid->task = current;
     p->leader = current;
+    old->thread.tid = old->pid->nr;
+    current->thread.tid = pid->nr;
     task_unlink(old);
     spin_unlock(&family_lock);
     return old;

@@ -29,6 +29,7 @@
 #include "mm/vm.h"
 #include "proc/life.h"
 #include "proc/signal.h"
+#include "trace/control.h"
 
 #define CLONE_UNSUPPORTED                                                                          \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
@@ -77,6 +78,8 @@ void task_link(struct task *t, struct process *p) {
     t->pid->task = t;
     nr_tasks++;
     forks_total++;
+    t->thread.tid = t->pid->nr;
+    trace_adopt(t);
 }
 
 /* ---- pieces ---- */

@@ -44,6 +44,7 @@ static struct pid *target_group(struct process *p, int pgid, int *error) {
 }
 
 static int setpgid_locked(int pid, int pgid) {
+    assert_held(&family_lock);
     struct process *p = find_or_self(pid), *mine = current->process;
     int error = 0;
     if (!p || (p != mine && p->parent != mine))

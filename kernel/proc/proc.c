@@ -21,6 +21,7 @@
 
 #include "abi/errno.h"
 #include "arch/arch.h"
+#include "arch/upcall.h"
 #include "lib/hash.h"
 #include "lib/idmap.h"
 #include "lib/string.h"
@@ -40,6 +41,7 @@ struct task boot_task = {
     .flags = TASK_KTHREAD | TASK_IDLE,
     .kernel_stack = boot_stack,
     .affinity = 1,
+    .thread.calls = system_calls,
 };
 struct list all_tasks = LIST_INIT(all_tasks);
 u32 nr_tasks;
@@ -80,6 +82,7 @@ struct task *task_alloc(const char *name) {
     t->thread.kernel_sp = (u64)t->kernel_stack + KERNEL_STACK_SIZE;
     t->thread.preempt_count =
         2;  // as in every thread that is switched away from: one, and the run queue's lock
+    t->thread.calls = system_calls;
     t->se.class = &rr_class;
     t->se.weight = 1024;
     return t;
@@ -161,6 +164,7 @@ struct pid *pid_find(int nr) {
 }
 
 void pid_put_locked(struct pid *p) {
+    assert_held(&family_lock);
     if (!ref_put(&p->ref))
         return;
     assert(list_empty(&p->group) && list_empty(&p->session) && p->task == NULL);

@@ -6,6 +6,7 @@
 #include "abi/resource.h"
 #include "abi/signal.h"
 #include "arch/thread.h"
+#include "check/chaos.h"
 #include "lib/list.h"
 #include "proc/wait.h"
 #include "sched/sched.h"
@@ -125,7 +126,7 @@ struct task {
     bool on_hart;  // its registers are in use
     struct sched_entity se;
     u64 affinity;       // bit h: may run on hart h
-    u64 nvcsw, nivcsw;  // voluntary and involuntary switches
+    u64 nvcsw, nivcsw;  // voluntary and involuntary switches; others may read them [a]
     // [family]
     struct list all_link;     // circular list of every task
     struct list thread_link;  // in process->threads
@@ -162,6 +163,10 @@ struct task {
     const void *wchan;   // [s]
     u64 start_time;      // [I] ns since boot
     void *kernel_stack;  // [I]
+#ifdef CHECK_LOCKS
+    struct sleeping_locks sleeping_locks;  // [s]
+#endif
+    struct chaos_task chaos;
 };
 
 #define TASK_KTHREAD 1u  // flags

@@ -33,6 +33,7 @@
 #include "mm/slab.h"
 #include "proc/life.h"
 #include "arch/hart.h"
+#include "trace/trace.h"
 
 #define IGNORED_BY_DEFAULT                                                                         \
     (SIGMASK(SIGCONT) | SIGMASK(SIGCHLD) | SIGMASK(SIGWINCH) | SIGMASK(SIGURG))
@@ -311,6 +312,9 @@ static int post(struct process *p, struct task *only, const struct siginfo *info
     if (sig == SIGKILL && !force && would_ignore(p, sig))
         return 0;
     int error = enqueue(p, only ? &only->pending : &p->pending, info);
+    struct thread *to = only ? &only->thread : t ? &t->thread : NULL;
+    if (to)
+        trace_about(to, TRACE_SIGNAL, sig, to->tid);
     if (error || !t)
         return error;
     if (!waited_for && is_deadly(p, sig))
@@ -341,6 +345,7 @@ void signal_process(struct process *p, int sig) {
 
 void signal_pgrp_locked(struct pid *pgrp, int sig) {
     struct process *p;
+    assert_held(&family_lock);
     list_for_each (p, &pgrp->group, pgrp_link)
         signal_process(p, sig);
 }
@@ -435,6 +440,8 @@ int signal_kill(int pid, int sig) {
     struct siginfo info;
     if (sig < 0 || sig > _NSIG)
         return -EINVAL;
+    if (pid == INT32_MIN)  // no group has the number -INT32_MIN: that is no int
+        return -ESRCH;
     siginfo_user(&info, sig, SI_USER);
     spin_lock(&family_lock);
     int error;

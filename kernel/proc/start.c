@@ -13,6 +13,7 @@
 #include "abi/resource.h"
 #include "arch/arch.h"
 #include "arch/csr.h"
+#include "check/fail.h"
 #include "fs/file.h"
 #include "lib/string.h"
 #include "mm/pagecache.h"
@@ -89,6 +90,7 @@ static void init_main(void *arg) {
     mount_all(o);
     open_console();
     run_init(o);
+    fail_arm();
 }
 
 static void set_limits(struct rlimit *l) {

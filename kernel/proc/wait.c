@@ -32,6 +32,7 @@ void waiter_init(struct waiter *w) {
 
 // Exclusive waiters stand behind the others, in order of arrival.
 static void add_locked(struct waitq *q, struct waiter *w) {
+    assert_held(&q->lock);
     if (w->exclusive)
         list_add_tail(&w->link, &q->waiters);
     else
@@ -70,6 +71,7 @@ void waitq_finish(struct waitq *q, struct waiter *w) {
 
 void waitq_wake_locked(struct waitq *q, u32 exclusive, u32 key) {
     struct waiter *w, *next;
+    assert_held(&q->lock);
     list_for_each_safe (w, next, &q->waiters, link)
         if (w->fn(w, key) && w->exclusive && --exclusive == 0)
             break;

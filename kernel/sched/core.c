@@ -32,10 +32,12 @@
 #include "abi/errno.h"
 #include "arch/csr.h"
 #include "arch/sbi.h"
+#include "check/chaos.h"
 #include "lib/bitmap.h"
 #include "proc/proc.h"
 #include "arch/hart.h"
 #include "time/timer.h"
+#include "trace/trace.h"
 
 #define BALANCE_EVERY 8  // turns between two looks at other harts' queues
 
@@ -96,7 +98,7 @@ static void arm_tick(struct runq *rq) {
 
 static void enqueue(struct runq *rq, struct task *t, bool wakeup) {
     t->se.queued = true;
-    rq->nr_running++;
+    WRITE_ONCE(rq->nr_running, rq->nr_running + 1);
     t->se.class->enqueue(rq, &t->se, wakeup);
 }
 
@@ -105,7 +107,7 @@ static void dequeue(struct runq *rq, struct task *t) {
         rq->next = NULL;
     t->se.class->dequeue(rq, &t->se);
     t->se.queued = false;
-    rq->nr_running--;
+    WRITE_ONCE(rq->nr_running, rq->nr_running - 1);
 }
 
 // Have the hart of rq come through schedule(). => rq->lock held
@@ -179,16 +181,19 @@ static void enqueue_on(struct task *t, bool wakeup) {
 // t, on no queue any more, is to go to another hart's. => its queue's lock held: with that lock alone `hart` may change,
 // so that whoever has locked the queue of t->hart knows that t stays there
 static void leave(struct task *t, u32 hart) {
+    trace_about(&t->thread, TRACE_MIGRATE, t->thread.tid, t->hart, hart);
     t->state = TASK_WAKING;
     store_release(&t->hart, hart);
 }
 
 static bool wake_locked(struct runq *rq, struct task *t, u32 states) {
+    assert_held(&rq->lock);
     if (!(t->state & states)) {
         irqlock_release_irqs_off(&rq->lock);
         return false;
     }
     u32 target = t->se.queued ? t->hart : choose_hart(t);
+    trace_about(&t->thread, TRACE_WAKE, t->thread.tid, target);
     if (target == rq->hart) {
         store_release(&t->state, (u32)TASK_RUNNING);
         if (!t->se.queued) {
@@ -211,6 +216,7 @@ bool task_wake(struct task *t, u32 states) {
     irq_restore(flags);
     if (flags)
         preempt_check();
+    chaos_point();
     return woken;
 }
 
@@ -233,6 +239,7 @@ void sched_start(struct task *t) {
     u64 flags = irq_save();
     t->hart = hart_id();
     t->hart = choose_hart(t);
+    trace_about(&t->thread, TRACE_WAKE, t->thread.tid, t->hart);
     enqueue_on(t, false);
     if (sched_child_first)
         run_next(t);
@@ -257,8 +264,10 @@ static struct runq *busiest(u32 at_least, u32 but) {
     struct runq *found = NULL;
     for_each_hart (h) {
         u32 n = READ_ONCE(runq_of(h)->nr_running);
-        if (h != but && n >= at_least && (found == NULL || n > found->nr_running))
+        if (h != but && n >= at_least) {
             found = runq_of(h);
+            at_least = n + 1;
+        }
     }
     return found;
 }
@@ -335,6 +344,21 @@ static struct task *pick(struct runq *rq) {
     }
 }
 
+#ifdef CHECK_CHAOS
+struct task *sched_waiting(struct runq *rq, const struct task *after) {
+    for (unsigned c = 0; c < ARRAY_SIZE(classes); c++) {
+        struct sched_entity *se = NULL;
+        if (!after)
+            se = classes[c]->waiting(rq, NULL);
+        else if (after->se.class == classes[c])
+            se = classes[c]->waiting(rq, (struct sched_entity *)&after->se);
+        if (se || (after && after->se.class == classes[c]))
+            return se ? task_of(se) : NULL;
+    }
+    return NULL;
+}
+#endif
+
 // What is left to do for the thread that was switched away from. => on the new thread's stack, rq->lock held
 static void finish_switch(struct task *prev) {
     struct runq *rq = this_hart(runq);
@@ -355,10 +379,11 @@ void sched_first_switch(struct thread *prev) {
 }
 
 static void switch_to(struct runq *rq, struct task *prev, struct task *next) {
+    chaos_switched(prev, next);
     rq->running = next;
     rq->switches++;
-    prev->se.running = false;
-    next->se.exec_start = rq->clock;
+    store_relaxed(&prev->se.running, false);
+    store_relaxed(&next->se.exec_start, rq->clock);
     store_release(&next->se.running, true);
     next->on_hart = true;
     next->thread.perhart = prev->thread.perhart;
@@ -379,7 +404,7 @@ static void put_previous(struct runq *rq, struct task *prev, bool preempted) {
     if (prev == rq->idle)
         return;
     if (prev->state != TASK_RUNNING && !preempted) {
-        prev->nvcsw++;
+        WRITE_ONCE(prev->nvcsw, prev->nvcsw + 1);
         if (prev->state & (TASK_ZOMBIE | TASK_DEAD))
             rq->exited = prev;
         dequeue(rq, prev);
@@ -398,6 +423,8 @@ static void switch_away(struct runq *rq, bool preempted) {
     assert(*(u64 *)prev->kernel_stack == STACK_CANARY);
     atomic_and(&prev->thread.work, ~WORK_RESCHED);
     put_previous(rq, prev, preempted);
+    if (!preempted)
+        chaos_sleeps(rq, prev);
     struct task *next = pick(rq);
     if (next == prev) {
         arm_tick(rq);
@@ -405,9 +432,11 @@ static void switch_away(struct runq *rq, bool preempted) {
         return;
     }
     if (preempted || prev->state == TASK_RUNNING)
-        prev->nivcsw++;
+        WRITE_ONCE(prev->nivcsw, prev->nivcsw + 1);
     rq->running = next;
     arm_tick(rq);
+    trace_about(&next->thread, TRACE_SWITCH, preempted ? 'R' : task_state_name(prev->state)[0],
+                preempted, prev->state && !preempted ? prev->wmesg : NULL, next->thread.tid);
     switch_to(rq, prev, next);
 }
 
@@ -419,6 +448,7 @@ static void schedule_as(bool preempted) {
 }
 
 void schedule(void) {
+    chaos_point();
     assert_no_locks();
     assert(preemptible());
     schedule_as(false);

@@ -48,7 +48,7 @@ struct rr_queue {
 struct runq {
     struct irqlock lock;  // guards the rest and the entities on it
     u32 hart;
-    u32 nr_running;        // queued tasks, the idle task not counted
+    u32 nr_running;        // queued tasks, the idle task not counted; others may read it [a]
     struct task *running;  // whose turn it is
     struct task *idle;
     struct task *next;  // has the next turn, whatever the classes say; it is queued here
@@ -98,6 +98,10 @@ u64 sched_idle_ns(u32 hart);                       // time that a hart was idle
 extern u32 io_in_flight;  // [a] transfers that drivers have begun and that will end soon
 extern u64 idle_harts;    // [a] bit h: hart h runs its idle task
 __noreturn void sched_idle_loop(void);
+#ifdef CHECK_CHAOS
+// Walk over the tasks that wait on rq, of the best class that has any; after NULL: the first. => rq->lock held
+struct task *sched_waiting(struct runq *rq, const struct task *after);
+#endif
 // sched_exit(), the last act of a dead task, is in arch/upcall.h
 
 #endif

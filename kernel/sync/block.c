@@ -20,36 +20,43 @@
 #include "sync/block.h"
 
 #include "abi/errno.h"
+#include "trace/trace.h"
 
 static void wait_begin(u32 *waiters) { __atomic_fetch_add(waiters, 1, __ATOMIC_SEQ_CST); }
 static void wait_end(u32 *waiters) { __atomic_fetch_sub(waiters, 1, __ATOMIC_SEQ_CST); }
 
-void mutex_init(struct mutex *m) {
+void mutex_init_named(struct mutex *m, struct lock_name name) {
     m->owner = NULL;
     m->waiters = 0;
+    m->name = name;
     waitq_init(&m->waitq);
 }
 
 void mutex_lock_slow(struct mutex *m) {
-    assert(m->owner != current);
+    assert(load_relaxed(&m->owner) != current);
     wait_begin(&m->waiters);
+    trace(TRACE_LOCK, m, "mutex", NULL, __builtin_return_address(0));
     wait_event(&m->waitq, mutex_trylock(m), "mutex");
+    trace(TRACE_LOCK_END, m);
     wait_end(&m->waiters);
 }
 
 int mutex_lock_interruptible(struct mutex *m) {
+    lock_wanted(m, &m->name, 0);
     if (mutex_trylock(m))
         return 0;
     wait_begin(&m->waiters);
+    trace(TRACE_LOCK, m, "mutex", NULL, __builtin_return_address(0));
     int error = wait_event_interruptible(&m->waitq, mutex_trylock(m), "mutex");
+    trace(TRACE_LOCK_END, m);
     wait_end(&m->waiters);
     return error;
 }
 
 void mutex_unlock_slow(struct mutex *m) { wake_all(&m->waitq); }
 
-void rwlock_init(struct rwlock *l) {
-    *l = (struct rwlock){0};
+void rwlock_init_named(struct rwlock *l, struct lock_name name) {
+    *l = (struct rwlock){.name = name};
     waitq_init(&l->waitq);
 }
 
@@ -67,18 +74,22 @@ static bool try_write(struct rwlock *l) {
 }
 
 void read_lock_slow(struct rwlock *l) {
-    assert(l->writer != current);
+    assert(load_relaxed(&l->writer) != current);
     wait_begin(&l->waiters);
+    trace(TRACE_LOCK, l, "mutex", "reader", __builtin_return_address(0));
     wait_event(&l->waitq, try_read(l), "rwlock");
+    trace(TRACE_LOCK_END, l);
     wait_end(&l->waiters);
 }
 
 // The last waiting writer lets readers in again even if it was not the one that held them off.
 void write_lock_slow(struct rwlock *l) {
-    assert(l->writer != current);
+    assert(load_relaxed(&l->writer) != current);
     wait_begin(&l->waiters);
     wait_begin(&l->writers_waiting);
+    trace(TRACE_LOCK, l, "mutex", "writer", __builtin_return_address(0));
     wait_event(&l->waitq, try_write(l), "rwlock");
+    trace(TRACE_LOCK_END, l);
     wait_end(&l->writers_waiting);
     wait_end(&l->waiters);
 }
@@ -92,7 +103,7 @@ void completion_init(struct completion *c) {
 
 void complete(struct completion *c) {
     u64 flags = irqlock_acquire(&c->waitq.lock);
-    c->done = true;
+    store_relaxed(&c->done, true);
     waitq_wake_locked(&c->waitq, ~0u, 0);
     irqlock_release(&c->waitq.lock, flags);
 }

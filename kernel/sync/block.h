@@ -5,32 +5,72 @@
 #include "proc/proc.h"
 #include "lib/atomic.h"
 
+// What CHECK=locks knows of a sleeping lock; the rank is times 4, for nested ones.
+#ifdef CHECK_LOCKS
+struct lock_name {
+    u32 rank;
+    const char *name;
+};
+#define LOCK_NAME(rank_, name_)                                                                    \
+    { .rank = 4 * (rank_), .name = name_ }
+static inline void lock_wanted(const void *l, const struct lock_name *n, u32 depth) {
+    sleeping_lock_wanted(l, n->rank + depth, n->name);
+}
+static inline void lock_taken(const void *l, const struct lock_name *n, u32 depth) {
+    sleeping_lock_taken(l, n->rank + depth, n->name);
+}
+static inline void lock_dropped(const void *l, const struct lock_name *n) {
+    sleeping_lock_dropped(l, n->name);
+}
+#else
+struct lock_name {};
+#define LOCK_NAME(rank_, name_)                                                                    \
+    {}
+static inline void lock_wanted(const void *l, const struct lock_name *n, u32 depth) {
+    (void)l, (void)n, (void)depth;
+}
+static inline void lock_taken(const void *l, const struct lock_name *n, u32 depth) {
+    (void)l, (void)n, (void)depth;
+}
+static inline void lock_dropped(const void *l, const struct lock_name *n) { (void)l, (void)n; }
+#endif
+
 struct mutex {
     struct task *owner;  // [a] NULL: free
     u32 waiters;         // [a] tasks that sleep or are about to
     struct waitq waitq;
+    struct lock_name name;  // [I]
 };
-#define MUTEX_INIT(m)                                                                              \
-    { .waitq = WAITQ_INIT((m).waitq) }
-void mutex_init(struct mutex *m);
+#define MUTEX_INIT(m, rank, name_)                                                                 \
+    { .waitq = WAITQ_INIT((m).waitq), .name = LOCK_NAME(rank, name_) }
+#define mutex_init(m, rank, name) mutex_init_named(m, (struct lock_name)LOCK_NAME(rank, name))
+void mutex_init_named(struct mutex *m, struct lock_name name);
 void mutex_lock_slow(struct mutex *m);
 void mutex_unlock_slow(struct mutex *m);
 static inline bool mutex_trylock(struct mutex *m) {
     struct task *none = NULL;
-    return atomic_cmpxchg(&m->owner, &none, current);
+    if (!atomic_cmpxchg(&m->owner, &none, current))
+        return false;
+    lock_taken(m, &m->name, 0);
+    return true;
 }
 static inline void mutex_lock(struct mutex *m) {
+    lock_wanted(m, &m->name, 0);
     if (unlikely(!mutex_trylock(m)))
         mutex_lock_slow(m);
 }
 int mutex_lock_interruptible(struct mutex *m);  // 0 or -ERESTARTSYS
 static inline void mutex_unlock(struct mutex *m) {
-    assert(m->owner == current);
+    assert(load_relaxed(&m->owner) == current);
+    lock_dropped(m, &m->name);
     __atomic_store_n(&m->owner, NULL, __ATOMIC_SEQ_CST);
     if (unlikely(__atomic_load_n(&m->waiters, __ATOMIC_SEQ_CST)))
         mutex_unlock_slow(m);
+    chaos_point();
 }
-static inline bool mutex_is_mine(const struct mutex *m) { return m->owner == current; }
+static inline bool mutex_is_mine(const struct mutex *m) {
+    return load_relaxed(&m->owner) == current;
+}
 
 // Many readers or one writer; a waiting writer holds new readers off. Readers must not nest.
 struct rwlock {
@@ -39,35 +79,49 @@ struct rwlock {
     u32 waiters;          // [a]
     struct task *writer;  // [a] who holds it for writing
     struct waitq waitq;
+    struct lock_name name;  // [I]
 };
-void rwlock_init(struct rwlock *l);
+#define rwlock_init(l, rank, name) rwlock_init_named(l, (struct lock_name)LOCK_NAME(rank, name))
+void rwlock_init_named(struct rwlock *l, struct lock_name name);
 void read_lock_slow(struct rwlock *l);
 void write_lock_slow(struct rwlock *l);
 void rwlock_wake(struct rwlock *l);
 static inline void read_lock(struct rwlock *l) {
     s32 n = load_relaxed(&l->count);
+    lock_wanted(l, &l->name, 0);
     if (unlikely(n < 0 || load_relaxed(&l->writers_waiting) ||
                  !atomic_cmpxchg(&l->count, &n, n + 1)))
         read_lock_slow(l);
+    lock_taken(l, &l->name, 0);
 }
 static inline void read_unlock(struct rwlock *l) {
+    lock_dropped(l, &l->name);
+    chaos_point();
     if (__atomic_fetch_sub(&l->count, 1, __ATOMIC_SEQ_CST) == 1 &&
         unlikely(__atomic_load_n(&l->waiters, __ATOMIC_SEQ_CST)))
         rwlock_wake(l);
 }
-static inline void write_lock(struct rwlock *l) {
+// depth: 0, or 1 to 3 for a lock that is taken while one of the same rank and a lower depth is held.
+static inline void write_lock_nested(struct rwlock *l, u32 depth) {
     s32 none = 0;
+    lock_wanted(l, &l->name, depth);
     if (unlikely(!atomic_cmpxchg(&l->count, &none, -1)))
         write_lock_slow(l);
-    l->writer = current;
+    store_relaxed(&l->writer, current);
+    lock_taken(l, &l->name, depth);
 }
+static inline void write_lock(struct rwlock *l) { write_lock_nested(l, 0); }
 static inline void write_unlock(struct rwlock *l) {
-    l->writer = NULL;
+    lock_dropped(l, &l->name);
+    store_relaxed(&l->writer, NULL);
     __atomic_store_n(&l->count, 0, __ATOMIC_SEQ_CST);
+    chaos_point();
     if (unlikely(__atomic_load_n(&l->waiters, __ATOMIC_SEQ_CST)))
         rwlock_wake(l);
 }
-static inline bool write_is_mine(const struct rwlock *l) { return l->writer == current; }
+static inline bool write_is_mine(const struct rwlock *l) {
+    return load_relaxed(&l->writer) == current;
+}
 
 struct completion {
     bool done;  // [a]

@@ -1,23 +1,25 @@
-// The order of all spinning locks: a lock may be taken only while every held lock has a lower rank
-// (equal ranks: by rising address). CHECK=locks asserts it; the enum is the documentation.
-// The first part orders mutexes and rwlocks (sync/block.h): documentation, not checked at run time.
+// The order of all locks: one may be taken only while every held lock has a lower rank (equal ranks: by rising address, or
+// as a deeper one, see write_lock_nested). CHECK=locks asserts it; the enum is the documentation.
 #ifndef SYNC_RANK_H
 #define SYNC_RANK_H
 
 enum lock_rank {
     // Sleeping locks
-    RANK_MOUNT = 1,  // fs: mount table changes
-    RANK_RENAME,     // fs: one cross-directory rename at a time per file system
-    RANK_INODE_DIR,  // fs: directory inodes, parent before child
-    RANK_INODE,      // fs: inode contents
-    RANK_FILE_POS,   // fs: offset of an open file description
-    RANK_EXEC,       // proc: one exec in a process
-    RANK_MM,         // mm: mm->lock, the VMAs
-    RANK_FS_ALLOC,   // fs: allocation groups, journals
-    RANK_PIPE,       // ipc
-    RANK_TTY,        // drivers: line discipline
-    RANK_PAGE_IO,    // mm: one reader or writer of a page
-    RANK_BLOCK,      // fs: buffers of metadata
+    RANK_FILE_POS = 1,  // fs: offset of an open file description
+    RANK_SHOWN,         // what is copied out to programs: the text of an open file of /proc, names
+    RANK_MOUNT,         // fs: mount table changes
+    RANK_RENAME,        // fs: one cross-directory rename at a time per file system
+    RANK_INODE,  // fs: a directory's entries (depth 0: parent, 1: its child), a file's size and writes
+    RANK_PIPE,        // ipc
+    RANK_TTY,         // drivers: one reader, one writer
+    RANK_MM,          // mm: mm->lock, the VMAs; below it nothing touches user memory
+    RANK_WRITEBACK,   // mm: one writer of a mapping's dirty pages
+    RANK_FS_INDEX,    // fs: a directory's index while it is built
+    RANK_FS_MAP,      // fs: which blocks a file has
+    RANK_FS_ALLOC,    // fs: allocation groups
+    RANK_FILE_LOCKS,  // fs: advisory locks
+    RANK_REGISTRY,    // fs: entries of /proc, devices
+    RANK_SETTING,     // what little else is to stay coherent
 
     // Spinning locks
     RANK_FAMILY = 32,  // proc: tree of processes, pid table, groups, sessions

@@ -9,6 +9,8 @@
 #define SYNC_SPIN_H
 
 #include "arch/csr.h"
+#include "check/chaos.h"
+#include "check/locks.h"
 #include "lib/atomic.h"
 #include "sync/preempt.h"
 #include "sync/rank.h"
@@ -20,6 +22,8 @@ struct lock {
     struct thread *owner;
     const char *name;
     struct lock *below;  // taken by the same thread before this one
+    struct callers taken;
+    u64 since;  // ticks when it was taken, if hold_us
 #endif
 };
 struct spinlock {
@@ -39,7 +43,7 @@ void lock_acquire(struct lock *l);
 bool lock_try(struct lock *l);
 void lock_release(struct lock *l);
 bool lock_is_mine(const struct lock *l);
-void assert_no_locks(void);  // the caller is about to sleep
+void assert_no_locks(void);  // the caller is about to sleep, or to go back to user code
 #else
 #define LOCK_INIT(rank_, name_)                                                                    \
     {                                                                                              \
@@ -62,6 +66,9 @@ static inline bool lock_is_mine(const struct lock *l) { return l->held; }
 static inline void assert_no_locks(void) {}
 #endif
 
+// Of functions that want a spinlock or irqlock held; costs nothing without CHECK=locks.
+#define assert_held(l) assert(!locks_built || lock_is_mine(&(l)->lock))
+
 #define SPINLOCK_INIT(rank, name) LOCK_INIT(rank, name)
 #define IRQLOCK_INIT(rank, name) LOCK_INIT(rank, name)
 
@@ -69,14 +76,17 @@ static inline void spin_init(struct spinlock *l, enum lock_rank rank, const char
     lock_init(&l->lock, rank, name);
 }
 static inline void spin_lock(struct spinlock *l) {
+    chaos_point();
     preempt_disable();
     lock_acquire(&l->lock);
 }
 static inline void spin_unlock(struct spinlock *l) {
     lock_release(&l->lock);
     preempt_enable();
+    chaos_point();
 }
 static inline bool spin_trylock(struct spinlock *l) {
+    chaos_point();
     preempt_disable();
     if (lock_try(&l->lock))
         return true;
@@ -90,6 +100,7 @@ static inline void irqlock_init(struct irqlock *l, enum lock_rank rank, const ch
 }
 // Returns what irqlock_release must be given.
 static inline u64 irqlock_acquire(struct irqlock *l) {
+    chaos_point();
     u64 flags = irq_save();
     current_thread->preempt_count++;
     lock_acquire(&l->lock);
@@ -102,6 +113,7 @@ static inline void irqlock_release(struct irqlock *l, u64 flags) {
     if (flags && current_thread->preempt_count == 0 &&
         unlikely(READ_ONCE(current_thread->work) & WORK_RESCHED))
         preempt_check();
+    chaos_point();
 }
 // For callers that know that interrupts are off.
 static inline void irqlock_acquire_irqs_off(struct irqlock *l) {

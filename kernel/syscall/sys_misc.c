@@ -18,7 +18,7 @@
 
 /* ---- the machine's name ---- */
 
-static struct mutex name_lock = MUTEX_INIT(name_lock);
+static struct mutex name_lock = MUTEX_INIT(name_lock, RANK_SHOWN, "system names");
 static struct new_utsname machine = {
     // nodename [name_lock], the rest [I]
     .sysname = "Linux",  // what programs compare with

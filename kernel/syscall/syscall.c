@@ -5,19 +5,19 @@
  * A decoder (sys_file.c, sys_proc.c …) decodes its arguments, reserves what may run out, and lets a lower room do the
  * work; it holds no lock and may sleep.
  *
- * syscall_enter() is on the path of every call: pc goes past the ecall (a restart takes it back), the table is asked,
- * the result goes to a0. trap.S has saved orig_a0. Signals are looked at on the way out (proc/deliver.c).
+ * syscall_enter() is on the path of every call: pc goes past the ecall (a restart takes it back), the thread's table is
+ * asked (a traced thread has one in which traced() stands for every call), the result goes to a0. trap.S has saved orig_a0. Signals are looked at on the way out (proc/deliver.c).
  */
 #include "syscall/syscall.h"
 
 #include "abi/errno.h"
 #include "arch/arch.h"
 #include "arch/upcall.h"
+#include "check/chaos.h"
 #include "proc/proc.h"
+#include "trace/trace.h"
 
-#define SYSCALLS 1026  // one more than the largest number
-
-static syscall_fn *const table[SYSCALLS] = {
+syscall_fn *const system_calls[SYSCALLS] = {
 #define SYSCALL(number, name, args) [number] = sys_##name,
 #include "abi/syscalls.def"
 };
@@ -46,18 +46,34 @@ const char *syscall_kinds(u64 number) {
     return NULL;
 }
 
-static long unknown(const struct trapframe *tf) {
+long syscall_unknown(const u64 *a) {
     if (syscall_debug)
         kprintf("%s (pid %d): system call %lu is not there\n", current->name, task_tgid(current),
-                tf->a7);
+                a[7]);
     return -ENOSYS;
 }
 
 void syscall_enter(struct trapframe *tf) {
     u64 number = tf->a7;
     tf->pc += 4;
-    if (unlikely(number >= SYSCALLS || !table[number]))
-        tf->a0 = unknown(tf);
-    else
-        tf->a0 = table[number](&tf->a0);
+    chaos_point();
+    syscall_fn *call = likely(number < SYSCALLS) ? READ_ONCE(current_thread->calls)[number] : NULL;
+    tf->a0 = likely(call) ? call(&tf->a0) : syscall_unknown(&tf->a0);
+    locks_back_to_user();
+    chaos_point();
 }
+
+// Does not come back from exit and its like: their end is the end of the task.
+static long traced(const u64 *a) {
+    u64 number = a[7];
+    syscall_fn *call = system_calls[number] ? system_calls[number] : syscall_unknown;
+    struct strace *s = READ_ONCE(current_thread->strace) ? strace_enter(a) : NULL;
+    trace(TRACE_SYS | number << 16, a[0], a[1], a[2], a[3], a[4], a[5]);
+    long result = call(a);
+    trace(TRACE_SYS_END | number << 16, result);
+    if (s)
+        strace_leave(s, result);
+    return result;
+}
+
+syscall_fn *const traced_calls[SYSCALLS] = {[0 ... SYSCALLS - 1] = traced};

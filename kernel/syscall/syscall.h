@@ -3,11 +3,8 @@
 #define SYSCALL_SYSCALL_H
 
 #include "abi/syscall.h"
+#include "arch/thread.h"
 #include "lib/types.h"
-
-// A decoder takes the six argument registers as they are: the upper half of an int argument may hold anything. It returns
-// the result or a negative errno.
-typedef long syscall_fn(const u64 *a);
 
 #define SYSCALL(number, name, args) syscall_fn sys_##name;
 #include "abi/syscalls.def"
@@ -15,9 +12,14 @@ typedef long syscall_fn(const u64 *a);
 // For decoders that ignore their arguments.
 #define NO_ARGS __attribute__((unused)) const u64 *a
 
-// Name and kinds of arguments of a call, for traces; NULL: there is no such call.
-const char *syscall_name(u64 number);
+// Kinds of arguments of a call, for traces; NULL: there is no such call. Its name: syscall_name(), arch/upcall.h
 const char *syscall_kinds(u64 number);
+long syscall_unknown(const u64 *a);  // what all others lead to
+
+// System calls of a thread whose `strace` is set. NULL: it will not return, or there is no memory.
+struct strace;
+struct strace *strace_enter(const u64 *a);
+void strace_leave(struct strace *s, long result);
 
 extern bool syscall_debug;  // debug=syscall: report unknown calls
 

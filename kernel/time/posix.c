@@ -71,10 +71,11 @@ u64 deadline_after(u64 ns) {
 // => siglock held. Of all threads; user time only if asked. The same sum as process_times(), which takes the lock.
 static u64 cpu_time_locked(const struct process *p, bool user_only) {
     struct task *t;
+    assert_held(&p->siglock);
     u64 sum = p->dead_threads.user + (user_only ? 0 : p->dead_threads.system);
     list_for_each (t, &p->threads, thread_link) {
         u64 total = sched_task_runtime(t);
-        sum += user_only ? total - min(t->stime, total) : total;
+        sum += user_only ? total - min(READ_ONCE(t->stime), total) : total;
     }
     return sum;
 }

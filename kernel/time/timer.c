@@ -18,10 +18,12 @@
 
 #include "arch/arch.h"
 #include "arch/csr.h"
+#include "arch/csr.h"
 #include "arch/sbi.h"
 #include "arch/upcall.h"
 #include "arch/hart.h"
 #include "sync/spin.h"
+#include "trace/trace.h"
 
 // A hart without timers is interrupted this often all the same. Emulators that jump over idle time (QEMU's
 // -icount sleep=off) go to the next event, and one that is never would be the end of time.
@@ -54,6 +56,8 @@ static struct clock_source source = {"time CSR", 0, time_csr};
 static u64 to_ns(u64 ticks) { return (u64)((unsigned __int128)ticks * ns_per_tick_32 >> 32); }
 
 u64 clock_ns(void) { return to_ns(source.read()) - boot_ns; }
+
+u64 ticks_to_ns(u64 ticks) { return to_ns(ticks) - boot_ns; }
 
 // In two divisions, so that nothing overflows and no bit is lost.
 u64 ns_to_ticks(u64 ns) {
@@ -151,6 +155,7 @@ void timer_interrupt(void) {
     q->programmed = 0;
     while ((t = take_expired(q, clock_ns()))) {
         irqlock_release_irqs_off(&q->lock);
+        trace(TRACE_TIMER, t->fn);
         t->fn(t);
         irqlock_acquire_irqs_off(&q->lock);
         q->running = NULL;
@@ -158,6 +163,23 @@ void timer_interrupt(void) {
     program(q);
     irqlock_release_irqs_off(&q->lock);
 }
+
+#ifdef CHECK_CHAOS
+void time_set_mark(u64 when) { event->set(ns_to_ticks(when + boot_ns)); }
+
+void time_wait_mark(u64 when) {
+    struct timer_queue *q = this_hart(timer_queue);
+    u64 wanted = csr_read(sie);
+    csr_write(sie, SIE_TIMER);
+    while (clock_ns() < when)
+        wait_for_interrupt();
+    csr_write(sie, wanted);
+    irqlock_acquire_irqs_off(&q->lock);
+    q->programmed = 0;
+    program(q);
+    irqlock_release_irqs_off(&q->lock);
+}
+#endif
 
 u64 realtime_ns(void) { return clock_ns() + load_relaxed(&realtime_offset); }
 

@@ -26,8 +26,9 @@ extern u64 timebase_hz;  // of the time CSR, from the device tree (also in arch/
 void time_init(u64 hz, bool sstc);
 void time_init_hart(void);
 
-u64 clock_ns(void);       // nanoseconds since boot; any context
-u64 ns_to_ticks(u64 ns);  // of the time CSR, rounded up
+u64 clock_ns(void);          // nanoseconds since boot; any context
+u64 ns_to_ticks(u64 ns);     // of the time CSR, rounded up
+u64 ticks_to_ns(u64 ticks);  // what clock_ns() was at that value of the time CSR
 
 // Calls fn in interrupt context (interrupts off) on the hart that started it, at or after `expires`.
 // Whoever owns a timer serialises the calls on it; only its handler runs on its own.
@@ -53,6 +54,13 @@ bool timer_cancel(struct timer *t);
 bool timer_cancel_sync(struct timer *t);
 // Stop; false when its handler is running, which may start it again: call once more.
 bool timer_cancel_idle(struct timer *t);
+
+#ifdef CHECK_CHAOS
+// Do nothing from the second call until `when`, which the first one named, however long what is between the two takes. On
+// an emulator that jumps over idle time what follows begins at that very instruction. => interrupts off
+void time_set_mark(u64 when);
+void time_wait_mark(u64 when);
+#endif
 
 // Wall clock = clock_ns() + offset (CLOCK_REALTIME).
 u64 realtime_ns(void);

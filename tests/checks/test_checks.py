@@ -2,14 +2,13 @@
 on the kernel itself. kernel/check/planted_*.c have the bugs; writing a name to /proc/xv39/plant runs one."""
 from __future__ import annotations
 
-import os
 import re
-from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
 from xv39 import paths
+from xv39.checks import kernel
 
 PLANTED = paths.TOP / "kernel/check"
 FRAME = re.compile(r"(?m)^  ([0-9a-f]{16}) (\w+)\+0x")
@@ -45,16 +44,6 @@ POISON = [
     ("page_after_free", "heap: write to a freed page"),
     ("double_free", "heap: double free"),
 ]
-
-
-@lru_cache(maxsize=None)
-def kernel(check: str, plant: bool = True) -> Path:
-    """The kernel with these checks, built in a folder of its own."""
-    words = [*check.split(), *(["plant"] if plant else [])]
-    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "KERNEL")}
-    paths.run("make", "-s", "-j2", "kernel", f"CHECK={check}", *(["PLANT=1"] if plant else []), cwd=paths.TOP, env=env,
-              timeout=900)
-    return paths.TOP / "build" / "-".join(words) / "kernel/kernel"
 
 
 def says_wrong(place: str) -> bool:
@@ -140,4 +129,4 @@ def test_silent_on_a_shell(shell):
 def test_without_checks_nothing_is_left():
     """Off without cost: the plain kernel has no symbol of a check."""
     symbols = paths.run("nm", paths.KERNEL).stdout
-    assert not re.search(r" (__asan|__ubsan|kasan_|heap_new|heap_page_|plant)", symbols)
+    assert not re.search(r" (__asan|__ubsan|kasan_|heap_new|heap_page_|leak_|fail_now|fail_set|sleeping_lock|hold_us|plant)", symbols)

@@ -51,6 +51,10 @@ class TestOurShell:
         m.wait_prompt()
         assert m.check("echo alive") == "alive\n"
 
+    def test_F7_status_in_an_assignment(self, shell):
+        m = shell()
+        assert m.check("false; s=$?; echo $s; s=$(false); echo $?; s=1; echo $?") == "1\n1\n0\n"
+
     def test_F7_erase_and_kill(self, shell):
         m = shell()
         m.send("echo wrong\x7f\x7f\x7f\x7f\x7fright\r")

@@ -10,7 +10,7 @@ import pytest
 from xv39 import paths, speed
 from xv39.machine import Machine
 
-GDB = paths.find_tool("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb")
+GDB = paths.gdb()
 pytestmark = pytest.mark.skipif(GDB is None, reason="no gdb for riscv64: make setup")
 
 
@@ -70,3 +70,13 @@ def test_D1_gdbinit_names_the_users_port():
     out = paths.run("make", "-s", "-n", "-W", ".gdbinit.tmpl", ".gdbinit", cwd=paths.TOP).stdout
     port = re.search(r"s/@PORT@/(\d+)/", out)
     assert port and 25000 <= int(port.group(1)) < 30000, out
+
+
+def test_D1_a_hart_that_firmware_sends_to_the_wrong_place(debug):
+    """OpenSBI before 1.3 may start a second hart at the kernel's first instruction, with the boot hart's arguments."""
+    m, said = debug("boot", "print/x (unsigned long)&secondary_start & 0xffffffff", "thbreak *$", "continue",
+                    "print/x $pc = (unsigned long)&_start & 0xffffffff", "print $a1 = 0", smp=2)
+    assert re.search(r"(?s)Temporary breakpoint 2, 0x[0-9a-f]+.*= 0x80200000\n", said), said
+    m.wait_prompt()
+    assert "0 failed" in m.run("usertests S8_affinity")[1]
+    m.poweroff()

@@ -12,7 +12,7 @@ import pytest
 from xv39 import images, paths, speed
 from xv39.machine import Machine
 
-GDB = paths.find_tool("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb")
+GDB = paths.gdb()
 pytestmark = pytest.mark.skipif(GDB is None, reason="no gdb for riscv64: make setup")
 HERE = Path(__file__).parent
 LIBRARIES = Path("/usr/riscv64-linux-gnu/lib")
@@ -303,6 +303,30 @@ def test_D1_helpers_at_a_panic(debugged):
         assert "Traceback" not in text and "Error" not in text, f"{command}:\n{text}"
     assert re.search(r"on hart .* sh ", said["ps"]) and "sys_wait4" in said["bt-task 1"], said
     assert "machine_halt" in said["thread apply all backtrace 6"], said
+
+
+def test_D1_trace_shows_what_each_hart_recorded(debugged):
+    """At a panic: gdb reads from the rings the very lines that the kernel printed of them. With the machine alive: the
+    newest event is where gdb stopped."""
+    d = debugged(smp=2)
+    d.machine.wait_prompt()
+    nothing = d.ask("trace")["trace"]
+    assert "hart 0: nothing was recorded" in nothing and "hart 1: nothing was recorded" in nothing, nothing
+    d.machine.check("echo 1 > /proc/trace/on")
+    d.machine.check("echo 'a \"text\"' > /proc/trace/marker")
+    d.machine.check("ls / | cat")
+    alive = d.ask("break sys_getcwd", "type", "continue", "trace 0 3", "trace 1 3", "delete", "trace 5", "trace nonsense", typed="pwd\r")
+    newest = alive["trace 0 3"] + alive["trace 1 3"]
+    assert re.search(r"sys nr=17 name=getcwd a0=0x", newest) and len(re.findall(r"(?m)^    \d", newest)) == 6, alive
+    assert "there is no hart 5" in alive["trace 5"] and "nonsense is not a hart" in alive["trace nonsense"], alive
+    d.machine.wait_prompt()
+    d.machine.send_line("echo c > /proc/sysrq-trigger")
+    d.machine.expect(r"trace, hart 1:([\r\n]+\d[^\r\n]*){32}[\r\n]", crash_ok=True)
+    said = d.ask("trace", "trace all 16384")
+    printed = re.findall(r"(?m)^(\d+\.\d{9} .*?)\r*$", d.machine.text())
+    assert len(printed) == 64, d.machine.text()
+    assert re.findall(r"(?m)^    (\d.*)$", said["trace"]) == printed, said["trace"]
+    assert 'text "a \\"text\\""' in said["trace all 16384"], said
 
 
 def test_D1_without_a_machine_a_helper_says_so():

@@ -51,7 +51,7 @@ chmod 600 tree/a/f4; ls -l tree/a/f4 | cut -c1-10
 echo appended >> tree/a/f5; cat tree/a/f5
 rm tree/a/f6; [ -e tree/a/f6 ] || echo gone
 rmdir tree/a 2>/dev/null || echo not empty
-df . >/dev/null && echo df
+stat -f . >/dev/null && echo statfs
 touch -d '2001-02-03 04:05:06' tree/a/f7; stat -c %Y tree/a/f7
 truncate -s 100000 sparse; wc -c < sparse; du -k sparse | cut -f1 | awk '{ print ($1 < 20) ? "sparse" : "full" }'
 

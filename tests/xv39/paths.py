@@ -21,6 +21,11 @@ def find_tool(*names: str) -> str | None:
     return next((name for name in names if shutil.which(name)), None)
 
 
+def gdb() -> str | None:
+    """The debugger for riscv64; XV39_GDB names another."""
+    return os.environ.get("XV39_GDB") or find_tool("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb")
+
+
 def kernel_gcc() -> str:
     prefix = os.environ.get("TOOLPREFIX")
     gcc = f"{prefix}gcc" if prefix else find_tool(

@@ -7,4 +7,4 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from helpers import files, locks, memory, printers, programs, tasks  # noqa: E402,F401
+from helpers import files, locks, memory, printers, programs, tasks, trace  # noqa: E402,F401

@@ -184,7 +184,8 @@ static char *command_output(const char *text) {
     sys_close(fds[0]);
     while (pid > 0 && sys_wait4((int)pid, &status, 0, 0) == -EINTR)
         ;
-    last_status = pid > 0 ? (status & 0x7f ? 128 + (status & 0x7f) : status >> 8) : 1;
+    last_status = substitution_status =
+        pid > 0 ? (status & 0x7f ? 128 + (status & 0x7f) : status >> 8) : 1;
     while (t.len && t.s[t.len - 1] == '\n')
         t.len--;
     t.s[t.len] = 0;

@@ -221,12 +221,12 @@ static int run_simple(struct node *n) {
     } else if (count && strcmp(argv[0], "exec") == 0) {
         status = run_exec(n, argv);
     } else if (f || !count) {
-        last_status = count ? last_status : 0;
+        substitution_status = 0;
         assign(&n->words, assigned, false);
         show_trace(argv);
         status = run_builtin(n, f, argv);
         if (!count)
-            status |= last_status; /* x=$(false) fails */
+            status |= substitution_status; /* x=$(false) fails, x=$? does not */
     } else if (replace) {
         show_trace(argv);
         if (!redirect(n->redirs, false))

@@ -89,10 +89,11 @@ size_t assignment_name(const char *word); /* length of NAME in NAME=value; 0 if 
 
 extern char **params; /* $1 ... */
 extern int param_count;
-extern const char *shell_name; /* $0 */
-extern int last_status;        /* $? */
-extern int last_background;    /* $! */
-extern int shell_pid;          /* $$ */
+extern const char *shell_name;  /* $0 */
+extern int last_status;         /* $? */
+extern int substitution_status; /* of the last $(command) in the words being expanded */
+extern int last_background;     /* $! */
+extern int shell_pid;           /* $$ */
 
 /* ---- expand.c: null in a list's place and expand_failed mean that a message was printed */
 

@@ -12,7 +12,7 @@ static struct var *vars;
 char **params;
 int param_count;
 const char *shell_name = "sh";
-int last_status, last_background, shell_pid;
+int last_status, substitution_status, last_background, shell_pid;
 
 bool is_name(const char *s, size_t n) {
     for (size_t i = 0; i < n; i++) {

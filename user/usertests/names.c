@@ -524,6 +524,38 @@ static void file_times(void) {
     OK(sys_utimensat(AT_FDCWD, "file", 0, 0));
 }
 
+/* Times that an inode of the disk has no room for become the nearest that it has. */
+static void extreme_times(void) {
+    struct timespec t[2] = {{INT64_MAX, 0}, {INT64_MIN, 0}};
+    struct abi_stat st;
+    struct statfs fs;
+
+    put_file("file", "x");
+    OK(sys_utimensat(AT_FDCWD, "file", t, 0));
+    sys_sync();
+    st = stat_of("file");
+    OK(sys_statfs(".", &fs));
+    CHECK(st.st_atime >= 0x7fffffff);
+    CHECK(st.st_mtime <= -0x7fffffff);
+    if (fs.f_type == 0xef53) /* ext2 */
+        CHECK(st.st_atime <= 0x37fffffff && st.st_mtime == -0x7fffffff - 1);
+}
+
+/* The time of deletion is not taken for a link in a list, however early it is: e2fsck is asked when
+ * the machine has been switched off. */
+static void deleted_in_1970(void) {
+    struct timespec now, then = {20, 0};
+
+    if (!on_xv39())
+        skip("it changes the clock");
+    OK(sys_clock_gettime(CLOCK_REALTIME, &now));
+    put_file("file", "x");
+    OK(sys_clock_settime(CLOCK_REALTIME, &then));
+    OK(remove_file("file"));
+    sys_sync();
+    OK(sys_clock_settime(CLOCK_REALTIME, &now));
+}
+
 static void space(void) {
     struct statfs st;
 
@@ -667,6 +699,8 @@ const struct test name_tests[] = {
     {"F3_changed_root", changed_root, 0},
     {"F3_statistics", statistics, 0},
     {"F3_file_times", file_times, 0},
+    {"F6_extreme_times", extreme_times, 0},
+    {"F6_deleted_in_1970", deleted_in_1970, 0},
     {"F3_space", space, 0},
     {"F3_modes_and_masks", modes_and_masks, 0},
     {"F3_permissions", permissions, 0},

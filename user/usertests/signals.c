@@ -38,6 +38,7 @@ static void handler_runs(void) {
     EQ(last_sig, SIGUSR1);
     OK(sys_kill(getpid(), 0));
     FAILS(ESRCH, sys_kill(999999999, 0));
+    FAILS(ESRCH, sys_kill(-0x7fffffff - 1, 0)); /* which has no positive counterpart */
     FAILS(EINVAL, sys_kill(getpid(), 65));
     FAILS(EINVAL, sys_kill(getpid(), -1));
     FAILS(ESRCH, sys_tgkill(getpid(), 1, SIGUSR1));

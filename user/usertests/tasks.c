@@ -505,6 +505,24 @@ static void orphans_are_adopted(void) {
     EQ(others, 1);
 }
 
+/* Its child is to send another signal than SIGCHLD, but only to the parent that wanted it. */
+static void make_loud_orphan(void) {
+    if (OK(sys_clone(SIGUSR2, 0, 0, 0, 0)) == 0) {
+        sleep_ms(30);
+        sys_exit_group(0);
+    }
+}
+
+static void orphans_send_sigchld(void) {
+    int status, n = 0;
+
+    OK(sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
+    spawn(make_loud_orphan);
+    while (sys_wait4(-1, &status, 0, 0) > 0)
+        n += status == 0;
+    EQ(n, 2);
+}
+
 static void fork_and_exit(int times) {
     for (int i = 0; i < times; i++)
         wait_ok(spawn(nothing));
@@ -721,6 +739,7 @@ const struct test task_tests[] = {
     {"T8_waitid_fields", waitid_fields, 0},
     {"T8_wait_by_group", wait_by_group, 0},
     {"T8_orphans_are_adopted", orphans_are_adopted, 0},
+    {"T8_orphans_send_sigchld", orphans_send_sigchld, 0},
     {"T8_fork_exit_2000", fork_exit_2000, 0},
     {"T8_fork_exit_100000", fork_exit_100000, 1},
     {"T8_fork_tree", fork_tree, 0},

@@ -217,7 +217,8 @@ void ext_evict(struct inode *i) {
         ext_truncate(e, 0);
     release_attributes(e);
     i->size = 0;
-    e->dtime = time_now().tv_sec;
+    // A smaller number would be a link of ext3's list of orphans.
+    e->dtime = max((u64)time_now().tv_sec, ext_fs(i->sb)->inodes);
     ext_write_inode(i);
     ext_free_inode(ext_fs(i->sb), i->ino, inode_is_dir(i));
 }

@@ -63,8 +63,8 @@ static struct inode *alloc_inode(struct super *sb) {
     (void)sb;
     if (!e)
         return NULL;
-    mutex_init(&e->map_lock);
-    mutex_init(&e->index_lock);
+    mutex_init(&e->map_lock, RANK_FS_MAP, "block map");
+    mutex_init(&e->index_lock, RANK_FS_INDEX, "directory index");
     return &e->inode;
 }
 
@@ -258,7 +258,7 @@ static int load_super(struct ext_fs *fs, const struct ext_super *s) {
 
 static int load_group(struct ext_fs *fs, u32 g, const struct ext_desc *d) {
     struct ext_group *group = &fs->group[g];
-    mutex_init(&group->lock);
+    mutex_init(&group->lock, RANK_FS_ALLOC, "block group");
     group->free_blocks = d->free_blocks_count;
     group->free_inodes = d->free_inodes_count;
     group->dirs = d->used_dirs_count;
@@ -333,6 +333,8 @@ static int load(struct ext_fs *fs) {
         kprintf("ext: %s: was not unmounted cleanly, e2fsck should check it\n", fs->dev->name);
     fs->sb->block_size = fs->block_size;
     fs->sb->max_size = max_file_size(fs);
+    fs->sb->time_min = INT32_MIN;
+    fs->sb->time_max = INT32_MAX + (fs->inode_size > EXT_GOOD_OLD_INODE ? 3l << 32 : 0);
     error = load_root(fs);
     return error;
 }

@@ -9,8 +9,8 @@
  * A generated file keeps its text per description. It is made when reading starts at position 0, so one pass
  * over the file sees one moment, and a program that rewinds sees the present.
  *
- * Locks: entries_lock for changes of the trees; they only grow, so readers take none. The inode's lock guards the
- * text of the files that are open through it; showing may sleep.
+ * Locks: entries_lock for changes of the trees; they only grow, so readers take none. An open file's text has
+ * its own lock, below which showing may take almost any other and sleep.
  */
 #include "fs/proc/internal.h"
 
@@ -21,7 +21,7 @@
 
 struct proc_entry proc_root = {.mode = S_IFDIR | 0555, .ino = 1};
 struct proc_entry sys_root = {.mode = S_IFDIR | 0555, .ino = 1};
-static struct mutex entries_lock = MUTEX_INIT(entries_lock);
+static struct mutex entries_lock = MUTEX_INIT(entries_lock, RANK_REGISTRY, "proc entries");
 static u64 last_ino = 1;  // [entries_lock]
 static struct slab_cache *inode_cache;
 
@@ -66,6 +66,7 @@ static struct proc_entry *entry_make(struct proc_entry *dir, const char *path,
             e->show = content->show;
             e->write = content->write;
             e->link = content->link;
+            e->fops = content->fops;
             return e;
         }
         if (!e)
@@ -88,6 +89,10 @@ int proc_add(const char *path, u32 mode, void (*show)(struct printer *),
              int (*write)(const char *, size_t)) {
     return entry_add(&proc_root, path,
                      &(struct proc_entry){.mode = S_IFREG | mode, .show = show, .write = write});
+}
+
+int proc_add_ops(const char *path, u32 mode, const struct file_ops *fops) {
+    return entry_add(&proc_root, path, &(struct proc_entry){.mode = S_IFREG | mode, .fops = fops});
 }
 
 int sysfs_add(const char *path, u32 mode, void (*show)(struct printer *)) {
@@ -139,8 +144,9 @@ static const struct inode_ops fixed_inode_ops;
 static const struct file_ops fixed_dir_ops;
 
 static struct inode *fixed_inode(struct super *sb, struct proc_entry *e) {
+    const struct file_ops *fops = e->fops ? e->fops : &generated_ops;
     struct inode *inode = proc_inode_new(sb, e->ino, e->mode, &fixed_inode_ops,
-                                         S_ISDIR(e->mode) ? &fixed_dir_ops : &generated_ops);
+                                         S_ISDIR(e->mode) ? &fixed_dir_ops : fops);
     if (!IS_ERR(inode))
         proc_i(inode)->entry = e;
     return inode;
@@ -210,6 +216,7 @@ static const struct file_ops fixed_dir_ops = {
 // ---- generated text ----
 
 struct text {
+    struct mutex lock;  // guards the rest
     struct printer printer;
     char *data;
     size_t used, size;
@@ -249,7 +256,7 @@ static int task_show(struct inode *inode, struct printer *p) {
     return error;
 }
 
-// => inode->lock held for writing. 0, -ENOMEM, -ESRCH, -EACCES …
+// => t->lock held. 0, -ENOMEM, -ESRCH, -EACCES …
 static int text_make(struct inode *inode, struct text *t) {
     struct proc_inode *pi = proc_i(inode);
     int error = 0;
@@ -273,6 +280,7 @@ static int generated_open(struct inode *inode, struct file *f) {
     if (!t)
         return -ENOMEM;
     t->printer.put = text_put;
+    mutex_init(&t->lock, RANK_SHOWN, "proc text");
     f->private_ = t;
     return 0;
 }
@@ -286,7 +294,7 @@ static void generated_release(struct file *f) {
 static ssize_t generated_read(struct file *f, struct iter *to, u64 *pos) {
     struct text *t = f->private_;
     ssize_t result = 0;
-    write_lock(&f->inode->lock);
+    mutex_lock(&t->lock);
     if (*pos == 0 || !t->made)
         result = text_make(f->inode, t);
     if (result == 0 && *pos < t->used && to->left) {
@@ -295,7 +303,7 @@ static ssize_t generated_read(struct file *f, struct iter *to, u64 *pos) {
         if (result == 0)
             result = -EFAULT;
     }
-    write_unlock(&f->inode->lock);
+    mutex_unlock(&t->lock);
     return result;
 }
 
@@ -401,6 +409,7 @@ void procfs_init(void) {
     assert(inode_cache);
     task_links_init();
     system_files_init();
+    trace_files_init();
     fs_register(&proc_type);
     fs_register(&sysfs_type);
 }

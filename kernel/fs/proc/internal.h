@@ -16,10 +16,12 @@ struct proc_entry {
     void (*show)(struct printer *p);
     int (*write)(const char *text, size_t n);
     ssize_t (*link)(char *buf, size_t size);
+    const struct file_ops *fops;  // in place of generated_ops
 };
 extern struct proc_entry proc_root, sys_root;
 int proc_add_link(struct proc_entry *root, const char *path,
                   ssize_t (*link)(char *buf, size_t size));
+int proc_add_ops(const char *path, u32 mode, const struct file_ops *fops);
 struct proc_entry *entry_child(struct proc_entry *dir, const struct name *name);
 
 // A file of each task.
@@ -79,6 +81,8 @@ int task_next_fd(struct task *t, int from);  // smallest open number >= from, or
 // taskfiles.c: what follows a link to an open file
 ssize_t file_link_text(struct file *f, char *buf, size_t size);
 int file_link_follow(struct file *f, struct path *out);
+// trace.c
+void trace_files_init(void);
 // system.c
 void system_files_init(void);
 

@@ -75,7 +75,7 @@ static struct {
     struct mutex lock;
     u64 last;      // [lock] ns: a multiple of LOAD_STEP
     u64 value[3];  // [lock] fixed point
-} load = {.lock = MUTEX_INIT(load.lock)};
+} load = {.lock = MUTEX_INIT(load.lock, RANK_SETTING, "load average")};
 #define LOAD_STEP (5 * NSEC_PER_SEC)
 
 // One step of 5 s: value = value * e^(-5 s / period) + n * (1 - that); factors with 16 bits after the point.

@@ -29,13 +29,13 @@ struct task_info {
 // ---- collecting ----
 
 static void add_thread(struct task_info *i, struct task *t) {
-    u64 total = sched_task_runtime(t), system = min(t->stime, total);
+    u64 total = sched_task_runtime(t), system = min(READ_ONCE(t->stime), total);
     i->time.system += system;
     i->time.user += total - system;
-    i->counts.minflt += t->minflt;
-    i->counts.majflt += t->majflt;
-    i->counts.nvcsw += t->nvcsw;
-    i->counts.nivcsw += t->nivcsw;
+    i->counts.minflt += READ_ONCE(t->minflt);
+    i->counts.majflt += READ_ONCE(t->majflt);
+    i->counts.nvcsw += READ_ONCE(t->nvcsw);
+    i->counts.nivcsw += READ_ONCE(t->nivcsw);
 }
 
 static void info_cred(struct task_info *i, struct task *t) {
@@ -265,7 +265,7 @@ static int show_status(struct printer *p, struct task *t) {
                    (t->flags & TASK_NO_NEW_PRIVS) != 0, t->affinity & harts);
     print_hart_list(p, t->affinity & harts);
     printer_printf(p, "\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
-                   t->nvcsw, t->nivcsw);
+                   READ_ONCE(t->nvcsw), READ_ONCE(t->nivcsw));
     return 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * CHECK=kasan: the functions of lib/string.h, which check what they are given and then do as they always do.
+ * CHECK=kasan, CHECK=race: the functions of lib/string.h, which check what they are given and then do as they always do.
  *
  * lib/string.c works on whole words and would call a check for each. It is therefore built without checks and
  * under other names (raw_string.h); here are the usual names. A string's length is not known before it was read, so its
@@ -7,7 +7,6 @@
  *
  * Each function is one line of checks and a call: a report names the function that called it. No state, no locks.
  */
-#include "check/kasan.h"
 #include "check/raw_string.h"
 #include "lib/string.h"
 
@@ -26,12 +25,12 @@
 #undef page_clear
 #undef page_copy
 
-void kasan_range(const void *p, size_t n, bool write, u64 pc, const void *frame);
+void check_range(const void *p, size_t n, bool write, u64 pc, const void *frame);
 
 #define READS(p, n)                                                                                \
-    kasan_range(p, n, false, (u64)__builtin_return_address(0), __builtin_frame_address(0))
+    check_range(p, n, false, (u64)__builtin_return_address(0), __builtin_frame_address(0))
 #define WRITES(p, n)                                                                               \
-    kasan_range(p, n, true, (u64)__builtin_return_address(0), __builtin_frame_address(0))
+    check_range(p, n, true, (u64)__builtin_return_address(0), __builtin_frame_address(0))
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t n) {
     READS(src, n);

@@ -1,0 +1,154 @@
+/*
+ * CHECK=locks: locks that sleep, and how long others wait.
+ *
+ * Each task keeps a list of the mutexes and rwlocks that it holds. One more may be taken only if its rank (sync/rank.h) is
+ * above those of all of them, or equal with a higher address; where a lock of the same rank is taken inside
+ * another for a reason, as a child's inside its directory's, the code says so (write_lock_nested). Taking one with a
+ * spinning lock held is an error even if nobody would have had to wait. A task that goes back to user code must
+ * hold nothing.
+ *
+ * With a bound (boot argument hold=MICROSECONDS, /proc/xv39/hold) it is also an error to hold a spinning lock, or to
+ * have interrupts off, longer than that: measured with the time CSR from who took it to who gives it back. A
+ * virtual machine's host may stop a hart at any moment; only with QEMU's -icount is the time that of the instructions.
+ *
+ * A task's list is its own, a hart's measurements are its own with interrupts off: no locks.
+ */
+#include "check/locks.h"
+
+#include "abi/errno.h"
+#include "arch/arch.h"
+#include "arch/hart.h"
+#include "arch/upcall.h"
+#include "fs/proc.h"
+#include "lib/printf.h"
+#include "proc/proc.h"
+
+u32 hold_us;
+
+void locks_complain(u64 pc, const void *frame, const char *title, const struct callers *taken,
+                    const char *fmt, ...) {
+    char what[160], by[64];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(what, sizeof what, fmt, args);
+    va_end(args);
+    hold_us = 0;
+    irq_disable();
+    console_panicking = true;
+    kprintf("\noops: locks: %s, hart %u, task %s\n", what, hart_id(), current->name);
+    snprintf(by, sizeof by, "%s by", title ? title : "");
+    if (taken)
+        callers_print(by, taken);
+    check_panic("locks", what, pc, frame);
+}
+
+#define COMPLAIN(title, taken, ...)                                                                \
+    locks_complain((u64)__builtin_return_address(0), __builtin_frame_address(0), title, taken,     \
+                   __VA_ARGS__)
+
+// ---- locks that sleep ----
+
+void sleeping_lock_wanted(const void *lock, u32 rank, const char *name) {
+    const struct sleeping_locks *held = &current->sleeping_locks;
+    if (!preemptible())
+        COMPLAIN(NULL, NULL, "%s may sleep, but a spinning lock is held", name);
+    for (u32 i = 0; i < held->n; i++) {
+        const __typeof__(held->at[0]) *h = &held->at[i];
+        if (h->lock == lock)
+            COMPLAIN("taken first", &h->taken, "%s taken twice", name);
+        if (h->rank > rank || (h->rank == rank && h->lock > lock))
+            COMPLAIN(h->name, &h->taken,
+                     "order: taking %s (rank %u.%u) while holding %s (rank %u.%u)", name, rank / 4,
+                     rank % 4, h->name, h->rank / 4, h->rank % 4);
+    }
+}
+
+void sleeping_lock_taken(const void *lock, u32 rank, const char *name) {
+    struct sleeping_locks *held = &current->sleeping_locks;
+    if (held->n == ARRAY_SIZE(held->at))
+        COMPLAIN(held->at[0].name, &held->at[0].taken, "more than %u locks held", held->n);
+    __typeof__(held->at[0]) *h = &held->at[held->n++];
+    h->lock = lock;
+    h->name = name;
+    h->rank = rank;
+    callers_take(&h->taken, __builtin_frame_address(0));
+}
+
+static u32 find_held(const struct sleeping_locks *held, const void *lock) {
+    u32 i = 0;
+    while (i < held->n && held->at[i].lock != lock)
+        i++;
+    return i;
+}
+
+void sleeping_lock_dropped(const void *lock, const char *name) {
+    struct sleeping_locks *held = &current->sleeping_locks;
+    u32 i = find_held(held, lock);
+    if (i == held->n)
+        COMPLAIN(NULL, NULL, "%s released by a task that does not hold it", name);
+    held->at[i] = held->at[--held->n];
+}
+
+bool sleeping_lock_is_mine(const void *lock) {
+    return find_held(&current->sleeping_locks, lock) < current->sleeping_locks.n;
+}
+
+void locks_back_to_user(void) {
+    const struct sleeping_locks *held = &current->sleeping_locks;
+    assert_no_locks();
+    if (!preemptible())
+        COMPLAIN(NULL, NULL, "preempt count is %u on return to user code",
+                 current_thread->preempt_count);
+    if (held->n)
+        COMPLAIN(held->at[0].name, &held->at[0].taken, "%s held on return to user code",
+                 held->at[0].name);
+}
+
+// ---- how long ----
+
+void hold_check(u64 since, const char *what, const struct callers *taken, u64 pc,
+                const void *frame) {
+    u64 us = (time_csr() - since) * 1000000 / timebase_hz;
+    if (hold_us && since && us > hold_us)
+        locks_complain(pc, frame, what, taken, "%s for %lu us, more than %u", what, us, hold_us);
+}
+
+struct irqs_off {
+    u64 since;  // [hart, interrupts off] ticks; 0: unknown
+    struct callers by;
+};
+static PERHART(struct irqs_off, irqs_off);
+
+void irqs_went_off(void) {
+    struct irqs_off *off = this_hart(irqs_off);
+    callers_take(&off->by, __builtin_frame_address(0));
+    off->since = time_csr();
+}
+
+void irqs_go_on(void) {
+    struct irqs_off *off = this_hart(irqs_off);
+    u64 since = off->since;
+    off->since = 0;
+    hold_check(since, "interrupts off", &off->by, (u64)__builtin_return_address(0),
+               __builtin_frame_address(0));
+}
+
+// ---- the bound ----
+
+int hold_set(const char *text) {
+    u64 us = 0;
+    const char *p = text;
+    for (; p && *p >= '0' && *p <= '9' && us <= 100000000; p++)
+        us = us * 10 + (u64)(*p - '0');
+    if (p == text || *p || us > 100000000)
+        return -EINVAL;
+    WRITE_ONCE(hold_us, (u32)us);
+    return 0;
+}
+
+static void show_hold(struct printer *p) { printer_printf(p, "%u\n", hold_us); }
+static int write_hold(const char *text, size_t n) {
+    (void)n;
+    return hold_set(text);
+}
+void locks_init(void) { proc_add("xv39/hold", 0600, show_hold, write_hold); }

@@ -1,0 +1,86 @@
+"""CHECK=race: two harts that touch the same bytes at once are caught, both are named (row D4); and the kernel does not do it."""
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from test_checks import FRAME, wrong_line
+from xv39 import paths
+from xv39.checks import kernel
+
+# (bug, functions that race, kinds of access)
+RACES = [
+    ("race_counter", ("count", "count"), ("read", "write")),
+    ("race_flag", ("publish", "notice"), ("read", "write")),
+    ("race_limit", ("set_limit", "look_at_limit"), ("read", "write")),
+    ("race_hint", ("bump_hint", "read_hint"), ("read", "marked write")),
+]
+REPORT = re.compile(r"(?m)^oops: race: in (\w+): ([a-z ]+) of 8 bytes at [0-9a-f]{16}, ([a-z ]+) by (\w+), hart (\d+), task (\S+);")
+OTHER = re.compile(r"(?m)^the other: ([a-z ]+) of 8 bytes, hart (\d+), task (\S+), by:")
+
+
+def report_of(boot, bug: str, append: str) -> str:
+    m = boot(kernel=kernel("race"), smp=4, append=f"panic=-1 {append}")
+    m.wait_prompt()
+    m.send_line(f"echo {bug} > /proc/xv39/plant")
+    m.wait_end(timeout=120, crash_ok=True)
+    return m.before
+
+
+@pytest.mark.parametrize(("bug", "functions", "kinds"), RACES, ids=[race[0] for race in RACES])
+def test_D4_race_finds(boot, bug, functions, kinds):
+    """In a bounded number of turns, on two harts; the line that is wrong is one of the two that the report names."""
+    image = kernel("race")
+    report = report_of(boot, bug, "")
+    said, other = REPORT.search(report), OTHER.search(report)
+    assert said and other, report
+    assert sorted((said[1], said[4])) == sorted(functions), report
+    assert {said[2], said[3]} <= set(kinds) and any("write" in kind for kind in (said[2], said[3])), report
+    assert (said[5], said[6]) != (other[2], other[3]), report
+    assert re.search(rf"(?m)^panic: race: .* in {said[1]}$", report), report
+    here = FRAME.search(report.partition("\nbacktrace:")[2])
+    there = FRAME.search(report[other.end():])
+    assert (here[2], there[2]) == (said[1], said[4]), report
+    assert any(wrong_line(image, frame[1], frame[2]) for frame in (here, there)), report
+
+
+def test_D4_race_silent_when_ordered(shell):
+    """The same work under the lock, with marked accesses, or said to be harmless."""
+    m = shell(kernel=kernel("race"), smp=4, append="panic=-1")
+    for bug, *_ in RACES:
+        m.check(f"echo {bug}_ok > /proc/xv39/plant", timeout=120)
+    m.poweroff()
+
+
+def test_D4_race_report_goes_on(boot):
+    """race=report: each pair of functions once, and the machine lives."""
+    m = boot(kernel=kernel("race"), smp=4, append="panic=-1 race=report")
+    m.expect(r"[$] ", crash_ok=True)
+    m.send_line("echo race_flag > /proc/xv39/plant; echo race_flag > /proc/xv39/plant; poweroff")
+    assert m.wait_end(timeout=120, crash_ok=True) == 0
+    pairs = [tuple(sorted((said[1], said[4]))) for said in REPORT.finditer(m.text())]
+    assert pairs == [("notice", "publish")], m.text()
+    assert "panic:" not in m.text()
+
+
+def test_D4_race_silent_on_a_shell(shell):
+    m = shell(kernel=kernel("race", plant=False), smp=4, append="panic=-1")
+    for command in ("ls /bin | sort | wc", "mkdir d", "cp /bin/sh d/x", "cat d/x | wc", "rm -r d", "ps", "free", "forktest",
+                    "cat /proc/meminfo /proc/vmstat /proc/stat | wc", "stressfs"):
+        m.run(command, timeout=120)
+    m.poweroff()
+
+
+@pytest.mark.slow
+def test_D4_race_silent_on_usertests(shell):
+    m = shell(kernel=kernel("race", plant=False), smp=4, mem="512M", append="panic=-1")
+    output = m.run("usertests", timeout=1200)[1]
+    assert re.search(r"(?m)^usertests: \d+ passed, 0 failed", output), output[-3000:]
+    m.poweroff()
+
+
+def test_D4_race_off_without_cost():
+    """The plain kernel has none of it."""
+    symbols = paths.run("nm", paths.KERNEL).stdout
+    assert not re.search(r" (__tsan|race_|check_range|raw_memcpy)", symbols)

@@ -5,6 +5,7 @@
 #   make qemu-gdb   boot it, waiting for a debugger: start gdb-multiarch in this folder
 #   make qemu-record, then make qemu-replay: the same run once more, for a debugger that can step backwards too
 #   make test       all tests         PYTEST="-k fork" chooses, PYTEST=--slow adds the slow ones
+#   make test-checks  the kernel under each of its checks, fuzzing, schedules: long; make test has the short part
 #   make check      style, layers, warnings as errors, and a second compiler
 #   make format     put the sources in the style that make check wants
 #   make bench      instructions per operation, beside Linux's
@@ -170,9 +171,17 @@ qemu-replay: .gdbinit
 	sed 's/@PORT@/$(GDBPORT)/' $< >$@
 
 # ---- judging
+GDBS := $(foreach g,gdb-multiarch riscv64-unknown-elf-gdb riscv64-elf-gdb,$(if $(shell command -v $g),$g))
 test: all
 	@tools/check-env $(QEMU)
 	QEMU=$(QEMU) TOOLPREFIX=$(TOOLPREFIX) $(PYTHON) -m pytest tests $(PYTEST)
+
+# Everything about checks, traces, schedules, fuzzing and gdb, the slow parts too, two tests at a time.
+test-checks: all
+	@tools/check-env $(QEMU)
+	QEMU=$(QEMU) TOOLPREFIX=$(TOOLPREFIX) $(PYTHON) -m pytest -n 2 --dist worksteal --slow $(PYTEST) \
+		$(addprefix tests/,checks explore fuzz gdb trace)
+	$(foreach g,$(filter-out $(firstword $(GDBS)),$(GDBS)),XV39_GDB=$g $(PYTHON) -m pytest tests/gdb --slow)
 
 check:
 	tools/check-layers
@@ -200,6 +209,6 @@ setup:
 clean:
 	rm -rf build kernel/kernel fs.img debian.img .gdbinit tests/logs .pytest_cache tests/__pycache__ tests/*/__pycache__
 
-.PHONY: all kernel user qemu qemu-gdb qemu-record qemu-replay test check format bench trace setup clean
+.PHONY: all kernel user qemu qemu-gdb qemu-record qemu-replay test test-checks check format bench trace setup clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

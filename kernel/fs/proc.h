@@ -16,9 +16,11 @@ int proc_add(const char *path, u32 mode, void (*show)(struct printer *),
 // The same for /sys/<path>.
 int sysfs_add(const char *path, u32 mode, void (*show)(struct printer *));
 
-// What uname(2) reports. nodename and domainname may change: set_system_name() of at most 64 bytes; 0 or -EINVAL.
+// What uname(2) reports: system_names_read() copies it. nodename and domainname may change, by set_system_name() of at most
+// 64 bytes: 0 or -EINVAL. Both sleep.
 struct new_utsname;
 extern struct new_utsname system_names;
+void system_names_read(struct new_utsname *out);
 int set_system_name(char *field, const char *text, size_t n);
 // The load averages over 1, 5 and 15 minutes, as fixed-point numbers with SI_LOAD_SHIFT bits after the point. They are
 // sampled when somebody asks: between two looks the number of runnable tasks is taken to be what the second sees.

@@ -1,6 +1,6 @@
 /*
  * System calls on the machine as a whole: its name, memory, random numbers, what the harts can do, power.
- * Decoders only; the machine's name has a mutex, everything may sleep.
+ * Decoders only; everything may sleep.
  */
 #include "abi/errno.h"
 #include "abi/random.h"
@@ -9,6 +9,7 @@
 #include "abi/utsname.h"
 #include "arch/arch.h"
 #include "drivers/drivers.h"
+#include "fs/proc.h"
 #include "fs/vfs.h"
 #include "lib/string.h"
 #include "mm/uaccess.h"
@@ -18,23 +19,14 @@
 
 /* ---- the machine's name ---- */
 
-static struct mutex name_lock = MUTEX_INIT(name_lock, RANK_SHOWN, "system names");
-static struct new_utsname machine = {
-    // nodename [name_lock], the rest [I]
-    .sysname = "Linux",  // what programs compare with
-    .nodename = "xv39",   .release = "6.12.0-xv39", .version = "#1 SMP",
-    .machine = "riscv64", .domainname = "(none)",
-};
-
 long sys_uname(const u64 *a) {
-    mutex_lock(&name_lock);
-    long error = copy_to_user(a[0], &machine, sizeof(machine));
-    mutex_unlock(&name_lock);
-    return error;
+    struct new_utsname names;
+    system_names_read(&names);
+    return copy_to_user(a[0], &names, sizeof(names));
 }
 
 long sys_sethostname(const u64 *a) {
-    char name[__NEW_UTS_LEN + 1] = {0};
+    char name[__NEW_UTS_LEN];
     int length = (int)a[1];
     if (!capable())
         return -EPERM;
@@ -42,10 +34,7 @@ long sys_sethostname(const u64 *a) {
         return -EINVAL;
     if (copy_from_user(name, a[0], length))
         return -EFAULT;
-    mutex_lock(&name_lock);
-    memcpy(machine.nodename, name, sizeof(name));
-    mutex_unlock(&name_lock);
-    return 0;
+    return set_system_name(system_names.nodename, name, length);
 }
 
 /* ---- memory and random numbers ---- */

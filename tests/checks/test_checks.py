@@ -109,16 +109,6 @@ def test_poison_finds(boot, bug, says):
     assert f"plant_{bug}+" in report.partition("by:")[2].partition("backtrace:")[0] or bug == "page_after_free", report
 
 
-@pytest.mark.parametrize("smp", [1, 4])
-@pytest.mark.parametrize("check", ["kasan ubsan", "poison", "kasan ubsan poison locks"])
-@pytest.mark.slow
-def test_silent_on_usertests(shell, check, smp):
-    m = shell(kernel=kernel(check, plant=False), smp=smp, mem="512M")
-    output = m.run("usertests", timeout=1200)[1]
-    assert re.search(r"(?m)^usertests: \d+ passed, 0 failed", output), output[-3000:]
-    m.poweroff()
-
-
 def test_silent_on_a_shell(shell):
     m = shell(kernel=kernel("kasan ubsan"), smp=4)
     for command in ("ls /bin | sort | wc", "mkdir d", "cp /bin/sh d/x", "cat d/x | wc", "rm -r d", "ps", "free"):

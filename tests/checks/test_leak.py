@@ -53,16 +53,3 @@ def test_D4_leak_silent_on_a_shell(shell):
         m.run(command)
     assert_nothing_lost(m)
     m.poweroff()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("check", ["leak", "poison leak"])
-def test_D4_leak_silent_on_usertests(shell, check):
-    """usertests itself scans at its end and fails if something is lost."""
-    m = shell(kernel=kernel(check, plant=False), smp=4, mem="512M")
-    output = m.run("usertests", timeout=1200)[1]
-    assert re.search(r"(?m)^usertests: \d+ passed, 0 failed", output) and "leak: lost 0," in output, output[-3000:]
-    m.run("stressfs", timeout=240)
-    m.run("grind 20", timeout=240)
-    assert_nothing_lost(m)
-    m.poweroff()

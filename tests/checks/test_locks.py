@@ -85,14 +85,3 @@ def test_D4_locks_silent_on_a_shell(shell):
                     "cat /proc/mounts"):
         m.run(command, timeout=240)
     m.poweroff()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("smp", [1, 4])
-def test_D4_locks_silent_on_usertests(shell, smp):
-    m = shell(kernel=kernel("locks", plant=False), smp=smp, mem="512M")
-    output = m.run("usertests", timeout=1200)[1]
-    assert re.search(r"(?m)^usertests: \d+ passed, 0 failed", output), output[-3000:]
-    m.run("stressfs", timeout=240)
-    m.run("grind 20", timeout=240)
-    m.poweroff()

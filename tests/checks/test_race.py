@@ -72,14 +72,6 @@ def test_D4_race_silent_on_a_shell(shell):
     m.poweroff()
 
 
-@pytest.mark.slow
-def test_D4_race_silent_on_usertests(shell):
-    m = shell(kernel=kernel("race", plant=False), smp=4, mem="512M", append="panic=-1")
-    output = m.run("usertests", timeout=1200)[1]
-    assert re.search(r"(?m)^usertests: \d+ passed, 0 failed", output), output[-3000:]
-    m.poweroff()
-
-
 def test_D4_race_off_without_cost():
     """The plain kernel has none of it."""
     symbols = paths.run("nm", paths.KERNEL).stdout

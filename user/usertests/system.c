@@ -280,6 +280,10 @@ static void system_names(void) {
     OK(sys_sethostname("some-name", 9));
     OK(sys_uname(&v));
     EQ(strcmp(v.nodename, "some-name"), 0);
+    expect_file("/proc/sys/kernel/hostname", "some-name\n");
+    put_file("/proc/sys/kernel/hostname", "other\n");
+    OK(sys_uname(&v));
+    EQ(strcmp(v.nodename, "other"), 0);
     OK(sys_sethostname(u.nodename, strlen(u.nodename)));
     FAILS(EINVAL, sys_sethostname("x", 65));
 }

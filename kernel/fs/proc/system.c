@@ -25,7 +25,9 @@ extern char boot_command_line[];  // args.c, above all rooms
 extern int threads_max;           // proc/fork.c, above this one
 #define MAX_MAP_COUNT 65530       // MAX_VMAS of mm/vma.c
 
+static struct mutex names_lock = MUTEX_INIT(names_lock, RANK_SETTING, "system names");
 struct new_utsname system_names = {
+    // nodename and domainname [names_lock], the rest [I]
     .sysname = "Linux",
     .nodename = "xv39",
     .release = "6.12.0-xv39",
@@ -34,11 +36,19 @@ struct new_utsname system_names = {
     .domainname = "(none)",
 };
 
+void system_names_read(struct new_utsname *out) {
+    mutex_lock(&names_lock);
+    *out = system_names;
+    mutex_unlock(&names_lock);
+}
+
 int set_system_name(char *field, const char *text, size_t n) {
     if (n > __NEW_UTS_LEN)
         return -EINVAL;
+    mutex_lock(&names_lock);
     memcpy(field, text, n);
     memset(field + n, 0, __NEW_UTS_LEN + 1 - n);
+    mutex_unlock(&names_lock);
     return 0;
 }
 
@@ -278,13 +288,17 @@ static void show_ostype(struct printer *p) { printer_printf(p, "%s\n", system_na
 static void show_osrelease(struct printer *p) { printer_printf(p, "%s\n", system_names.release); }
 static void show_build(struct printer *p) { printer_printf(p, "%s\n", system_names.version); }
 static void show_hostname(struct printer *p) {
-    printer_printf(p, "%.64s\n", system_names.nodename);
+    struct new_utsname names;
+    system_names_read(&names);
+    printer_printf(p, "%s\n", names.nodename);
 }
 static int set_hostname(const char *text, size_t n) {
     return set_system_name(system_names.nodename, text, n);
 }
 static void show_domain(struct printer *p) {
-    printer_printf(p, "%.64s\n", system_names.domainname);
+    struct new_utsname names;
+    system_names_read(&names);
+    printer_printf(p, "%s\n", names.domainname);
 }
 static int set_domain(const char *text, size_t n) {
     return set_system_name(system_names.domainname, text, n);

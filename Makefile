@@ -143,10 +143,14 @@ GDBPORT  := $(shell expr 25000 + $$(id -u) % 5000)
 BOARD     = -machine virt -bios default -m $(MEM) -global virtio-mmio.force-legacy=false -kernel $(KERNEL) \
 	-append "root=/dev/vda rw $(APPEND)" -device virtio-blk-device,drive=d0 -device virtio-rng-device
 QEMUOPTS  = $(BOARD) -smp $(CPUS) -nographic -drive file=$(FSIMG),format=raw,if=none,id=d0
-# One hart, for QEMU records no more; the disk is a layer over the image, which stays as it was. ^C ends it.
-RR       := build/rr
-RROPTS    = $(BOARD) -smp 1 -display none -serial stdio -monitor none -drive file=$(RR)/disk.qcow2,if=none,id=disk \
-	-drive driver=blkreplay,if=none,image=disk,id=d0 -icount shift=auto,rrfile=$(RR)/replay.bin,rrsnapshot=init
+# A recording has all that it needs in a folder of its own. QEMU records one hart only. Backwards means: load the state at the
+# beginning and run on. QEMU before 10.2 forgets the CLINT's mtime then, so the machine begins with four instructions that set it,
+# below the kernel, before it goes to the reset vector: lui t0,0x200c; sd zero,-8(t0); lui t0,1; jr t0.
+RR       ?= build/rr
+RROPTS    = $(subst -kernel $(KERNEL),-kernel $(RR)/kernel,$(BOARD)) -smp 1 -display none -serial stdio -monitor none -rtc clock=vm \
+	-drive file=$(RR)/disk.qcow2,if=none,id=disk -drive driver=blkreplay,if=none,image=disk,id=d0 \
+	-device loader,addr=0x801ff000,data=0xfe02bc230200c2b7,data-len=8 -device loader,addr=0x801ff000,cpu-num=0 \
+	-device loader,addr=0x801ff008,data=0x00028067000012b7,data-len=8 -icount shift=auto,rrfile=$(RR)/log,rrsnapshot=init
 
 qemu: all
 	@tools/check-env $(QEMU)
@@ -159,13 +163,15 @@ qemu-gdb: all .gdbinit
 
 qemu-record: all
 	@tools/check-env $(QEMU)
-	@mkdir -p $(RR) && qemu-img create -q -f qcow2 -F raw -b $(abspath $(FSIMG)) $(RR)/disk.qcow2
+	@mkdir -p $(RR) && cp $(KERNEL) $(RR)/kernel && printf '%s' '$(RROPTS)' >$(RR)/options
+	qemu-img convert -O qcow2 $(FSIMG) $(RR)/disk.qcow2
 	$(QEMU) $(RROPTS),rr=record
 
 qemu-replay: .gdbinit
-	@test -s $(RR)/replay.bin || { echo "nothing is recorded: make qemu-record comes first"; exit 1; }
+	@test -s $(RR)/log || { echo "nothing is recorded: make qemu-record comes first"; exit 1; }
+	@cmp -s $(KERNEL) $(RR)/kernel || echo "the kernel has changed since; tell gdb: symbol-file $(RR)/kernel"
 	@echo "now start gdb-multiarch in another window, in this folder (port $(GDBPORT))"
-	$(QEMU) $(RROPTS),rr=replay -S -gdb tcp:127.0.0.1:$(GDBPORT)
+	@eval "tools/replay $(QEMU) $$(cat $(RR)/options),rr=replay -S -gdb tcp:127.0.0.1:$(GDBPORT)"
 
 .gdbinit: .gdbinit.tmpl
 	sed 's/@PORT@/$(GDBPORT)/' $< >$@
@@ -176,10 +182,10 @@ test: all
 	@tools/check-env $(QEMU)
 	QEMU=$(QEMU) TOOLPREFIX=$(TOOLPREFIX) $(PYTHON) -m pytest tests $(PYTEST)
 
-# Everything about checks, traces, schedules, fuzzing and gdb, the slow parts too, two tests at a time.
+# Everything about checks, traces, schedules, fuzzing and gdb, the slow parts too. Much of it waits for a clock, hence four at a time.
 test-checks: all
 	@tools/check-env $(QEMU)
-	QEMU=$(QEMU) TOOLPREFIX=$(TOOLPREFIX) $(PYTHON) -m pytest -n 2 --dist worksteal --slow $(PYTEST) \
+	QEMU=$(QEMU) TOOLPREFIX=$(TOOLPREFIX) $(PYTHON) -m pytest -n 4 --slow $(PYTEST) \
 		$(addprefix tests/,checks explore fuzz gdb trace)
 	$(foreach g,$(filter-out $(firstword $(GDBS)),$(GDBS)),XV39_GDB=$g $(PYTHON) -m pytest tests/gdb --slow)
 
@@ -204,7 +210,7 @@ trace: all
 		--append "$(APPEND)" $(if $(SIZE),--size $(SIZE)) $(if $(OUT),--out $(OUT)) -- "$$RUN"
 
 setup:
-	tools/setup all qemu qemu-gdb trace test check bench
+	tools/setup all qemu qemu-gdb qemu-record trace test check bench
 
 clean:
 	rm -rf build kernel/kernel fs.img debian.img .gdbinit tests/logs .pytest_cache tests/__pycache__ tests/*/__pycache__

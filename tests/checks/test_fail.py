@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from test_checks import kernel
-from test_leak import assert_nothing_lost
+from xv39.checks import assert_nothing_lost, kernel
 from xv39.machine import PROMPT, Timeout, assert_clean, fsck, wrapped
 
 QUICK = ["usertests 'M2_*'", "usertests 'F2_*'", "stressfs", "ls /bin | sort | wc", "mkdir d", "cp /bin/sh d/x",
@@ -74,6 +73,24 @@ def test_D4_fail_is_repeatable(shell):
 
     first = outputs(11)
     assert outputs(11) == first and outputs(12) != first
+
+
+def test_D4_fail_of_a_write_is_told(shell):
+    """On the console, once; by fsync(2), though sync(2) came before; and in the super block, for e2fsck."""
+    m = shell(kernel=kernel("fail leak", plant=False))
+    m.check("echo one > /f; sync; sync /f; cat /proc/xv39/fail")  # now no program must be read
+    m.check("echo block:1 > /proc/xv39/fail")
+    m.check("echo two > /f; sync")
+    m.check("echo off > /proc/xv39/fail")
+    m.check("sync /f || echo first; sync /f && echo second")
+    text = m.text()
+    assert re.search(r"sync: /f: Input/output error[\r\n]+first[\r\n]+second", text), text
+    assert len(re.findall(r"I/O error, dev vda, sector \d+, writing", text)) == 1, text
+    m.poweroff(fsck=False)
+    with m.disks[0].open("rb") as disk:
+        disk.seek(1024 + 58)
+        assert disk.read(1)[0] & 2  # the state: it has errors
+    assert fsck(m.disks[0])[0] < 8
 
 
 def test_D4_fail_from_the_start(shell):

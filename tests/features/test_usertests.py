@@ -6,12 +6,7 @@ import re
 import pytest
 
 from xv39 import paths
-
-def passed(output: str) -> None:
-    """usertests says every failure, and how many there were."""
-    summary = re.search(r"(?m)^usertests: \d+ passed, (\d+) failed", output)
-    assert summary and summary.group(1) == "0", "\n".join(
-        line for line in output.splitlines() if not line.startswith("ok "))[-3000:]
+from xv39.checks import usertests
 
 
 def needs(program: str) -> None:
@@ -23,7 +18,7 @@ def needs(program: str) -> None:
 @pytest.mark.parametrize("smp", [1, 4, 8])
 def test_D2_usertests_quick(shell, smp):
     m = shell(smp=smp, mem="256M")
-    passed(m.run("usertests", timeout=600)[1])
+    usertests(m)
     m.poweroff()
 
 
@@ -31,7 +26,7 @@ def test_D2_usertests_quick(shell, smp):
 @pytest.mark.parametrize("smp", [1, 4])
 def test_D2_usertests_all(shell, smp):
     m = shell(smp=smp, mem="256M")
-    passed(m.run("usertests -a", timeout=2400)[1])
+    usertests(m, "-a", timeout=2400)
     m.poweroff()
 
 

@@ -73,25 +73,53 @@ static void absolute_sleep(void) {
     CHECK(ns_of(&now) >= ns_of(&t));
 }
 
-static void sleep_order(void) {
-    int fds[2];
+#define SLEEPERS 5
+
+/* Sleeps until the moment, having said so, and then says which one it is. */
+static void sleep_until(const struct timespec *moment, int ready, int done, char nr) {
+    sys_write(ready, &nr, 1);
+    sys_clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, moment, 0);
+    sys_write(done, &nr, 1);
+    sys_exit_group(0);
+}
+
+/* Sleepers, the last to wake first, wake in the order of their times. False: the machine was too
+ * slow to have all of them asleep half of delay_ms before the first wakes. */
+static bool wake_in_order(int delay_ms) {
+    int ready[2], done[2];
+    struct timespec start, now, moment;
     char c;
 
-    OK(sys_pipe2(fds, 0));
-    for (int i = 5; i > 0; i--) {
-        if (fork() == 0) {
-            c = (char)i;
-            sleep_ms(40 * i);
-            sys_write(fds[1], &c, 1);
-            sys_exit_group(0);
-        }
+    OK(sys_pipe2(ready, 0));
+    OK(sys_pipe2(done, 0));
+    OK(sys_clock_gettime(CLOCK_MONOTONIC, &start));
+    for (int i = SLEEPERS; i > 0; i--) {
+        int64_t ns = ns_of(&start) + (delay_ms + 10 * i) * 1000000l;
+        moment = (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+        if (OK(fork()) == 0)
+            sleep_until(&moment, ready[1], done[1], (char)i);
     }
-    for (int i = 1; i <= 5; i++) {
-        EQ(sys_read(fds[0], &c, 1), 1);
-        EQ(c, i);
+    for (int i = 0; i < SLEEPERS; i++)
+        EQ(sys_read(ready[0], &c, 1), 1);
+    OK(sys_clock_gettime(CLOCK_MONOTONIC, &now));
+    bool early = ns_of(&now) < ns_of(&start) + delay_ms * 500000l;
+    for (int i = 1; i <= SLEEPERS; i++) {
+        EQ(sys_read(done[0], &c, 1), 1);
+        if (early)
+            EQ(c, i);
     }
     while (sys_wait4(-1, 0, 0, 0) > 0)
         ;
+    sys_close(ready[0]), sys_close(ready[1]), sys_close(done[0]), sys_close(done[1]);
+    return early;
+}
+
+static void sleep_order(void) {
+    uint64_t one = 1;
+
+    OK(sys_sched_setaffinity(0, sizeof(one), &one)); /* one hart, whose timers are in one order */
+    for (int delay_ms = 50; !wake_in_order(delay_ms); delay_ms *= 2)
+        CHECK(delay_ms < 10000);
 }
 
 /* Burns CPU time for so long, by the process' own clock. */
@@ -132,6 +160,54 @@ static void accounting(void) {
     FAILS(EINVAL, sys_getrusage(7, (void *)&before));
 }
 
+/* Runs f again and again for 400 ms; the two times that this took. */
+static void divided(void (*f)(void), long *user_ms, long *system_ms) {
+    struct rusage before, after;
+    int64_t start = usage_ms(RUSAGE_SELF);
+
+    OK(sys_getrusage(RUSAGE_SELF, &before));
+    while (usage_ms(RUSAGE_SELF) - start < 400)
+        f();
+    OK(sys_getrusage(RUSAGE_SELF, &after));
+    *user_ms = (after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1000 +
+               (after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1000;
+    *system_ms = (after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000 +
+                 (after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1000;
+}
+
+static void compute(void) {
+    for (volatile int i = 0; i < 100000; i++)
+        ;
+}
+
+static void make_zeroes(void) {
+    static char buf[65536];
+    int fd = (int)OK(open_at("/dev/zero", O_RDONLY, 0));
+
+    for (int i = 0; i < 20; i++)
+        EQ(sys_read(fd, buf, sizeof(buf)), sizeof(buf));
+    OK(sys_close(fd));
+}
+
+static void ask(void) {
+    for (int i = 0; i < 1000; i++)
+        sys_getppid();
+}
+
+static void user_and_system(void) {
+    long user, system;
+
+    divided(compute, &user, &system);
+    if (user < 300 || system > 100)
+        fail_at(HERE, "computing: %ld ms user, %ld ms system", user, system);
+    divided(make_zeroes, &user, &system);
+    if (system < 300 || user > 100)
+        fail_at(HERE, "reading zeroes: %ld ms user, %ld ms system", user, system);
+    divided(ask, &user, &system);
+    if (system < 200)
+        fail_at(HERE, "asking for the parent: %ld ms user, %ld ms system", user, system);
+}
+
 static void sleeping_costs_nothing(void) {
     int64_t before = usage_ms(RUSAGE_SELF);
 
@@ -165,6 +241,7 @@ const struct test time_tests[] = {
     {"S2_sleep_order", sleep_order, 0},
     {"S2_setting_the_clock", setting_the_clock, 0},
     {"S1_accounting", accounting, 0},
+    {"S1_user_and_system_time", user_and_system, 0},
     {"S1_sleeping_costs_nothing", sleeping_costs_nothing, 0},
     {0, 0, 0},
 };

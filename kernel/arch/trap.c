@@ -70,7 +70,9 @@ static void interrupt(u64 cause) {
 void trap_user(struct trapframe *tf) {
     hold_irqs_off();
     if (tf->cause & CAUSE_INTERRUPT) {
+        current_thread->was_user = true;
         interrupt(tf->cause);
+        current_thread->was_user = false;
         chaos_interrupted();
         hold_irqs_on();
         return;

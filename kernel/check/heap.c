@@ -44,7 +44,6 @@ BUILD_ASSERT(offsetof(struct object_head, link) == HEAP_HEAD + HEAP_LINK);
 
 static void *waiting[WAITING];  // [a]
 static u32 next_slot;           // [a]
-static u64 nr_waiting;          // [a]
 
 static inline struct object_head *head_of(void *object) { return (struct object_head *)object - 1; }
 
@@ -197,10 +196,7 @@ void heap_narrow(void *object, size_t size) {
 // The ring: an object in, the oldest out.
 static void *swap_oldest(void *object) {
     u32 slot = __atomic_fetch_add(&next_slot, 1, __ATOMIC_RELAXED) % WAITING;
-    void *oldest = __atomic_exchange_n(&waiting[slot], object, __ATOMIC_ACQ_REL);
-    if (!oldest)
-        __atomic_fetch_add(&nr_waiting, 1, __ATOMIC_RELAXED);
-    return oldest;
+    return __atomic_exchange_n(&waiting[slot], object, __ATOMIC_ACQ_REL);
 }
 
 bool heap_free(void **freed, void **cache) {
@@ -226,7 +222,15 @@ bool heap_free(void **freed, void **cache) {
     return true;
 }
 
-u64 heap_waiting(void) { return __atomic_load_n(&nr_waiting, __ATOMIC_RELAXED); }
+// An object that leaves the queue meanwhile still has a head, whose cache never changes.
+u64 heap_waiting(const void *cache) {
+    u64 n = 0;
+    for (u32 i = 0; i < WAITING; i++) {
+        void *object = __atomic_load_n(&waiting[i], __ATOMIC_ACQUIRE);
+        n += object && head_of(object)->cache == cache;
+    }
+    return n;
+}
 
 // ---- pages ----
 

@@ -20,7 +20,7 @@ void heap_alloc(void *object, size_t size);
 void heap_narrow(void *object, size_t size);
 // Its user frees it. The object becomes one that was freed long enough ago, with its cache; false: there is none.
 bool heap_free(void **object, void **cache);
-uint64_t heap_waiting(void);  // freed objects in the queue
+uint64_t heap_waiting(const void *cache);  // freed objects of it in the queue
 // A block of 2^order pages is given out (to hold a user's bytes; bytes of it are asked for), or freed.
 void heap_page_alloc(void *block, unsigned order, bool user);
 void heap_page_narrow(void *block, unsigned order, size_t bytes);
@@ -38,7 +38,10 @@ static inline bool heap_free(void **object, void **cache) {
     (void)object, (void)cache;
     return true;
 }
-static inline uint64_t heap_waiting(void) { return 0; }
+static inline uint64_t heap_waiting(const void *cache) {
+    (void)cache;
+    return 0;
+}
 static inline void heap_page_alloc(void *block, unsigned order, bool user) {
     (void)block, (void)order, (void)user;
 }

@@ -3,7 +3,8 @@
  *
  * A bio is one transfer between consecutive sectors and up to BIO_MAX_SEGMENTS pieces of memory. Its submitter owns
  * the memory of the bio and of the pieces until done() is called, which may be before bio_submit returns. What
- * cannot be right (past the end, writing to a read-only disk) never reaches a driver and fails with -EIO.
+ * cannot be right (past the end, writing to a read-only disk) never reaches a driver and fails with -EIO. What a device
+ * fails is -EIO too, and a line on the console.
  *
  * Each device has a mapping: its own bytes in the page cache, where file systems keep their metadata. Runs of
  * neighbouring pages are written by one bio. A disk need not end at a page boundary: of its last page only the
@@ -14,6 +15,7 @@
  */
 #include "drivers/blk.h"
 #include "abi/errno.h"
+#include "arch/arch.h"
 #include "check/fail.h"
 #include "sched/sched.h"
 #include "lib/string.h"
@@ -42,6 +44,21 @@ static void finish(struct bio *b, int status) {
     b->done(b);
 }
 
+// Tell it on the console, once for each device: where there is one bad sector there are more. The driver has moved b->sector
+// behind the segments that it started.
+static void note_error(const struct bio *b) {
+    static const char *const names[] = {"reading", "writing", "flushing"};
+    struct block_device *d = b->dev;
+    u64 sector = b->sector;
+
+    for (u32 i = 0; i < b->started; i++)
+        sector -= b->segment[i].len / SECTOR_SIZE;
+    if (b->op != BIO_READ)
+        store_relaxed(&d->write_failed, 1u);
+    if (!atomic_xchg(&d->failed, 1u))
+        kprintf("I/O error, dev %s, sector %lu, %s\n", d->name, sector, names[b->op]);
+}
+
 void bio_submit(struct bio *b) {
     struct block_device *d = b->dev;
     u64 n = b->op == BIO_FLUSH ? 0 : bio_sectors(b);
@@ -49,8 +66,12 @@ void bio_submit(struct bio *b) {
     b->status = 0;
     b->started = b->unfinished = 0;
     if (b->sector > d->sectors || n > d->sectors - b->sector ||
-        (b->op == BIO_WRITE && d->read_only) || fail_now(FAIL_BLOCK))
+        (b->op == BIO_WRITE && d->read_only))
         return finish(b, -EIO);
+    if (fail_now(FAIL_BLOCK)) {
+        note_error(b);
+        return finish(b, -EIO);
+    }
     if (b->op == BIO_FLUSH ? !d->can_flush : n == 0)
         return finish(b, 0);  // nothing to do
     if (b->op == BIO_READ) {
@@ -69,6 +90,8 @@ void bio_submit(struct bio *b) {
 void bio_end(struct bio *b) {
     atomic_sub(&io_in_flight, 1);
     trace(TRACE_BLOCK_END, b, b->status);
+    if (unlikely(b->status))
+        note_error(b);
     b->done(b);
 }
 

@@ -37,6 +37,7 @@ struct block_device {
     u64 sectors;
     bool read_only;
     bool can_flush;
+    u32 failed, write_failed;  // [a] a transfer failed, and was told of on the console; a write did
     void (*submit)(
         struct bio *);  // never sleeps longer than for a free slot; calls done() later or at once
     void *driver;

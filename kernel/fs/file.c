@@ -96,6 +96,7 @@ struct file *file_open_path(const struct path *p, int flags) {
     if (error)
         goto destroy;
     f->path = *p;
+    f->errors_seen = load_relaxed(&inode->mapping.told);
     error = ops->open ? ops->open(inode, f) : 0;
     if (error == 0)
         return f;

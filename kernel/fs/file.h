@@ -45,6 +45,7 @@ struct file {
     int owner;                   // F_SETOWN
     u64 read_next;               // page after the last one read: sequential reading is seen by it
     u32 read_window;             // pages to read ahead
+    u32 errors_seen;             // [a] failed writes of the inode's pages that fsync(2) told of
 };
 #define FILE_READ 1u
 #define FILE_WRITE 2u

@@ -290,7 +290,9 @@ int filemap_mmap(struct file *f, struct vma_request *r) {
 
 int filemap_fsync(struct file *f, bool data_only) {
     struct inode *i = f->inode;
-    int error = i->sb->dev ? pagecache_sync(&i->mapping, 0, ~0ul) : 0;
-    int error2 = i->ops->sync ? i->ops->sync(i, data_only) : inode_write(i);
+    if (i->sb->dev)
+        pagecache_write(&i->mapping, 0, ~0ul);
+    int error = i->ops->sync ? i->ops->sync(i, data_only) : inode_write(i);
+    int error2 = pagecache_error(&i->mapping, &f->errors_seen);
     return error ? error : error2;
 }

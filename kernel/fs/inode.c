@@ -293,7 +293,10 @@ int inode_write(struct inode *i) {
     bool dirty = atomic_and(&i->state, ~INODE_DIRTY) & INODE_DIRTY;
     list_del(&i->dirty);
     spin_unlock(&table_lock);
-    return dirty ? i->sb->ops->write(i) : 0;
+    int error = dirty ? i->sb->ops->write(i) : 0;
+    if (error)
+        pagecache_failed(&i->mapping);
+    return error;
 }
 
 // The first inode after `after` (NULL: of all) that has something to write, with a reference. Puts `after`.
@@ -318,7 +321,7 @@ static struct inode *next_unwritten(struct super *sb, struct inode *after) {
 int inode_sync_super(struct super *sb) {
     int result = 0;
     for (struct inode *i = NULL; (i = next_unwritten(sb, i)) != NULL;) {
-        int error = sb->dev ? pagecache_sync(&i->mapping, 0, ~0ul) : 0;
+        int error = sb->dev ? pagecache_write(&i->mapping, 0, ~0ul) : 0;
         int error2 = inode_write(i);
         if (result == 0)
             result = error ? error : error2;

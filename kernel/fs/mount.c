@@ -95,6 +95,15 @@ static struct super *super_get(struct fs_type *type, struct block_device *dev, b
     return super_create(type, dev, read_only, options);
 }
 
+// 0, or the error of a write that failed meanwhile. => mount_mutex held
+static int vfs_sync_super(struct super *sb) {
+    if (sb->read_only)
+        return 0;
+    int error = inode_sync_super(sb);
+    int error2 = sb->ops->sync ? sb->ops->sync(sb, true) : 0;
+    return error ? error : error2;
+}
+
 static void super_put(struct super *sb) {
     mutex_lock(&mount_mutex);
     if (--sb->mounts > 0)
@@ -114,12 +123,11 @@ unlock:
     mutex_unlock(&mount_mutex);
 }
 
-int vfs_sync_super(struct super *sb) {
-    if (sb->read_only)
-        return 0;
-    int error = inode_sync_super(sb);
-    int error2 = sb->ops->sync ? sb->ops->sync(sb, true) : 0;
-    return error ? error : error2;
+int vfs_syncfs(struct super *sb) {
+    mutex_lock(&mount_mutex);
+    int error = vfs_sync_super(sb);
+    mutex_unlock(&mount_mutex);
+    return error;
 }
 
 void vfs_sync(void) {
@@ -292,10 +300,19 @@ static struct mount *mount_new(struct fs_type *type, const char *source, u32 fla
     return NULL;
 }
 
+// What mount(2) may be given: a pipe by way of /proc/self/fd has a name, but is on no mount of the tree. 0 or errno
+static int lookup_mounted(const char *name, struct path *out) {
+    int error = path_lookup(AT_FDCWD, name, LOOKUP_FOLLOW, out);
+    if (error || out->mount->sb)
+        return error;
+    path_put(out);
+    return -EINVAL;
+}
+
 // => mount_mutex held. Sees the tree below `source` at a second place.
 static struct mount *mount_bind(const char *source, u32 flags) {
     struct path p;
-    int error = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &p);
+    int error = lookup_mounted(source, &p);
     if (error)
         return ERR_PTR(error);
     struct mount *m =
@@ -332,7 +349,7 @@ int vfs_mount(const char *source, const char *target, const char *type, u64 flag
     struct mount *m;
     if (!capable())
         return -EPERM;
-    int error = path_lookup(AT_FDCWD, target, LOOKUP_FOLLOW, &p);
+    int error = lookup_mounted(target, &p);
     if (error)
         return error;
     struct fs_type *t = type ? fs_find(type) : NULL;

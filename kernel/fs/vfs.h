@@ -237,10 +237,10 @@ int vfs_mount(const char *source, const char *target, const char *type, u64 flag
               const char *options);
 int vfs_umount(const char *target, int flags);
 int vfs_mount_root(const char *device,
-                   bool read_only);    // "/dev/vda": tries each type that needs a device
-void vfs_sync(void);                   // sync(2)
-int vfs_sync_super(struct super *sb);  // syncfs(2): 0 or errno
-void vfs_shutdown(void);               // poweroff: sync, then everything read-only and marked clean
+                   bool read_only);  // "/dev/vda": tries each type that needs a device
+void vfs_sync(void);                 // sync(2)
+int vfs_syncfs(struct super *sb);    // syncfs(2): 0 or errno
+void vfs_shutdown(void);             // poweroff: sync, then everything read-only and marked clean
 int vfs_statfs(const struct path *p, struct statfs *st);
 void vfs_show_mounts(struct printer *p);  // /proc/mounts
 void vfs_show_mountinfo(struct printer *p);

@@ -82,7 +82,7 @@ void mapping_init(struct mapping *m, const struct mapping_ops *ops, void *host, 
     m->ops = ops ? ops : &no_ops;
     m->host = host;
     m->flags = flags;
-    m->error = 0;
+    m->errors = m->told = 0;
     list_init(&m->dirty_link);
     m->dirtied_at = 0;
     m->flushers = 0;
@@ -408,9 +408,8 @@ static void write_batch(struct mapping *m, struct page **pages, size_t n) {
     atomic_add_relaxed(&nr_writeback, n);
     vm_clean_mapping(m, first, first + n - 1);
 
-    int error = m->ops->write_pages(m, pages, n), none = 0;
-    if (error)
-        atomic_cmpxchg(&m->error, &none, error);
+    if (m->ops->write_pages(m, pages, n))
+        pagecache_failed(m);
     vm_count_n(written, n);
     atomic_sub(&nr_writeback, n);
     for (size_t i = 0; i < n; i++) {
@@ -487,10 +486,24 @@ static void write_range(struct mapping *m, u64 first, u64 last) {
     mutex_unlock(&m->write_mutex);
 }
 
-int pagecache_sync(struct mapping *m, u64 first, u64 last) {
+int pagecache_write(struct mapping *m, u64 first, u64 last) {
+    u32 before = load_relaxed(&m->errors);
     if (m->ops->write_pages)
         write_range(m, first, last);
-    return load_relaxed(&m->error) ? atomic_xchg(&m->error, 0) : 0;
+    return load_relaxed(&m->errors) == before ? 0 : -EIO;
+}
+
+int pagecache_error(struct mapping *m, u32 *seen) {
+    u32 errors = load_acquire(&m->errors);
+    if (load_relaxed(seen) == errors || atomic_xchg(seen, errors) == errors)
+        return 0;
+    store_relaxed(&m->told, errors);
+    return -EIO;
+}
+
+int pagecache_sync(struct mapping *m, u64 first, u64 last) {
+    pagecache_write(m, first, last);
+    return pagecache_error(m, &m->told);
 }
 
 // ---- taking pages out ----

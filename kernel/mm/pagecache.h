@@ -42,14 +42,14 @@ struct mapping {
     const struct mapping_ops *ops;  // [I]
     void *host;                     // [I] the inode or device
     u32 flags;                      // [I] MAPPING_
-    int error;                      // [a] first failed write since fsync last reported it
-    struct list dirty_link;         // [dirty] on the list of mappings with dirty pages
-    u64 dirtied_at;                 // [dirty] ns: when it went on that list
-    u32 flushers;                   // [dirty] threads that found it on that list and work on it
-    struct mutex write_mutex;       // one writer of dirty pages at a time
-    struct spinlock vmas_lock;      // guards the next two
-    struct list vmas;               // that map it, by mapping_link; a forked one after its parent
-    u32 nr_shared;                  // of them, shared ones that may become writable
+    u32 errors, told;           // [a] writes that failed; of them, those that anybody was told of
+    struct list dirty_link;     // [dirty] on the list of mappings with dirty pages
+    u64 dirtied_at;             // [dirty] ns: when it went on that list
+    u32 flushers;               // [dirty] threads that found it on that list and work on it
+    struct mutex write_mutex;   // one writer of dirty pages at a time
+    struct spinlock vmas_lock;  // guards the next two
+    struct list vmas;           // that map it, by mapping_link; a forked one after its parent
+    u32 nr_shared;              // of them, shared ones that may become writable
 };
 
 void mapping_init(struct mapping *m, const struct mapping_ops *ops, void *host, u32 flags);
@@ -81,9 +81,15 @@ static inline bool page_is_uptodate(const struct page *p) {
 // without the page lock.
 void page_mark_dirty(struct page *p);
 
-// Write dirty pages of [first, last] and wait. 0, or the first error (also an earlier, unreported
-// one).
+// Write dirty pages of [first, last] and wait. 0, or -EIO: a write failed meanwhile. A page that could not be written is not
+// written again: its bytes are lost with it, so somebody must be told, by one of the next two.
+int pagecache_write(struct mapping *m, u64 first, u64 last);
+// Did writes of m fail since *seen, which is brought up to date? 0 or -EIO. To begin with, *seen is m->told.
+int pagecache_error(struct mapping *m, u32 *seen);
+// pagecache_write(), and -EIO too if an earlier write failed that nobody was told of.
 int pagecache_sync(struct mapping *m, u64 first, u64 last);
+// A write of m, or of what belongs to it, failed.
+static inline void pagecache_failed(struct mapping *m) { atomic_add(&m->errors, 1); }
 // Drop pages from `first` on, dirty ones too, and unmap them from address spaces (truncate). The
 // caller zeroes the rest of a partial page itself. With first 0: afterwards no flusher uses the
 // mapping, so when nobody else can reach it, its memory may go (eviction of an inode).
@@ -99,6 +105,10 @@ extern void (*flush_first)(
     void);  // set by fs: put changed attributes of inodes into pages. => may sleep
 extern size_t (*cache_shrink)(
     size_t want);  // set by fs: free up to `want` objects that nobody uses, without I/O
+// Forget what is clean and unused: pages, objects of fs, or both. For tests, that what is left can be counted.
+void caches_drop(u32 what);
+#define DROP_PAGES 1u
+#define DROP_OBJECTS 2u
 // Have the flush thread write now; wait until memory has fewer dirty pages, at most 100 ms.
 void pagecache_throttle(void);
 bool pagecache_too_dirty(void);  // more than a quarter of memory is dirty

@@ -135,6 +135,20 @@ static size_t reclaim(size_t want) {
     return freed;
 }
 
+void caches_drop(u32 what) {
+    size_t freed;
+
+    do {
+        freed = 0;
+        // Each step looks at 256 pages of a list; a page that was used goes when it is looked at again.
+        for (u64 n = lru_pages() / 64 + 4 * LRU_LISTS; what & DROP_PAGES && n-- > 0;)
+            freed += shrink(&lru[n % LRU_LISTS], 32);
+        if (what & DROP_OBJECTS && cache_shrink)
+            freed += cache_shrink(1024);
+    } while (freed);
+    slab_reclaim();
+}
+
 u64 lru_pages(void) {
     u64 n = 0;
     for (u32 i = 0; i < LRU_LISTS; i++)

@@ -369,14 +369,14 @@ static u64 in_magazines(const struct slab_cache *c) {
 }
 
 static u64 objects_of(const struct slab_cache *c) {
-    u64 taken = READ_ONCE(c->taken), spare = in_magazines(c);
+    u64 taken = READ_ONCE(c->taken), spare = in_magazines(c) + heap_waiting(c);
     return taken > spare ? taken - spare : 0;
 }
 
 u64 slab_objects(void) {
     u64 n = 0;
     for_each_cache(c) if (c != &cache_of_magazines) n += objects_of(c);
-    return n - heap_waiting();
+    return n;
 }
 
 u64 slab_pages(void) {

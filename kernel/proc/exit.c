@@ -37,12 +37,6 @@
 
 /* ---- accounting ---- */
 
-void task_times(struct task *t, struct cpu_times *out) {
-    u64 total = sched_task_runtime(t);
-    out->system = min(READ_ONCE(t->stime), total);
-    out->user = total - out->system;
-}
-
 static void add_times(struct cpu_times *sum, const struct cpu_times *t) {
     sum->user += t->user;
     sum->system += t->system;

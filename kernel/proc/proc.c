@@ -54,6 +54,16 @@ static struct slab_cache *task_cache, *pid_cache;
 
 // ---- tasks ----
 
+// What was not sampled yet is taken for user time; if it turns out to be the kernel's, user time stands still for a while.
+void task_times(struct task *t, struct cpu_times *out) {
+    u64 total = sched_task_runtime(t), user = total - min(READ_ONCE(t->stime), total);
+    u64 told = load_relaxed(&t->user_told);
+    while (told < user && !atomic_cmpxchg(&t->user_told, &told, user))
+        ;
+    out->user = min(max(user, told), total);
+    out->system = total - out->user;
+}
+
 void task_set_name(struct task *t, const char *name) { strlcpy(t->name, name, sizeof t->name); }
 
 static void task_init(struct task *t) {

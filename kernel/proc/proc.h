@@ -127,6 +127,8 @@ struct task {
     struct sched_entity se;
     u64 affinity;       // bit h: may run on hart h
     u64 nvcsw, nivcsw;  // voluntary and involuntary switches; others may read them [a]
+    u64 stime;          // ns of se.exec_sum that were the kernel's; others may read it [a]
+    u64 sampled_at;     // se.exec_sum when user and kernel time were last told apart
     // [family]
     struct list all_link;     // circular list of every task
     struct list thread_link;  // in process->threads
@@ -142,8 +144,7 @@ struct task {
     u32 flags;             // TASK_ bits, below
     u32 *clear_child_tid;  // user address
     void *robust_list;     // user address
-    u64 utime, stime;      // ns
-    u64 acct_stamp;        // ns: start of the stretch being accounted
+    u64 user_told;  // [a] ns: the most user time that task_times() gave, for time never runs back
     u64 minflt, majflt;
     int exit_code;  // wait status
     u32 personality;
@@ -193,6 +194,7 @@ void proc_init(void);       // needs the slab allocator
 // A task with stack, state TASK_NEW, reference 1, no resources; NULL when out of memory.
 struct task *task_alloc(const char *name);
 void task_set_name(struct task *t, const char *name);
+void task_times(struct task *t, struct cpu_times *out);  // ns on a hart so far; no lock needed
 static inline void task_get(struct task *t) { ref_get(&t->ref); }
 void task_put(struct task *t);
 void process_put(struct process *p);

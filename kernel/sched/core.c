@@ -26,6 +26,10 @@
  *
  * The tick is a one-shot timer per hart, armed for the end of the current turn, only while another task waits.
  * An idle hart has none. Interrupts are off wherever a queue's lock is held.
+ *
+ * Whose time it was, the user's or the kernel's, is sampled: exact accounting would read the clock twice in each system
+ * call. While a hart has work a timer interrupts it each SAMPLE_EVERY, and what the task has run since its last sample goes to the
+ * side that was interrupted. The timer is not stopped when the hart becomes idle, but comes once more and is not armed again.
  */
 #include "sched/sched.h"
 
@@ -40,6 +44,7 @@
 #include "trace/trace.h"
 
 #define BALANCE_EVERY 8  // turns between two looks at other harts' queues
+#define SAMPLE_EVERY (10 * NSEC_PER_MSEC)
 
 static PERHART(struct runq, runq);
 static PERHART(u32, turns);
@@ -378,6 +383,12 @@ void sched_first_switch(struct thread *prev) {
     irq_enable();
 }
 
+static void end_idle(struct runq *rq) {
+    atomic_and(&idle_harts, ~(1ul << rq->hart));
+    if (!rq->sample.queued)
+        timer_start(&rq->sample, rq->clock + SAMPLE_EVERY);
+}
+
 static void switch_to(struct runq *rq, struct task *prev, struct task *next) {
     chaos_switched(prev, next);
     rq->running = next;
@@ -390,7 +401,7 @@ static void switch_to(struct runq *rq, struct task *prev, struct task *next) {
     if (next == rq->idle)
         atomic_or(&idle_harts, 1ul << rq->hart);
     else if (prev == rq->idle)
-        atomic_and(&idle_harts, ~(1ul << rq->hart));
+        end_idle(rq);
     if (prev->mm)
         fpu_switch_out(&prev->thread);
     mm_switch(prev, next);
@@ -508,6 +519,22 @@ static void tick(struct timer *timer) {
     irqlock_release_irqs_off(&rq->lock);
 }
 
+static void sample(struct timer *timer) {
+    struct runq *rq = container_of(timer, struct runq, sample);
+    irqlock_acquire_irqs_off(&rq->lock);
+    update_current(rq);
+    struct task *t = rq->running;
+    if (t != rq->idle) {
+        if (!current_thread->was_user) {
+            WRITE_ONCE(t->stime, t->stime + (t->se.exec_sum - t->sampled_at));
+            WRITE_ONCE(rq->system, rq->system + SAMPLE_EVERY);
+        }
+        t->sampled_at = t->se.exec_sum;
+        timer_start(&rq->sample, rq->clock + SAMPLE_EVERY);
+    }
+    irqlock_release_irqs_off(&rq->lock);
+}
+
 // The sender has set WORK_RESCHED if a switch is wanted; otherwise it put a task behind the running one.
 void ipi_interrupt(void) {
     struct runq *rq = this_hart(runq);
@@ -564,6 +591,7 @@ void sched_init_hart(u32 hart, struct task *idle) {
     rq->idle = rq->running = idle;
     list_init(&rq->rr.queue);
     timer_setup(&rq->tick, tick);
+    timer_setup(&rq->sample, sample);
     idle->hart = hart;
     idle->affinity = 1ul << hart;
     idle->thread.perhart = hart_offset[hart];

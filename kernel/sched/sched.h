@@ -57,6 +57,9 @@ struct runq {
     struct task *exited;  // the task just switched away from for the last time
     struct task *moving;  // the one just switched away from that must go to another hart
     struct timer tick;    // ends the current task's turn; armed only when others wait
+    struct timer
+        sample;  // divides time into the users' and the kernel's; ends when the hart is idle
+    u64 system;  // ns of tasks in the kernel; others may read it [a]
     struct rr_queue rr;
 };
 

@@ -475,9 +475,9 @@ long sys_syncfs(const u64 *a) {
     struct fd_ref r = fd_get((int)a[0]);
     if (!r.file)
         return -EBADF;
-    vfs_sync();
+    long result = r.file->flags & O_PATH ? -EBADF : vfs_syncfs(r.file->inode->sb);
     fd_put(r);
-    return 0;
+    return result;
 }
 
 long sys_sync(NO_ARGS) {

@@ -74,8 +74,9 @@ static u64 cpu_time_locked(const struct process *p, bool user_only) {
     assert_held(&p->siglock);
     u64 sum = p->dead_threads.user + (user_only ? 0 : p->dead_threads.system);
     list_for_each (t, &p->threads, thread_link) {
-        u64 total = sched_task_runtime(t);
-        sum += user_only ? total - min(READ_ONCE(t->stime), total) : total;
+        struct cpu_times time;
+        task_times(t, &time);
+        sum += time.user + (user_only ? 0 : time.system);
     }
     return sum;
 }

@@ -5,22 +5,11 @@ import re
 
 import pytest
 
-from test_checks import FRAME, kernel, wrong_line
+from test_checks import FRAME, wrong_line
+from xv39.checks import assert_nothing_lost, kernel, scan
 
 CACHE = {"leak_list": "kmalloc-32", "leak_overwritten": "kmalloc-512", "leak_page": "pages", "leak_large": "pages",
          "leak_file": "file"}
-
-
-def scan(m) -> str:
-    """Two scans: what a first one misses may be on its way."""
-    m.check("echo scan > /proc/xv39/leak")
-    m.check("echo scan > /proc/xv39/leak")
-    return m.check("cat /proc/xv39/leak")
-
-
-def assert_nothing_lost(m) -> None:
-    report = scan(m)
-    assert re.search(r"(?m)^lost 0, reached \d{3,}, scan \d+", report), report
 
 
 @pytest.mark.parametrize("bug", CACHE)
@@ -45,6 +34,18 @@ def test_D4_leak_needs_two_scans(shell):
     m.check("echo scan > /proc/xv39/leak")
     assert "lost 1," in m.check("cat /proc/xv39/leak")
     assert m.run("echo nonsense > /proc/xv39/leak")[0] != 0
+
+
+@pytest.mark.parametrize("bug, grown", [("leak_inode", "1 inodes, 1 objects of cache tmpfs_inode"),
+                                        pytest.param("leak_list", "0 inodes, 2 objects of cache kmalloc-32",
+                                                     marks=pytest.mark.slow)])
+def test_D4_leak_is_counted_for_each_case(shell, bug, grown):
+    """usertests compares inodes and the objects of each cache; an inode with a reference too many is no loss for a scan."""
+    m = shell(kernel=kernel("leak"), smp=2)
+    assert "1 passed, 0 failed" in m.run("usertests T1_fork_returns")[1]
+    report = m.run(f"usertests -p {bug} T1_fork_returns", timeout=120)[1]
+    assert re.search(rf"FAIL T1_fork_returns: leak: .*, {grown}, in each of \d+ runs", report), report
+    assert ("lost 0," in report) == (bug == "leak_inode"), report
 
 
 def test_D4_leak_silent_on_a_shell(shell):

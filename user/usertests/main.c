@@ -1,4 +1,4 @@
-/* usertests [-alt] [-d dir] [-n nonce] [name...]: tests the kernel from inside.
+/* usertests [-alt] [-d dir] [-n nonce] [-p bug] [-x factor] [name...]: tests the kernel from inside.
  *
  * Without names all quick cases run, with -a the slow ones too; a name may be a pattern, as
  * 'M6_*'. -l lists, -t reports as TAP, -d says below which directory files are made (/tmp), -n has
@@ -8,22 +8,26 @@
  * behind, processes and files, is removed. After it the kernel must have all that it had before:
  * tasks and open files by /proc/xv39/counters where that exists, and memory. A page here and there
  * goes to caches, so memory counts as lost only if the same case, run again and again, loses each
- * time. A kernel that can tell is asked at the end whether there is memory that nothing points to. */
+ * time. A kernel with CHECK=leak is asked for more: after each case its caches are dropped, and then
+ * there must be no more inodes and no more objects in any slab cache than before; and at the end,
+ * whether there is memory that nothing points to. -p has such a kernel, built with PLANT=1, lose
+ * something in each case, to see that this is noticed. -x gives all cases that many times as
+ * long, on a slow machine. */
 #include "user/usertests/ut.h"
 #include "abi/prctl.h"
 
 #define QUICK_LIMIT_S 30
 #define SLOW_LIMIT_S 300
 #define LEAK_PAGES 16 /* that one run may lose to caches */
-#define LEAK_RUNS 4
+#define LEAK_RUNS 10  /* caches fill up, the more harts the later; a leak goes on */
 
 static const struct test *const tables[] = {call_tests, exec_tests,   task_tests, signal_tests,
                                             time_tests, memory_tests, pipe_tests, file_tests,
                                             name_tests, system_tests};
 
 static bool run_slow, list_only, tap;
-static const char *base = "/tmp", *nonce;
-static int passed, failed, skipped, number;
+static const char *base = "/tmp", *nonce, *plant;
+static int passed, failed, skipped, number, patience = 1;
 static int message_fd;
 char **self_argv;
 const char *self_path = "/proc/self/exe";
@@ -75,15 +79,70 @@ void fails_at(const char *where, const char *what, long err, long r) {
 
 /* ---- what the kernel holds */
 
+struct slab {
+    char name[24];
+    long objects;
+};
+
+#define SLABS 64
 struct holdings {
-    long pages, tasks, files;
+    long pages, tasks, files, inodes;
+    int nr_slabs;
+    struct slab slabs[SLABS];
 };
 
 static bool has_counters(void) { return is_there("/proc/xv39/counters"); }
 
+/* Each line of /proc/slabinfo behind the two of its head begins with a name and a number. */
+static int read_slabs(struct slab *slabs) {
+    static char text[16384];
+    char *at = text;
+    int n = 0;
+
+    read_file("/proc/slabinfo", text, sizeof(text));
+    for (int line = 0; *at && n < SLABS; line++) {
+        char *name = at, *end;
+        while (*at && *at != ' ')
+            at++;
+        for (end = at; *at == ' ';)
+            at++;
+        if (line >= 2) {
+            slabs[n].objects = atoi(at);
+            snprintf(slabs[n++].name, sizeof(slabs->name), "%.*s", (int)(end - name), name);
+        }
+        while (*at && *at++ != '\n')
+            ;
+    }
+    return n;
+}
+
+/* What CHECK=leak lets us count exactly, without what is only cached. */
+static void count_objects(struct holdings *h) {
+    sys_sync();
+    put_file("/proc/sys/vm/drop_caches", "3");
+    h->inodes = proc_number("/proc/xv39/counters", "inodes");
+    h->nr_slabs = read_slabs(h->slabs);
+}
+
+/* The cache of which there are more objects now, or null. Caches are listed newest first. */
+static const struct slab *grown_slab(const struct holdings *before, const struct holdings *now,
+                                     long *by) {
+    int made = now->nr_slabs - before->nr_slabs;
+
+    for (int i = 0; i < before->nr_slabs; i++) {
+        *by = now->slabs[made + i].objects - before->slabs[i].objects;
+        if (*by > 0)
+            return &now->slabs[made + i];
+    }
+    return 0;
+}
+
 static struct holdings holdings(void) {
     struct holdings h;
 
+    h.inodes = h.nr_slabs = 0;
+    if (is_there("/proc/xv39/leak"))
+        count_objects(&h);
     if (has_counters()) {
         h.pages = proc_number("/proc/xv39/counters", "pages_free") +
                   proc_number("/proc/xv39/counters", "pages_cache");
@@ -105,11 +164,15 @@ static const char *lost_since(const struct holdings *before, long slack) {
 
     for (int tries = 0; tries < 50; tries++) {
         struct holdings now = holdings();
+        long by = 0;
+        const struct slab *grown = grown_slab(before, &now, &by);
         if (now.tasks <= before->tasks && now.files <= before->files &&
-            now.pages + slack >= before->pages)
+            now.inodes <= before->inodes && !grown && now.pages + slack >= before->pages)
             return 0;
-        snprintf(text, sizeof(text), "leak: %ld pages, %ld tasks, %ld files",
-                 before->pages - now.pages, now.tasks - before->tasks, now.files - before->files);
+        snprintf(text, sizeof(text),
+                 "leak: %ld pages, %ld tasks, %ld files, %ld inodes, %ld objects of cache %s",
+                 before->pages - now.pages, now.tasks - before->tasks, now.files - before->files,
+                 now.inodes - before->inodes, by, grown ? grown->name : "none");
         sleep_ms(20);
     }
     return text;
@@ -145,6 +208,8 @@ static void run_in_child(const struct test *t, const char *dir, int fd) {
     sys_setsid();
     OK(sys_chdir(dir));
     sys_umask(022);
+    if (plant)
+        put_file("/proc/xv39/plant", plant);
     t->run();
     sys_exit_group(0);
 }
@@ -169,6 +234,10 @@ static int wait_case(int pid, int limit_s, bool *late) {
         sleep_ms(1);
     }
     return status;
+}
+
+static int limit_s(const struct test *t) {
+    return (t->slow ? SLOW_LIMIT_S : QUICK_LIMIT_S) * patience;
 }
 
 static void reap_leftovers(int group) {
@@ -198,7 +267,7 @@ static int run_once(const struct test *t, char *why, size_t size) {
         die("fork failed");
     if (pid == 0)
         run_in_child(t, dir, fds[1]);
-    status = wait_case(pid, t->slow ? SLOW_LIMIT_S : QUICK_LIMIT_S, &late);
+    status = wait_case(pid, limit_s(t), &late);
     reap_leftovers(pid);
     n = sys_read(fds[0], why, size - 1);
     why[n > 0 ? n : 0] = 0;
@@ -208,8 +277,7 @@ static int run_once(const struct test *t, char *why, size_t size) {
     if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
         return SKIPPED;
     if (late)
-        snprintf(why + strlen(why), size - strlen(why), "no end after %d s",
-                 t->slow ? SLOW_LIMIT_S : QUICK_LIMIT_S);
+        snprintf(why + strlen(why), size - strlen(why), "no end after %d s", limit_s(t));
     else if (WIFSIGNALED(status))
         snprintf(why + strlen(why), size - strlen(why), "killed by signal %d", WTERMSIG(status));
     else if (status && !*why)
@@ -307,7 +375,8 @@ int main(int argc, char **argv) {
     self_argv = argv;
     if (argc > 2 && strcmp(argv[1], "--child") == 0)
         return child_main(argc - 2, argv + 2);
-    struct opts o = opts_start(argv, "alqtd:n:", "[-alt] [-d dir] [-n nonce] [name...]");
+    struct opts o = opts_start(
+        argv, "alqtd:n:p:x:", "[-alt] [-d dir] [-n nonce] [-p bug] [-x factor] [name...]");
     for (int c; (c = opt_next(&o)) != 0;) {
         run_slow |= c == 'a';
         list_only |= c == 'l';
@@ -316,6 +385,10 @@ int main(int argc, char **argv) {
             base = o.arg;
         if (c == 'n')
             nonce = o.arg;
+        if (c == 'p')
+            plant = o.arg;
+        if (c == 'x')
+            patience = atoi(o.arg) < 1 ? 1 : atoi(o.arg);
     }
     if (!is_there(self_path))
         self_path = argv[0];

@@ -36,6 +36,20 @@ static void tmpfs_mount(void) {
     FAILS(EINVAL, sys_umount2("m", 0));
 }
 
+/* A pipe has a name here, but no mount. */
+static void mount_of_a_pipe(void) {
+    char name[40];
+    int fds[2];
+
+    OK(sys_pipe2(fds, 0));
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", fds[0]);
+    FAILS(EINVAL, sys_mount(name, "f", 0, MS_BIND, 0));
+    FAILS(EINVAL, sys_mount("f", name, 0, MS_BIND, 0));
+    FAILS(EINVAL, sys_mount("none", name, "tmpfs", 0, 0));
+    OK(sys_close(fds[0]));
+    OK(sys_close(fds[1]));
+}
+
 static void mount_errors(void) {
     OK(sys_mkdirat(AT_FDCWD, "m", 0755));
     put_file("f", "x");
@@ -43,6 +57,7 @@ static void mount_errors(void) {
     FAILS(ENOENT, sys_mount("none", "none", "tmpfs", 0, 0));
     FAILS(ENOTDIR, sys_mount("none", "f", "tmpfs", 0, 0));
     FAILS(ENOENT, sys_umount2("none", 0));
+    mount_of_a_pipe();
     become_user(1000);
     FAILS(EPERM, sys_mount("none", "m", "tmpfs", 0, 0));
     FAILS(EPERM, sys_umount2("/", 0));

@@ -108,7 +108,8 @@ static int store_super(struct ext_fs *fs, u32 state) {
     s->free_blocks_count = load_relaxed(&fs->free_blocks);
     s->free_inodes_count = load_relaxed(&fs->free_inodes);
     s->wtime = time_now().tv_sec;
-    s->state = state | (s->state & EXT_STATE_ERROR) | (fs->failed ? EXT_STATE_ERROR : 0);
+    bool lost = fs->failed || load_relaxed(&fs->dev->write_failed);
+    s->state = state | (s->state & EXT_STATE_ERROR) | (lost ? EXT_STATE_ERROR : 0);
     s->feature_ro_compat |= s->rev_level ? EXT_RO_LARGE_FILE : 0;
     ext_bdirty(&b);
     ext_bput(&b);
@@ -116,7 +117,7 @@ static int store_super(struct ext_fs *fs, u32 state) {
 }
 
 static int flush(struct ext_fs *fs) {
-    int error = pagecache_sync(&fs->dev->mapping, 0, ~0ul);
+    int error = pagecache_write(&fs->dev->mapping, 0, ~0ul);
     int error2 = fs->dev->can_flush ? blk_flush(fs->dev) : 0;
     return error ? error : error2;
 }

@@ -4,8 +4,7 @@
  * One table names them. Most print what another room reports; only what no other room keeps is computed here:
  * the load averages, and the counts of tasks by state, which walk all tasks with family_lock held.
  *
- * The kernel is tickless and does not divide a hart's busy time between user and system; per-hart lines of
- * /proc/stat show busy time as user time, and the sum over tasks is in their own stat files.
+ * A hart's busy time in /proc/stat is what is not idle, and user time is what of it was not sampled as the kernel's.
  */
 #include "fs/proc/internal.h"
 
@@ -28,12 +27,8 @@ extern int threads_max;           // proc/fork.c, above this one
 static struct mutex names_lock = MUTEX_INIT(names_lock, RANK_SETTING, "system names");
 struct new_utsname system_names = {
     // nodename and domainname [names_lock], the rest [I]
-    .sysname = "Linux",
-    .nodename = "xv39",
-    .release = "6.12.0-xv39",
-    .version = "#1 SMP PREEMPT",
-    .machine = "riscv64",
-    .domainname = "(none)",
+    .sysname = "Linux",          .nodename = "xv39",   .release = "6.12.0-xv39",
+    .version = "#1 SMP PREEMPT", .machine = "riscv64", .domainname = "(none)",
 };
 
 void system_names_read(struct new_utsname *out) {
@@ -130,19 +125,23 @@ static void show_uptime(struct printer *p) {
     printer_printf(p, "%lu.%02lu %lu.%02lu\n", up / 100, up % 100, idle / 100, idle % 100);
 }
 
-static void show_cpu_line(struct printer *p, u64 busy, u64 idle) {
-    printer_printf(p, " %lu 0 0 %lu 0 0 0 0 0 0\n", busy / TICK_NS, idle / TICK_NS);
+static void show_cpu_line(struct printer *p, u64 all, u64 system, u64 idle) {
+    u64 busy = all > idle ? all - idle : 0;
+    system = min(system, busy);
+    printer_printf(p, " %lu 0 %lu %lu 0 0 0 0 0 0\n", (busy - system) / TICK_NS, system / TICK_NS,
+                   idle / TICK_NS);
 }
 
 static void show_stat(struct printer *p) {
-    u64 now = clock_ns(), idle = idle_total(), all = now * nr_harts, interrupts = 0, switches = 0;
+    u64 now = clock_ns(), system = 0, interrupts = 0, switches = 0;
     struct task_counts n = count_tasks();
+    for_each_hart (h)
+        system += READ_ONCE(runq_of(h)->system);
     printer_printf(p, "cpu ");
-    show_cpu_line(p, all > idle ? all - idle : 0, idle);
+    show_cpu_line(p, now * nr_harts, system, idle_total());
     for_each_hart (h) {
-        u64 hart_idle = sched_idle_ns(h);
         printer_printf(p, "cpu%u", h);
-        show_cpu_line(p, now > hart_idle ? now - hart_idle : 0, hart_idle);
+        show_cpu_line(p, now, READ_ONCE(runq_of(h)->system), sched_idle_ns(h));
         interrupts += timer_interrupts(h);
         switches += READ_ONCE(runq_of(h)->switches);
     }
@@ -242,6 +241,16 @@ static int set_overcommit(const char *text, size_t n) {
     if (parse_u64(text, &value) || value > 1)
         return -EINVAL;
     WRITE_ONCE(overcommit_memory, (int)value);
+    return 0;
+}
+
+// proc(5): what is dirty stays, so programs call sync(2) before.
+static int write_drop_caches(const char *text, size_t n) {
+    u64 what;
+    (void)n;
+    if (parse_u64(text, &what) || what == 0 || what > (DROP_PAGES | DROP_OBJECTS))
+        return -EINVAL;
+    caches_drop((u32)what);
     return 0;
 }
 
@@ -402,6 +411,7 @@ void system_files_init(void) {
         {"sys/kernel/random/uuid", 0444, show_uuid, NULL},
         {"sys/kernel/threads-max", 0444, show_threads_max, NULL},
         {"sys/kernel/version", 0444, show_build, NULL},
+        {"sys/vm/drop_caches", 0200, NULL, write_drop_caches},
         {"sys/vm/overcommit_memory", 0644, show_overcommit, set_overcommit},
         {"sys/vm/max_map_count", 0444, show_map_count, NULL},
         {"xv39/counters", 0444, show_counters, NULL},

@@ -29,9 +29,10 @@ struct task_info {
 // ---- collecting ----
 
 static void add_thread(struct task_info *i, struct task *t) {
-    u64 total = sched_task_runtime(t), system = min(READ_ONCE(t->stime), total);
-    i->time.system += system;
-    i->time.user += total - system;
+    struct cpu_times time;
+    task_times(t, &time);
+    i->time.system += time.system;
+    i->time.user += time.user;
     i->counts.minflt += READ_ONCE(t->minflt);
     i->counts.majflt += READ_ONCE(t->majflt);
     i->counts.nvcsw += READ_ONCE(t->nvcsw);

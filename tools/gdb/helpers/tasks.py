@@ -105,7 +105,7 @@ def task(pid=None):
     print("  memory    mm %#x, runs on that of mm %#x" % (int(t["mm"]), int(t["active_mm"])))
     print("  files     %#x   cwd and root %#x   credentials %#x" % (int(t["files"]), int(t["fs"]), int(t["cred"])))
     print("  time      %d ns on a hart, user %d, system %d; switches %d voluntary, %d not" %
-          (int(t["se"]["exec_sum"]), int(t["utime"]), int(t["stime"]), int(t["nvcsw"]), int(t["nivcsw"])))
+          (int(t["se"]["exec_sum"]), int(t["se"]["exec_sum"] - t["stime"]), int(t["stime"]), int(t["nvcsw"]), int(t["nivcsw"])))
     print("  kernel    stack %#x to %#x, preempt count %d, work %#x" %
           (int(t["kernel_stack"]), int(t["thread"]["kernel_sp"]), int(t["thread"]["preempt_count"]), int(t["thread"]["work"])))
     if int(t["mm"]):

@@ -247,6 +247,16 @@ static struct mount *mount_create(struct super *sb, struct dentry *root, u32 fla
     return m;
 }
 
+// => mount_mutex held
+static bool in_tree(const struct mount *m) { return m->point || m == root_mount; }
+
+// May something be mounted on p? What nobody comes to any more could not be unmounted either. => mount_mutex held
+static int mount_point_error(const struct path *p) {
+    if (dentry_unhashed(p->dentry))
+        return -ENOENT;
+    return in_tree(p->mount) ? 0 : -EINVAL;
+}
+
 // Put m on top of p, whose references it takes. => mount_mutex held
 static void mount_attach(struct mount *m, struct path *p) {
     mount_down(p);
@@ -371,11 +381,14 @@ int vfs_mount(const char *source, const char *target, const char *type, u64 flag
         error = m ? PTR_ERR(m) : -ENOMEM;
         goto unlock;
     }
-    if (inode_is_dir(dentry_inode(m->root)) != inode_is_dir(dentry_inode(p.dentry))) {
+    error = mount_point_error(&p);
+    if (inode_is_dir(dentry_inode(m->root)) != inode_is_dir(dentry_inode(p.dentry)))
+        error = -ENOTDIR;
+    if (error) {
         mutex_unlock(&mount_mutex);
         mount_put(m);
         path_put(&p);
-        return -ENOTDIR;
+        return error;
     }
     mount_attach(m, &p);
     mutex_unlock(&mount_mutex);
@@ -386,14 +399,27 @@ unlock:
     return error;
 }
 
-// => mount_mutex held, p has a reference to the mount
-static int mount_detach(struct mount *m, int flags, struct path *at) {
+// A mount on m, or NULL. => mount_mutex held
+static struct mount *mount_child(const struct mount *m) {
     struct mount *child;
-    if (m == root_mount)
-        return -EBUSY;
     list_for_each (child, &mounts, link)
         if (child->parent == m)
-            return -EBUSY;
+            return child;
+    return NULL;
+}
+
+// The next to detach of m and, with MNT_DETACH, those on it: one that has none on it. => mount_mutex held
+static struct mount *mount_leaf(struct mount *m, int flags) {
+    struct mount *child;
+    while (flags & MNT_DETACH && (child = mount_child(m)))
+        m = child;
+    return m;
+}
+
+// => mount_mutex held, p has a reference to the mount
+static int mount_detach(struct mount *m, int flags, struct path *at) {
+    if (mount_child(m))
+        return -EBUSY;
     spin_lock(&mount_lock);
     bool busy = ref_read(&m->ref) > 2 && !(flags & MNT_DETACH);
     if (!busy) {
@@ -410,8 +436,25 @@ static int mount_detach(struct mount *m, int flags, struct path *at) {
     return 0;
 }
 
+// Unmount p.mount, or what is to go before it, in *done. => p has a reference
+static int umount_one(const struct path *p, int flags, struct mount **done) {
+    struct path at;
+    mutex_lock(&mount_mutex);
+    *done = mount_leaf(p->mount, flags);
+    int error = -EINVAL;
+    if (p->dentry == p->mount->root && in_tree(p->mount))
+        error = p->mount == root_mount ? -EBUSY : mount_detach(*done, flags, &at);
+    mutex_unlock(&mount_mutex);
+    if (error)
+        return error;
+    path_put(&at);
+    mount_put(*done);  // the reference for being in the tree
+    return 0;
+}
+
 int vfs_umount(const char *target, int flags) {
-    struct path p, at;
+    struct path p;
+    struct mount *done;
     if (!capable())
         return -EPERM;
     if (flags & ~(MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW))
@@ -419,15 +462,9 @@ int vfs_umount(const char *target, int flags) {
     int error = path_lookup(AT_FDCWD, target, flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &p);
     if (error)
         return error;
-    mutex_lock(&mount_mutex);
-    error = p.dentry == p.mount->root && (p.mount->point || p.mount == root_mount)
-                ? mount_detach(p.mount, flags, &at)
-                : -EINVAL;
-    mutex_unlock(&mount_mutex);
-    if (error == 0) {
-        mount_put(p.mount);  // the one for being in the tree
-        path_put(&at);
-    }
+    do
+        error = umount_one(&p, flags, &done);
+    while (error == 0 && done != p.mount);
     path_put(&p);
     return error;
 }

@@ -235,6 +235,7 @@ void inode_touch(struct inode *i,
 // ---- mounts (fs/mount.c) ----
 int vfs_mount(const char *source, const char *target, const char *type, u64 flags,
               const char *options);
+// umount2(2). With MNT_DETACH what is mounted on it goes too, as on Linux
 int vfs_umount(const char *target, int flags);
 int vfs_mount_root(const char *device,
                    bool read_only);  // "/dev/vda": tries each type that needs a device

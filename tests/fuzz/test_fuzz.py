@@ -56,6 +56,28 @@ def test_D4_fuzz_in_little_memory(shell):
     m.poweroff()
 
 
+def test_D4_sandbox_has_no_way_out(shell):
+    """Calls that mount, or change what a path leads to, as root: all that is outside stays as it was."""
+    m = shell(smp=1, mem="256M")
+    outside = "mount; ls /; ls -l /bin"
+    before = m.check(outside)
+    fuzz(m, "-s 3 -n 12000 -c mount,umount2,chroot,chdir,fchdir,fchmodat,fchownat,mkdirat,unlinkat,renameat2,clone", 240)
+    assert m.check(outside) == before
+    nothing_left(m)
+    m.poweroff()
+
+
+def test_D4_epochs_without_a_call_are_a_failure(shell):
+    """A sandbox cannot be made in /proc; half of the epochs have theirs in /tmp."""
+    m = shell(smp=1, mem="256M")
+    output = m.check("cd /proc; fuzz -n 8000 -c getpid; test $? = 1")
+    assert re.search("epochs have ended before their first call", output)
+    assert re.search(r"(?m)^fuzz: \d+ calls \d+ FAILED$", output)
+    m.check("cd")
+    nothing_left(m)
+    m.poweroff()
+
+
 def calls_made(boot, options: str) -> dict[int, str]:
     """Number and text of each call of process 0's stream, as -v says it."""
     m = boot(smp=1, extra=["-icount", "shift=0"])

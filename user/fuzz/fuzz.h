@@ -56,13 +56,14 @@ enum {
 #define LOG_FD 900
 #define COVER_FD 901
 
-/* Makes the sandbox `dir` and goes into it as its root; as another user if not root. */
+/* Makes the sandbox `dir` and goes into it as its root; as another user if not root. Ends with
+ * NO_WORLD if it cannot. */
+enum { NO_WORLD = 99 };
 void world_enter(const char *dir, bool root);
 /* Does nothing; a handler of most signals. */
 void on_signal(int sig);
-/* Removes it, with what may be mounted in it. */
-void world_remove(const char *dir);
-void tree_remove(const char *path);
+/* Removes it, with what may be mounted in it. False: something is left. */
+bool world_remove(const char *dir);
 
 /* ---- calls (values.c, rules.c, perform.c) */
 struct deed {

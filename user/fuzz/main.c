@@ -5,7 +5,11 @@
  * Calls and arguments are made from abi/syscalls.def (values.c), and from what is known of a call
  * (rules.c). A runner for each process makes its stream epoch after epoch, each in a child
  * in a sandbox (world.c, perform.c), and watches it: a child that makes no call for a while is
- * killed, and one that cannot be killed is a failure. At the end init and a new shell must answer. */
+ * killed, and one that cannot be killed is a failure. So are sandboxes that cannot be removed, and
+ * many epochs that end before their first call. At the end init and a new shell must answer.
+ *
+ * The program runs from a copy that has no name: an epoch may change /proc/self/exe, whose mode and
+ * owner decide what the next run may do. */
 #include "user/fuzz/fuzz.h"
 #include "abi/prctl.h"
 #include "abi/termios.h"
@@ -26,6 +30,8 @@ static struct options {
 
 /* Of all runners. */
 static struct totals { uint64_t made, failed, died, hung, stuck; } * totals;
+
+#define MAX_BARREN 16 /* epochs without a call; then also at most a quarter of all */
 
 static int64_t deadline, patience = 2; /* seconds; a child that makes no call for so long hangs */
 static char base[64];
@@ -134,6 +140,18 @@ static bool watch(int process, int pid) {
     return true;
 }
 
+/* Single epochs may die early when memory is short. */
+static void count_barren(const struct epoch *e) {
+    static int barren, all;
+
+    all++;
+    barren += progress->made == 0;
+    if (barren < MAX_BARREN || barren < all / 4)
+        return;
+    warn("process %d: %d of %d epochs have ended before their first call", e->process, barren, all);
+    __atomic_fetch_add(&totals->stuck, 1, __ATOMIC_RELAXED);
+}
+
 static void run_epoch(struct epoch *e, const char *dir, bool root) {
     int pid;
 
@@ -151,6 +169,11 @@ static void run_epoch(struct epoch *e, const char *dir, bool root) {
         say_of(e->process, "it cannot be killed");
         __atomic_fetch_add(&totals->stuck, 1, __ATOMIC_RELAXED);
     }
+    if (!world_remove(dir)) {
+        warn("%s cannot be removed after the epoch of call %d.%lu", dir, e->process, e->number);
+        __atomic_fetch_add(&totals->stuck, 1, __ATOMIC_RELAXED);
+    }
+    count_barren(e);
     __atomic_fetch_add(&totals->made, progress->made, __ATOMIC_RELAXED);
     __atomic_fetch_add(&totals->failed, progress->failed, __ATOMIC_RELAXED);
 }
@@ -180,9 +203,7 @@ static void run_stream(int process) {
         if (opt.guided)
             guide_choose(&choice, seeds);
         snprintf(dir, sizeof(dir), "%s/%s%d", number % 2 ? "/tmp" : ".", base, process);
-        world_remove(dir); /* of an epoch that was broken off */
         run_epoch(&e, dir, number % 3 != 2);
-        world_remove(dir);
         if (opt.guided)
             guide_learn(seeds);
     }
@@ -319,12 +340,37 @@ static void read_options(char **argv) {
         deadline = seconds() + opt.seconds;
 }
 
+/* Goes on in a copy of the program. */
+static void run_copy(char **argv) {
+    char path[64], exe[64] = "";
+    long n = sys_readlinkat(AT_FDCWD, "/proc/self/exe", exe, sizeof(exe) - 1);
+    int from, to;
+
+    if (n < 0)
+        die("there is no /proc");
+    if (strcmp(exe + n - (n < 10 ? 0 : 10), " (deleted)") == 0)
+        return;
+    snprintf(path, sizeof(path), "/tmp/fuzz%d", getpid());
+    from = (int)sys_openat(AT_FDCWD, "/proc/self/exe", O_RDONLY | O_CLOEXEC, 0);
+    to = (int)sys_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL, 0755);
+    while (sys_sendfile(to, from, 0, 64 * PAGE) > 0)
+        ;
+    sys_close(to);
+    to = (int)sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    sys_unlinkat(AT_FDCWD, path, 0);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", to);
+    sys_execve(path, argv, environ);
+    die("no room for a copy in /tmp");
+}
+
 int main(int argc, char **argv) {
     bool ok;
     int status;
 
     (void)argc;
     tool_name("fuzz");
+    run_copy(argv);
+    sys_prctl(PR_SET_NAME, (uint64_t) "fuzz", 0, 0, 0);
     read_options(argv);
     printf("fuzz: seed %ld, %ld processes, %d calls an epoch\n", opt.seed, opt.processes, EPOCH);
     if (opt.guided && !guide_open())
@@ -352,7 +398,9 @@ int main(int argc, char **argv) {
         warn("init or the shell does not answer");
         ok = false;
     }
-    ok &= totals->stuck == 0;
+    if (totals->made == 0)
+        warn("no call was made");
+    ok &= totals->stuck == 0 && totals->made > 0;
     printf("fuzz: %ld calls %lu %s\n", opt.seed, totals->made, ok ? "ok" : "FAILED");
     return !ok;
 }

@@ -2,8 +2,8 @@
  * be made without those before it.
  *
  * A call that may wait is made under an interval timer. Calls that do not come back, or come back
- * twice, are made in a child (execve, rt_sigreturn) or give a child or thread something to do
- * (clone): a few calls of its own, then it ends. With -v each call is written to the log before it
+ * twice, are made in a child (execve, rt_sigreturn; also chroot, which would open a way out of the
+ * sandbox) or give a child or thread something to do (clone): a few calls of its own, then it ends. With -v each call is written to the log before it
  * is made. */
 #include "user/fuzz/fuzz.h"
 #include "abi/elf.h"
@@ -151,6 +151,8 @@ static long in_child(struct deed *d, struct random *r) {
     if (pid == 0) {
         if (strcmp(d->call->name, "execve") == 0)
             exec_child(d, r);
+        else if (strcmp(d->call->name, "chroot") == 0)
+            raw_syscall(d->call->number, d->arg[0]);
         else
             sigreturn_child(r);
         sys_exit_group(0);
@@ -159,7 +161,8 @@ static long in_child(struct deed *d, struct random *r) {
 }
 
 static bool runs_in_child(const char *call) {
-    return strcmp(call, "execve") == 0 || strcmp(call, "rt_sigreturn") == 0;
+    return strcmp(call, "execve") == 0 || strcmp(call, "rt_sigreturn") == 0 ||
+           strcmp(call, "chroot") == 0;
 }
 
 static long perform(struct deed *d, struct random *r) {

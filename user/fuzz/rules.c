@@ -173,6 +173,7 @@ const char *why_left_out(const char *call, int depth) {
         {"clone", 1, "children of children would be without end"},
         {"clone3", 1, "the same"},
         {"execve", 1, "perform.c does it in a child of its own"},
+        {"chroot", 1, "the same"},
         {"setsid", 1, "the child would outlive its epoch, which is killed by its session"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
@@ -245,7 +246,7 @@ void make_harmless(struct random *r, struct deed *d) {
         d->arg[1] = TTY_FD;
     if (strcmp(call, "prctl") == 0 && (int)d->arg[0] == PR_SET_CHILD_SUBREAPER)
         d->arg[1] = 0;                               /* orphans go to the runner, which ends them */
-    if (strcmp(call, "mount") == 0 && !one_in(r, 8)) /* world_remove knows where to look */
+    if (strcmp(call, "mount") == 0 && !one_in(r, 8)) /* the rest is needed */
         d->arg[1] = (long)strcpy(PAGE_AT(7), one_in(r, 8) ? "dir" : "mnt");
     if (strcmp(call, "rt_sigsuspend") == 0 || strcmp(call, "ppoll") == 0) /* the timer's signal */
         clear_bits((void *)d->arg[call[0] == 'r' ? 0 : 3], SIGMASK(SIGALRM));

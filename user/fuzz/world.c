@@ -1,9 +1,11 @@
 /* The sandbox: a directory with a file of each kind, which becomes the root of an epoch; memory of
  * each kind; descriptors of each kind at fixed numbers. /proc is mounted in it, devices that do no
- * harm are made in it. What an epoch does to it goes away with it. */
+ * harm are made in it. What an epoch does to it goes away with it: it is mounted on itself, so that
+ * to unmount it takes away all that was mounted in it, wherever that may be. */
 #include "user/fuzz/fuzz.h"
 #include "abi/mount.h"
 #include "abi/resource.h"
+#include "abi/stat.h"
 #include "abi/termios.h"
 
 static void make_file(const char *name, size_t size) {
@@ -131,13 +133,13 @@ void world_enter(const char *dir, bool root) {
     sys_close_range(TTY_FD + 1, KEPT_FD - 1, 0);
     sys_setsid();
     sys_mkdirat(AT_FDCWD, dir, 0777);
-    if (sys_chdir(dir) < 0)
-        exit(99);
+    if (sys_mount(dir, dir, 0, MS_BIND, 0) < 0 || sys_chdir(dir) < 0)
+        exit(NO_WORLD);
     sys_mkdirat(AT_FDCWD, "proc", 0777);
     sys_mount("proc", "proc", "proc", 0, 0);
     make_memory();
     if (sys_chroot(".") < 0)
-        exit(99);
+        exit(NO_WORLD);
     make_files();
     make_descriptors();
     limit(RLIMIT_FSIZE, 4 << 20);
@@ -168,16 +170,11 @@ static void remove_in(int parent, const char *name, int depth) {
     sys_unlinkat(parent, name, AT_REMOVEDIR);
 }
 
-void tree_remove(const char *path) { remove_in(AT_FDCWD, path, 0); }
+bool world_remove(const char *dir) {
+    struct abi_stat st;
 
-void world_remove(const char *dir) {
-    static const char *const mounts[] = {"mnt", "dir", "dir/sub", "proc", "new"};
-    char path[128];
-
-    for (size_t i = 0; i < ARRAY_LEN(mounts); i++) {
-        path_join(path, sizeof(path), dir, mounts[i]);
-        for (int n = 0; n < 64 && sys_umount2(path, 2) == 0; n++) /* MNT_DETACH */
-            ;
-    }
-    tree_remove(dir);
+    while (sys_umount2(dir, MNT_DETACH) == 0)
+        ;
+    remove_in(AT_FDCWD, dir, 0);
+    return sys_newfstatat(AT_FDCWD, dir, &st, AT_SYMLINK_NOFOLLOW) == -ENOENT;
 }

@@ -106,6 +106,26 @@ static void lazy_unmount(void) {
     OK(sys_close(fd));
 }
 
+/* What is mounted below goes too; and what nobody could unmount again is not mounted. */
+static void lazy_unmount_of_a_tree(void) {
+    mount_tmpfs("");
+    OK(sys_mkdirat(AT_FDCWD, "m/d", 0755));
+    OK(sys_mount("none", "m/d", "tmpfs", 0, 0));
+    OK(sys_mount("m", "m/d", 0, MS_BIND, 0));
+    FAILS(EBUSY, sys_umount2("m", 0));
+    OK(sys_chdir("m"));
+    OK(sys_umount2("../m", MNT_DETACH));
+    FAILS(EINVAL, sys_umount2("d", 0));
+    FAILS(EINVAL, sys_mount("none", "d", "tmpfs", 0, 0));
+}
+
+static void mount_on_removed(void) {
+    OK(sys_mkdirat(AT_FDCWD, "m", 0755));
+    OK(sys_chdir("m"));
+    OK(sys_unlinkat(AT_FDCWD, "../m", AT_REMOVEDIR));
+    FAILS(ENOENT, sys_mount("none", ".", "tmpfs", 0, 0));
+}
+
 /* ---- /proc and /dev */
 
 static void need(const char *path) {
@@ -393,6 +413,8 @@ const struct test system_tests[] = {
     {"F3_mount_errors", mount_errors, 0},
     {"F3_read_only_mount", read_only, 0},
     {"F3_lazy_unmount", lazy_unmount, 0},
+    {"F3_lazy_unmount_of_a_tree", lazy_unmount_of_a_tree, 0},
+    {"F3_mount_on_a_removed_directory", mount_on_removed, 0},
     {"F5_proc_files", proc_files, 0},
     {"F5_proc_links", proc_links, 0},
     {"F5_proc_is_consistent", proc_is_consistent, 0},

@@ -146,6 +146,7 @@ void task_unlink(struct task *t) {
     add_task_counts(&p->dead_counts, t);
     sigpending_flush(&t->pending);
     if (t == p->leader) {
+        pidfd_wake(p);
         sigpending_flush(&p->pending);
         sighand = p->sighand;
         p->sighand = NULL;
@@ -207,6 +208,7 @@ static void process_died(struct process *p, struct list *dead) {
         p->full_status = -1;
     check_orphaned(p, p->parent, p);
     give_away_children(p, dead);
+    pidfd_wake(p);
     if (p->parent && notify_parent_exit(p)) {
         task_unlink(leader);
         list_add_tail(&leader->thread_link, dead);

@@ -33,7 +33,7 @@
 
 #define CLONE_UNSUPPORTED                                                                          \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
-     CLONE_NEWNET | CLONE_PIDFD | CLONE_INTO_CGROUP)
+     CLONE_NEWNET)
 
 int threads_max = 65536;
 
@@ -45,6 +45,11 @@ static int check_flags(const struct clone_request *r) {
         return -EINVAL;
     if (f & CLONE_CLEAR_SIGHAND && f & CLONE_SIGHAND)
         return -EINVAL;
+    if (f & CLONE_PIDFD &&
+        (f & CLONE_THREAD || (f & CLONE_PARENT_SETTID && r->pidfd == r->parent_tid)))
+        return -EINVAL;
+    if (r->wanted_tid && !capable())
+        return -EPERM;
     if (f & CLONE_PARENT && current->process == init_process)
         return -EINVAL;
     return 0;
@@ -256,11 +261,9 @@ static struct task *prepare(const struct clone_request *r, int *error) {
     if (!t)
         return NULL;
     copy_attributes(t, r);
-    t->pid = pid_alloc();
-    if (!t->pid) {
-        *error = -EAGAIN;
+    t->pid = pid_alloc(r->wanted_tid, error);
+    if (!t->pid)
         goto put_task;
-    }
     if ((*error = copy_process(t, r->flags)) || (*error = copy_files(t, r->flags)))
         goto put_process;
     if ((*error = copy_fs(t, r->flags)))
@@ -302,6 +305,17 @@ static void wait_for_vfork(struct task *t) {
                         "vfork");
 }
 
+// CLONE_PIDFD: the number of a descriptor that the child does not inherit, or errno; 0 when none is wanted.
+static int give_pidfd(struct task *t, const struct clone_request *r) {
+    if (!(r->flags & CLONE_PIDFD))
+        return 0;
+    int fd = pidfd_install(t->pid, 0);
+    if (fd < 0 || put_user_u32(fd, r->pidfd) == 0)
+        return fd;
+    fd_close(fd);
+    return -EFAULT;
+}
+
 long do_clone(const struct clone_request *r) {
     int error = check_flags(r);
     if (error)
@@ -309,11 +323,13 @@ long do_clone(const struct clone_request *r) {
     struct task *t = prepare(r, &error);
     if (!t)
         return error;
-    int nr = t->pid->nr;
+    int nr = t->pid->nr, pidfd = give_pidfd(t, r);
     if (r->flags & CLONE_PARENT_SETTID)
         put_user_u32(nr, r->parent_tid);
-    error = commit(t, r);
+    error = pidfd < 0 ? pidfd : commit(t, r);
     if (error) {
+        if (r->flags & CLONE_PIDFD && pidfd >= 0)
+            fd_close(pidfd);
         discard(t, r->flags & CLONE_THREAD);
         return error;
     }

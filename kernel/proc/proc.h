@@ -44,6 +44,7 @@ struct pid {
     struct list group;       // [family] processes of the process group of this number
     struct list session;     // [family] processes of the session of this number
     struct tty *tty;         // [family] controlling terminal of the session of this number
+    struct waitq exit_wait;  // for the end of the process of this number: pidfds
 };
 
 // Credentials never change once a task has them: setuid() and friends install a new copy.
@@ -198,8 +199,10 @@ void task_put(struct task *t);
 void process_put(struct process *p);
 static inline void process_get(struct process *p) { ref_get(&p->ref); }
 
-// pids. => family_lock held for pid_find, pid_attach, pid_detach
-struct pid *pid_alloc(void);   // new number, reference 1; NULL: out of memory or of numbers
+// pids. => family_lock held for pid_find
+// A new number, `wanted` or, if that is 0, the next; reference 1. NULL: *error is -ENOMEM or -EAGAIN (no number is left),
+// or, for a wanted one, -EINVAL or -EEXIST.
+struct pid *pid_alloc(int wanted, int *error);
 struct pid *pid_find(int nr);  // borrows; NULL
 static inline void pid_get(struct pid *p) { ref_get(&p->ref); }
 void pid_put(struct pid *p);         // takes family_lock when last: => not held
@@ -209,6 +212,8 @@ struct pid *pid_next(
 u32 pids_in_use(void);
 struct task *task_lookup(int nr);        // takes the lock; returns a reference or NULL
 struct process *process_find(int tgid);  // => family_lock held; borrows
+// The process whose number it is, alive or a zombie, or NULL. => family_lock held; borrows
+struct process *pid_process(struct pid *p);
 static inline int task_tgid(const struct task *t) { return t->process ? t->process->pid->nr : 0; }
 
 // Parts of signals that lower rooms call; the rest is in proc/signal.h.

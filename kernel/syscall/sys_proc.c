@@ -26,6 +26,11 @@ long sys_clone(const u64 *a) {
         .tls = a[3],
         .child_tid = a[4],
     };
+    if (r.flags & CLONE_PIDFD) {  // its number goes to where CLONE_PARENT_SETTID puts the tid
+        if (a[0] & CLONE_DETACHED)
+            return -EINVAL;
+        r.pidfd = r.parent_tid;
+    }
     return do_clone(&r);
 }
 
@@ -45,16 +50,41 @@ static int clone_args_in(u64 user, u64 size, struct clone_args *args) {
     return copy_from_user(args, user, min(size, sizeof(*args)));
 }
 
+#define CLONE3_FLAGS                                                                               \
+    ((0xffffffff & ~(u64)(CSIGNAL | CLONE_DETACHED)) | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP)
+#define MAX_PID_LEVELS 32  // of nested namespaces, in Linux; here is one
+
+static int clone_args_check(const struct clone_args *c, u64 size) {
+    if (c->flags & ~CLONE3_FLAGS || c->exit_signal > _NSIG ||
+        (c->flags & (CLONE_THREAD | CLONE_PARENT) && c->exit_signal))
+        return -EINVAL;
+    if (!c->stack != !c->stack_size || !user_range_ok(c->stack, c->stack_size))
+        return -EINVAL;
+    if (!c->set_tid != !c->set_tid_size || c->set_tid_size > MAX_PID_LEVELS)
+        return -EINVAL;
+    if (!(c->flags & CLONE_INTO_CGROUP))
+        return 0;
+    // there are no control groups, so no descriptor can be of one
+    return c->cgroup > INT32_MAX || size < CLONE_ARGS_SIZE_VER2 ? -EINVAL : -EBADF;
+}
+
+// The number that the child is to have, or 0. One for each level of namespaces.
+static int wanted_tid(const struct clone_args *c, int *tid) {
+    *tid = 0;
+    if (!c->set_tid_size)
+        return 0;
+    if (c->set_tid_size > 1)
+        return -EINVAL;
+    if (get_user_u32((u32 *)tid, c->set_tid))
+        return -EFAULT;
+    return *tid < 1 ? -EINVAL : 0;
+}
+
 long sys_clone3(const u64 *a) {
     struct clone_args c;
-    int error = clone_args_in(a[0], a[1], &c);
-    if (error)
+    int tid, error = clone_args_in(a[0], a[1], &c);
+    if (error || (error = clone_args_check(&c, a[1])) || (error = wanted_tid(&c, &tid)))
         return error;
-    if (c.flags & (CSIGNAL | CLONE_DETACHED) || c.set_tid_size || c.exit_signal > _NSIG ||
-        !c.stack != !c.stack_size)
-        return -EINVAL;
-    if (c.flags & (CLONE_THREAD | CLONE_PARENT) && c.exit_signal)
-        return -EINVAL;
     struct clone_request r = {
         .flags = c.flags,
         .exit_signal = (int)c.exit_signal,
@@ -62,6 +92,8 @@ long sys_clone3(const u64 *a) {
         .tls = c.tls,
         .parent_tid = c.parent_tid,
         .child_tid = c.child_tid,
+        .pidfd = c.pidfd,
+        .wanted_tid = tid,
     };
     return do_clone(&r);
 }
@@ -119,6 +151,25 @@ static int waitid_status(const struct wait_request *w) {
     return WIFSIGNALED(w->status) ? WTERMSIG(w->status) : WEXITSTATUS(w->status);
 }
 
+// The child of a pidfd. One that is not to block says -EAGAIN in place of waiting.
+static long wait_pidfd(struct wait_request *w) {
+    struct fd_ref r = fd_get(w->id);
+    struct pid *pid = r.file ? pidfd_pid(r.file) : NULL;
+    long result = -EBADF;
+    if (pid) {
+        bool no_wait = READ_ONCE(r.file->flags) & O_NONBLOCK && !(w->options & WNOHANG);
+        w->which = P_PID;
+        w->id = pid->nr;  // names nobody else while the descriptor is open
+        if (no_wait)
+            w->options |= WNOHANG;
+        result = do_wait(w);
+        if (result == 0 && no_wait)
+            result = -EAGAIN;
+    }
+    fd_put(r);
+    return result;
+}
+
 long sys_waitid(const u64 *a) {
     int which = (int)a[0], id = (int)a[1], options = (int)a[3];
     struct rusage usage;
@@ -126,12 +177,12 @@ long sys_waitid(const u64 *a) {
                          __WCLONE | __WALL) ||
         !(options & (WEXITED | WSTOPPED | WCONTINUED)))
         return -EINVAL;
-    if (which < P_ALL || which > P_PGID || (which == P_PID && id <= 0) ||
-        (which == P_PGID && id < 0))
+    if (which < P_ALL || which > P_PIDFD || (which == P_PID && id <= 0) ||
+        (which >= P_PGID && id < 0))
         return -EINVAL;
     struct wait_request w = {
         .which = which, .id = id, .options = options, .usage = a[4] ? &usage : NULL};
-    long result = do_wait(&w);
+    long result = which == P_PIDFD ? wait_pidfd(&w) : do_wait(&w);
     if (result < 0)
         return result;
     struct siginfo info = {0};
@@ -151,6 +202,20 @@ long sys_xv6_wait(const u64 *a) {
     long result = do_wait(&w);
     if (result > 0 && a[0] && put_user_u32(w.full, a[0]))
         return -EFAULT;
+    return result;
+}
+
+/* ---- pidfds ---- */
+
+long sys_pidfd_open(const u64 *a) { return do_pidfd_open((int)a[0], (u32)a[1]); }
+
+long sys_pidfd_getfd(const u64 *a) {
+    if ((u32)a[2])
+        return -EINVAL;
+    struct fd_ref r = fd_get((int)a[0]);
+    struct pid *pid = r.file ? pidfd_pid(r.file) : NULL;
+    long result = pid ? do_pidfd_getfd(pid, (int)a[1]) : -EBADF;
+    fd_put(r);
     return result;
 }
 

@@ -127,7 +127,11 @@ long sys_sched_setaffinity(int pid, size_t size, const void *mask);
 long sys_sched_getaffinity(int pid, size_t size, void *mask);
 long sys_getcpu(unsigned *cpu, unsigned *node, void *unused);
 
+long sys_pidfd_open(int pid, unsigned flags);
+long sys_pidfd_getfd(int pidfd, int fd, unsigned flags);
+
 /* ---- signals */
+long sys_pidfd_send_signal(int pidfd, int sig, const struct siginfo *info, unsigned flags);
 long sys_kill(int pid, int sig);
 long sys_tkill(int tid, int sig);
 long sys_tgkill(int pid, int tid, int sig);

@@ -8,6 +8,7 @@
 #include "fs/proc/internal.h"
 
 #include "drivers/tty.h"
+#include "fs/anon.h"
 #include "mm/vm.h"
 #include "arch/hart.h"
 
@@ -452,10 +453,11 @@ ssize_t file_link_text(struct file *f, char *buf, size_t size) {
     struct inode *i = f->inode;
     if (f->path.dentry)
         return path_text(&f->path, buf, size);
-    const char *form = S_ISFIFO(i->mode)   ? "pipe:[%lu]"
-                       : S_ISSOCK(i->mode) ? "socket:[%lu]"
-                                           : "anon_inode:[%lu]";
-    size_t n = min((size_t)scnprintf(text, sizeof(text), form, i->ino), size);
+    const struct anon_kind *kind = anon_kind(f);
+    size_t n = kind ? scnprintf(text, sizeof(text), "anon_inode:[%s]", kind->name)
+                    : scnprintf(text, sizeof(text), "%s:[%lu]",
+                                S_ISFIFO(i->mode) ? "pipe" : "socket", i->ino);
+    n = min(n, size);
     memcpy(buf, text, n);
     return n;
 }
@@ -526,6 +528,24 @@ static ssize_t link_root(struct task *t, char *buf, size_t size) {
     return link_by(t, follow_root, buf, size);
 }
 
+// ---- descriptors ----
+
+static int show_fdinfo(struct printer *p, struct task *t, int fd) {
+    struct file *f = task_file_get(t, fd);
+    if (!f)
+        return -ENOENT;
+    const struct anon_kind *kind = anon_kind(f);
+    printer_printf(p, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%lu\n", READ_ONCE(f->pos),
+                   READ_ONCE(f->flags), mount_id(f->path.mount), f->inode->ino);
+    if (kind && kind->show_info)
+        kind->show_info(f, p);
+    file_put(f);
+    return 0;
+}
+
+const struct task_entry fdinfo_entry = {
+    .mode = S_IFREG | 0400, .private_ = true, .show_fd = show_fdinfo};
+
 // ---- the table ----
 
 #define FILE_ENTRY(name_, perm, show_)                                                             \
@@ -557,6 +577,11 @@ const struct task_entry task_entries[] = {
      .thread_too = true,
      .inode_ops = &fd_dir_inode_ops,
      .file_ops = &fd_dir_ops},
+    {.name = "fdinfo",
+     .mode = S_IFDIR | 0555,
+     .thread_too = true,
+     .inode_ops = &fdinfo_dir_inode_ops,
+     .file_ops = &fdinfo_dir_ops},
     {.name = "task",
      .mode = S_IFDIR | 0555,
      .inode_ops = &threads_inode_ops,

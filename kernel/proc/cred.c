@@ -77,6 +77,14 @@ u32 user_tasks(u32 uid) {
     return u ? u->tasks : 0;
 }
 
+bool user_too_many(void) {
+    u32 uid = current->cred->uid;
+    spin_lock(&family_lock);
+    bool many = user_tasks(uid) > current->process->limit[RLIMIT_NPROC].rlim_cur;
+    spin_unlock(&family_lock);
+    return uid && many;
+}
+
 /* ---- objects ---- */
 
 struct cred *cred_create(void) {
@@ -142,6 +150,9 @@ static int install_uids(u32 r, u32 e, u32 s) {
     c->euid = c->fsuid = e;
     c->suid = s;
     cred_install(c);
+    // Programs do not look whether setuid() failed, so it is exec that fails (execve(2), EAGAIN).
+    if (r != old && user_too_many())
+        atomic_or(&current->flags, TASK_TOO_MANY);
     return 0;
 }
 

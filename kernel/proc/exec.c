@@ -369,7 +369,7 @@ static void commit(struct exec *x, struct cred *cred) {
     current->altstack = (struct sigaltstack){0};
     current->restart = NULL;
     task_set_name(current, base_name(x->given_path));
-    atomic_and(&current->flags, ~(TASK_FORKED_NOEXEC | TASK_KTHREAD));
+    atomic_and(&current->flags, ~(TASK_FORKED_NOEXEC | TASK_KTHREAD | TASK_TOO_MANY));
     spin_lock(&family_lock);
     p->has_execed = true;
     trace_exec();
@@ -433,6 +433,8 @@ static int run(struct exec *x) {
 }
 
 int do_execve(int dirfd, const char *path, const struct exec_args *args) {
+    if (unlikely(current->flags & TASK_TOO_MANY) && user_too_many())
+        return -EAGAIN;
     struct exec *x = kzalloc(sizeof(*x));
     if (!x)
         return -ENOMEM;

@@ -29,6 +29,7 @@
 #include "mm/vm.h"
 #include "proc/life.h"
 #include "proc/signal.h"
+#include "time/posix.h"
 #include "trace/control.h"
 
 #define CLONE_UNSUPPORTED                                                                          \
@@ -248,6 +249,8 @@ static int commit(struct task *t, const struct clone_request *r) {
     if (!error && p != mine) {
         flags = irqlock_acquire(&p->siglock);
         task_link(t, p);
+        if (unlikely(p->limit[RLIMIT_CPU].rlim_cur != RLIM_INFINITY))
+            posix_limit_cpu(p);
         irqlock_release(&p->siglock, flags);
         adopt(p, r);
     }

@@ -106,6 +106,7 @@ u32 cred_setfsgid(u32 gid);
 void user_count(u32 uid,
                 int delta);  // tasks of a user, root's are not counted. => family_lock held
 u32 user_tasks(u32 uid);     // => family_lock held
+bool user_too_many(void);    // current's user has more tasks than RLIMIT_NPROC allows
 bool user_reserve(
     u32 uid);  // make a counter for uid; false: out of memory. => family_lock not held
 

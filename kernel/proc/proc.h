@@ -110,6 +110,7 @@ struct process {
     struct sighand *sighand;  // [I] after creation, but for exec
     struct timer real_timer;  // ITIMER_REAL
     u64 real_interval;        // ns [siglock]
+    struct timer cpu_limit;   // looks whether RLIMIT_CPU is reached [siglock]
     struct cpu_timers
         *cpu_timers;  // ITIMER_VIRTUAL and _PROF, time/posix.c; NULL until used [siglock]
     u32 nr_queued;    // signals in queues, for RLIMIT_SIGPENDING [siglock]
@@ -177,6 +178,7 @@ struct task {
 #define TASK_OOM_VICTIM 16u
 #define TASK_VFORKED 64u        // the parent waits in vfork() until we exec or exit
 #define TASK_NO_NEW_PRIVS 128u  // exec honours no set-uid bits
+#define TASK_TOO_MANY 256u      // became a user who has RLIMIT_NPROC tasks: exec looks again
 
 #define current ((struct task *)current_thread)
 static inline struct task *thread_task(struct thread *t) { return (struct task *)t; }

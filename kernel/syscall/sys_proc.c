@@ -13,6 +13,7 @@
 #include "proc/signal.h"
 #include "arch/hart.h"
 #include "syscall/syscall.h"
+#include "time/posix.h"
 
 /* ---- fork, exec, exit ---- */
 
@@ -301,6 +302,8 @@ static int exchange_limit(struct process *p, int which, const struct rlimit *new
     if (new_->rlim_max > old->rlim_max && !capable())
         return -EPERM;
     p->limit[which] = *new_;
+    if (which == RLIMIT_CPU)
+        posix_limit_cpu(p);
     return 0;
 }
 
@@ -450,7 +453,8 @@ static int lowest_nice(struct task *t, int *best) {
 static int change_nice(struct task *t, int *nice) {
     if (!may_schedule(t))
         return -EPERM;
-    if (*nice < t->se.nice && !capable())
+    u64 limit = t->process ? READ_ONCE(t->process->limit[RLIMIT_NICE].rlim_cur) : 0;
+    if (*nice < t->se.nice && (u64)(20 - *nice) > limit && !capable())
         return -EACCES;
     t->se.nice = *nice;
     return 0;

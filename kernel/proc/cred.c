@@ -108,6 +108,12 @@ struct cred *cred_copy(void) {
     return c;
 }
 
+// What the user of before could read or do to the task is no longer his: prctl(2), PR_SET_DUMPABLE and PR_SET_PDEATHSIG.
+static bool changes_power(const struct cred *c, const struct cred *old) {
+    return c->euid != old->euid || c->egid != old->egid || c->fsuid != old->fsuid ||
+           c->fsgid != old->fsgid;
+}
+
 // => a counter for c->uid was reserved if the real uid changes
 void cred_install(struct cred *c) {
     struct cred *old = current->cred;
@@ -119,6 +125,10 @@ void cred_install(struct cred *c) {
         user_count(old->uid, -1);
     }
     store_release(&current->cred, c);
+    if (changes_power(c, old)) {
+        WRITE_ONCE(current->process->dumpable, false);
+        current->process->parent_death_signal = 0;
+    }
     spin_unlock(&family_lock);
     cred_put(old);
 }

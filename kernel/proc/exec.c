@@ -369,7 +369,10 @@ static void commit(struct exec *x, struct cred *cred) {
     current->altstack = (struct sigaltstack){0};
     current->restart = NULL;
     task_set_name(current, base_name(x->given_path));
-    atomic_and(&current->flags, ~(TASK_FORKED_NOEXEC | TASK_KTHREAD | TASK_TOO_MANY));
+    atomic_and(&current->flags,
+               ~(TASK_FORKED_NOEXEC | TASK_KTHREAD | TASK_TOO_MANY | TASK_KEEP_CAPS));
+    const struct cred *c = current->cred;
+    WRITE_ONCE(p->dumpable, c->uid == c->euid && c->gid == c->egid);
     spin_lock(&family_lock);
     p->has_execed = true;
     trace_exec();

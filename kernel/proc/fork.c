@@ -71,6 +71,7 @@ struct process *process_create(struct sighand *s) {
     waitq_init(&p->child_wait);
     p->sighand = s;
     p->start_time = clock_ns();
+    p->dumpable = true;
     return p;
 }
 
@@ -153,6 +154,7 @@ static int copy_process(struct task *t, u64 flags) {
     }
     memcpy(p->limit, mine->limit, sizeof(p->limit));
     p->oom_score_adj = READ_ONCE(mine->oom_score_adj);
+    p->dumpable = READ_ONCE(mine->dumpable);
     p->leader = t;
     pid_get(t->pid);
     p->pid = t->pid;
@@ -193,7 +195,7 @@ static void copy_attributes(struct task *t, const struct clone_request *r) {
     t->personality = current->personality;
     t->timer_slack = current->timer_slack;
     t->start_time = clock_ns();
-    t->flags = TASK_FORKED_NOEXEC | (current->flags & TASK_NO_NEW_PRIVS) |
+    t->flags = TASK_FORKED_NOEXEC | (current->flags & (TASK_NO_NEW_PRIVS | TASK_KEEP_CAPS)) |
                (f & CLONE_VFORK ? TASK_VFORKED : 0);
     t->clear_child_tid = f & CLONE_CHILD_CLEARTID ? (u32 *)r->child_tid : NULL;
     t->restart_arg[0] = f & CLONE_CHILD_SETTID ? r->child_tid : 0;

@@ -84,6 +84,7 @@ struct process {
     struct list pgrp_link, session_link;
     bool has_execed;  // setpgid() by the parent is over
     bool child_subreaper;
+    bool dumpable;            // [a] its user may look inside: PR_SET_DUMPABLE
     s32 oom_score_adj;        // [a] -1000 … 1000, as the program set it
     int parent_death_signal;  // sent to us when the parent ends; 0 none
     int exit_signal;          // sent to the parent at exit; 0 none
@@ -178,6 +179,7 @@ struct task {
 #define TASK_OOM_VICTIM 16u
 #define TASK_VFORKED 64u        // the parent waits in vfork() until we exec or exit
 #define TASK_NO_NEW_PRIVS 128u  // exec honours no set-uid bits
+#define TASK_KEEP_CAPS 512u     // PR_SET_KEEPCAPS, until exec
 #define TASK_TOO_MANY 256u      // became a user who has RLIMIT_NPROC tasks: exec looks again
 
 #define current ((struct task *)current_thread)

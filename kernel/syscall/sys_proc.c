@@ -3,7 +3,6 @@
  * Decoders only; family_lock is taken to look at relations. May sleep.
  */
 #include "abi/errno.h"
-#include "abi/prctl.h"
 #include "abi/resource.h"
 #include "abi/wait.h"
 #include "fs/file.h"
@@ -474,78 +473,4 @@ long sys_setpriority(const u64 *a) {
     int error = for_each_named((int)a[0], (int)a[1], change_nice, &nice);
     spin_unlock(&family_lock);
     return error;
-}
-
-/* ---- prctl, personality ---- */
-
-long sys_personality(const u64 *a) {
-    u32 old = current->personality;
-    if ((u32)a[0] != 0xffffffffu)
-        current->personality = (u32)a[0];
-    return old;
-}
-
-static long set_name(u64 user) {
-    char name[TASK_NAME];
-    ssize_t n = copy_string_from_user(name, user, sizeof(name));
-    if (n == -ENAMETOOLONG && copy_from_user(name, user, sizeof(name)))
-        n = -EFAULT;
-    if (n == -EFAULT)
-        return n;
-    name[TASK_NAME - 1] = 0;
-    task_set_name(current, name);
-    return 0;
-}
-
-static long set_parent_death_signal(u64 sig) {
-    if (sig > _NSIG)
-        return -EINVAL;
-    current->process->parent_death_signal = (int)sig;
-    return 0;
-}
-
-#define LAST_CAPABILITY 40
-
-long sys_prctl(const u64 *a) {
-    struct process *p = current->process;
-    switch ((int)a[0]) {
-    case PR_SET_NAME:
-        return set_name(a[1]);
-    case PR_GET_NAME:
-        return copy_to_user(a[1], current->name, TASK_NAME);
-    case PR_SET_PDEATHSIG:
-        return set_parent_death_signal(a[1]);
-    case PR_GET_PDEATHSIG:
-        return put_user_u32(p->parent_death_signal, a[1]);
-    case PR_SET_CHILD_SUBREAPER:
-        p->child_subreaper = a[1];
-        return 0;
-    case PR_GET_CHILD_SUBREAPER:
-        return put_user_u32(p->child_subreaper, a[1]);
-    case PR_SET_NO_NEW_PRIVS:
-        if (a[1] != 1 || a[2] || a[3] || a[4])
-            return -EINVAL;
-        atomic_or(&current->flags, TASK_NO_NEW_PRIVS);
-        return 0;
-    case PR_GET_NO_NEW_PRIVS:
-        return current->flags & TASK_NO_NEW_PRIVS ? 1 : 0;
-    case PR_SET_TIMERSLACK:
-        current->timer_slack = (s64)a[1] > 0 ? a[1] : 50 * NSEC_PER_USEC;
-        return 0;
-    case PR_GET_TIMERSLACK:
-        return current->timer_slack;
-    case PR_GET_TID_ADDRESS:
-        return put_user_u64((u64)current->clear_child_tid, a[1]);
-    case PR_CAPBSET_READ:
-        return a[1] <= LAST_CAPABILITY ? 1 : -EINVAL;
-    case PR_GET_DUMPABLE:
-        return 1;
-    case PR_GET_KEEPCAPS:
-    case PR_GET_SECCOMP:
-    case PR_GET_SECUREBITS:
-    case PR_GET_THP_DISABLE:
-        return 0;  // the facility is off for every task
-    default:
-        return -EINVAL;
-    }
 }

@@ -42,8 +42,9 @@ bool task_may_look(struct task *t) {
         return true;
     spin_lock(&family_lock);
     const struct cred *it = cred_of(t);
-    bool same = it && me->fsuid == it->uid && me->fsuid == it->euid && me->fsuid == it->suid &&
-                me->fsgid == it->gid && me->fsgid == it->egid && me->fsgid == it->sgid;
+    bool same = it && t->process && READ_ONCE(t->process->dumpable) && me->fsuid == it->uid &&
+                me->fsuid == it->euid && me->fsuid == it->suid && me->fsgid == it->gid &&
+                me->fsgid == it->egid && me->fsgid == it->sgid;
     spin_unlock(&family_lock);
     return same;
 }
@@ -101,8 +102,9 @@ int task_next_fd(struct task *t, int from) {
 // ---- making nodes ----
 
 static void node_owner(struct inode *inode, struct task *t) {
+    bool shown = S_ISDIR(inode->mode) || (t->process && READ_ONCE(t->process->dumpable));
     spin_lock(&family_lock);
-    const struct cred *c = cred_of(t);
+    const struct cred *c = shown ? cred_of(t) : NULL;
     inode->uid = c ? c->euid : 0;
     inode->gid = c ? c->egid : 0;
     spin_unlock(&family_lock);

@@ -181,6 +181,7 @@ long sys_sethostname(const char *name, size_t size);
 long sys_sysinfo(struct sysinfo *info);
 long sys_reboot(int magic1, int magic2, unsigned op, const char *arg);
 long sys_getrandom(void *buf, size_t size, unsigned flags);
+long sys_membarrier(int cmd, unsigned flags, int cpu);
 long sys_riscv_hwprobe(void *pairs, size_t count, size_t cpu_size, void *cpus, unsigned flags);
 
 /* ---- xv39's own */

@@ -34,6 +34,7 @@
 #include "mm/uaccess.h"
 #include "mm/vm.h"
 #include "proc/signal.h"
+#include "proc/timers.h"
 #include "trace/control.h"
 
 #define MAX_STRING KIB(128)  // one argument
@@ -365,6 +366,7 @@ static void commit(struct exec *x, struct cred *cred) {
     files_close_on_exec();
     if (cred)
         cred_install(cred);
+    timers_exit(p);
     sighand_reset(p->sighand, false);
     current->altstack = (struct sigaltstack){0};
     current->restart = NULL;

@@ -32,6 +32,7 @@
 #include "mm/vm.h"
 #include "proc/life.h"
 #include "proc/signal.h"
+#include "proc/timers.h"
 #include "time/posix.h"
 #include "trace/trace.h"
 
@@ -299,8 +300,10 @@ void do_exit(int status) {
     bool last = begin_exit(p, status);
     if (last && p == init_process)
         panic("init is gone, wait status %#x", p->group_exit ? p->group_code : status);
-    if (last)
+    if (last) {
         posix_exit(p);
+        timers_exit(p);
+    }
     exit_memory();
     vfork_release();
     exit_files();

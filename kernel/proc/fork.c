@@ -63,6 +63,7 @@ struct process *process_create(struct sighand *s) {
     ref_init(&p->ref);
     list_init(&p->threads);
     list_init(&p->children);
+    list_init(&p->timers);
     list_init(&p->sibling);
     list_init(&p->pgrp_link);
     list_init(&p->session_link);

@@ -113,8 +113,10 @@ struct process {
     u64 real_interval;        // ns [siglock]
     struct timer cpu_limit;   // looks whether RLIMIT_CPU is reached [siglock]
     struct cpu_timers
-        *cpu_timers;  // ITIMER_VIRTUAL and _PROF, time/posix.c; NULL until used [siglock]
-    u32 nr_queued;    // signals in queues, for RLIMIT_SIGPENDING [siglock]
+        *cpu_timers;     // ITIMER_VIRTUAL and _PROF, time/posix.c; NULL until used [siglock]
+    struct list timers;  // of timer_create(), proc/timers.c [siglock]
+    int next_timer;      // number that the next of them gets [siglock]
+    u32 nr_queued;       // signals in queues, and timers, for RLIMIT_SIGPENDING [siglock]
     struct rlimit limit[RLIM_NLIMITS];  // [siglock] to write
     u64 start_time;                     // [I] ns since boot
     struct pid *pid;                    // [I] of the leader, holds a reference

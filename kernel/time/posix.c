@@ -82,9 +82,11 @@ static u64 cpu_time_locked(const struct process *p, bool user_only) {
     return sum;
 }
 
+u64 posix_cpu_time_locked(const struct process *p) { return cpu_time_locked(p, false); }
+
 static u64 cpu_time(struct process *p) {
     u64 flags = irqlock_acquire(&p->siglock);
-    u64 sum = cpu_time_locked(p, false);
+    u64 sum = posix_cpu_time_locked(p);
     irqlock_release(&p->siglock, flags);
     return sum;
 }
@@ -360,7 +362,7 @@ static void limit_fired(struct timer *t) {
     struct process *p = container_of(t, struct process, cpu_limit);
     u64 flags = irqlock_acquire(&p->siglock);
     struct rlimit *l = &p->limit[RLIMIT_CPU];
-    u64 used = cpu_time_locked(p, false);
+    u64 used = posix_cpu_time_locked(p);
     int sig = 0;
     if (used >= limit_ns(l->rlim_max)) {
         sig = SIGKILL;
@@ -378,7 +380,7 @@ static void limit_fired(struct timer *t) {
 void posix_limit_cpu(struct process *p) {
     p->cpu_limit.fn = limit_fired;
     timer_cancel(&p->cpu_limit);
-    watch_limit(p, cpu_time_locked(p, false));
+    watch_limit(p, posix_cpu_time_locked(p));
 }
 
 void posix_exit(struct process *p) {

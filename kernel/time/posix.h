@@ -22,6 +22,9 @@ struct timeval ns_to_timeval(u64 ns);
 // now + ns without wrapping: a deadline.
 u64 deadline_after(u64 ns);
 
+// CPU time of all threads of a process, ns. => siglock held
+u64 posix_cpu_time_locked(const struct process *p);
+
 struct posix_itimer {
     u64 value, interval;  // ns; value: until the next signal, 0: off
 };

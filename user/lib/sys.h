@@ -158,6 +158,12 @@ long sys_settimeofday(const struct timeval *time, const struct timezone *zone);
 long sys_times(struct tms *times);
 long sys_getitimer(int which, struct itimerval *value);
 long sys_setitimer(int which, const struct itimerval *new, struct itimerval *old);
+struct sigevent;
+long sys_timer_create(int clock, const struct sigevent *event, int *id);
+long sys_timer_settime(int id, int flags, const struct itimerspec *new, struct itimerspec *old);
+long sys_timer_gettime(int id, struct itimerspec *value);
+long sys_timer_getoverrun(int id);
+long sys_timer_delete(int id);
 long sys_futex(uint32_t *word, int op, uint32_t value, const void *timeout, uint32_t *word2,
                uint32_t value3);
 long sys_pselect6(int count, void *in, void *out, void *except, struct timespec *timeout,

@@ -22,7 +22,7 @@ struct test {
 extern const struct test call_tests[], exec_tests[], task_tests[], signal_tests[], time_tests[],
     memory_tests[];
 extern const struct test clone_tests[], pidfd_tests[], wait_tests[], limit_tests[], prctl_tests[],
-    thread_tests[], timer_tests[];
+    taskfile_tests[], thread_tests[], timer_tests[];
 extern const struct test pipe_tests[], file_tests[], name_tests[], system_tests[];
 
 void fail_at(const char *where, const char *fmt, ...)

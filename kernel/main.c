@@ -79,6 +79,7 @@ static void init_rooms(void) {
     pipe_init();
     futex_init();
     signal_init();
+    pidfd_init();
     deliver_init();
     oom_init();
     planted_init();

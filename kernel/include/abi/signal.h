@@ -117,6 +117,24 @@ _Static_assert(sizeof(struct siginfo) == 128, "siginfo_t is 128 bytes");
 #define SI_SIGIO (-5)
 #define SI_TKILL (-6)
 
+/* struct sigevent, 64 bytes: what timer_create(2) is to do. */
+#define SIGEV_SIGNAL 0
+#define SIGEV_NONE 1
+#define SIGEV_THREAD 2
+#define SIGEV_THREAD_ID 4
+
+struct sigevent {
+    union sigval sigev_value;
+    int32_t sigev_signo;
+    int32_t sigev_notify;
+    union {
+        int32_t sigev_tid; /* SIGEV_THREAD_ID */
+        uint32_t __pad[12];
+    };
+};
+
+_Static_assert(sizeof(struct sigevent) == 64, "struct sigevent is 64 bytes");
+
 #define ILL_ILLOPC 1
 #define ILL_ILLOPN 2
 #define ILL_ILLADR 3

@@ -106,8 +106,6 @@ void tlb_shootdown(struct mm *mm, va_t start, va_t end, bool tables);
 void tlb_load(struct mm *mm);    // this hart runs tasks of mm from now on. => interrupts off
 void tlb_lazy(struct mm *mm);    // … keeps mm loaded, but only for the kernel. => interrupts off
 void tlb_unload(struct mm *mm);  // satp holds another one now. => interrupts off
-// An executable page is about to be mapped: no hart may fetch what it remembers of the frame's past.
-void tlb_new_code(struct mm *mm);
 void tlb_init(void);
 
 // ---- fault.c: for uaccess.c ---- Write within one page if a private copy or a writable page is

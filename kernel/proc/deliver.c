@@ -7,9 +7,9 @@
  *
  *      higher addresses     … the interrupted stack …
  *                           ucontext: altstack, old mask, registers, FP registers, end-of-extensions record
- *      a1 = sp = frame →    siginfo (128 bytes), a2 → ucontext;   ra → return trampoline in the signal page
+ *      a1 = sp = frame →    siginfo (128 bytes), a2 → ucontext;   ra → __vdso_rt_sigreturn
  *
- * The handler returns into the signal page, one page of `li a7, rt_sigreturn; ecall` mapped at SIGPAGE in every program.
+ * The handler returns into the vDSO, which makes the system call rt_sigreturn: do_sigreturn() reads the frame back.
  *
  * An interrupted system call has left -ERESTART… in a0. Whether it is begun again (a0 from orig_a0, pc back on the
  * ecall) or ends with -EINTR is decided with the first signal that has a handler, or when none has.
@@ -32,50 +32,14 @@
 #include "arch/csr.h"
 #include "arch/upcall.h"
 #include "lib/string.h"
-#include "mm/pagecache.h"
 #include "mm/uaccess.h"
 #include "mm/vm.h"
 #include "proc/life.h"
 #include "proc/signal.h"
 #include "trace/trace.h"
+#include "vdso/vdso.h"
 
 #define NOT_A_SYSCALL (~0ul)  // in tf->cause: nothing is left to be restarted
-
-/* ---- the signal page ---- */
-
-static struct page *sigpage;
-
-static struct page *sigpage_fault(struct vma *v, va_t addr, enum access access) {
-    (void)v, (void)addr;
-    if (access == ACCESS_WRITE)
-        return ERR_PTR(-EFAULT);
-    page_get(sigpage);
-    return sigpage;
-}
-static const struct vma_ops sigpage_ops = {.name = "[sigpage]", .fault = sigpage_fault};
-
-void deliver_init(void) {
-    static const u32 code[] = {
-        0x08b00893,  // li a7, 139 (rt_sigreturn)
-        0x00000073,  // ecall
-    };
-    sigpage = page_alloc(0, ALLOC_ZERO);
-    assert(sigpage);
-    memcpy(page_va(sigpage), code, sizeof(code));
-    __asm__ volatile("fence.i" : : : "memory");
-}
-
-int sigpage_map(struct mm *mm) {
-    struct vma_request r = {.addr = SIGPAGE,
-                            .length = PAGE_SIZE,
-                            .flags = VM_READ | VM_EXEC,
-                            .fixed = true,
-                            .ops = &sigpage_ops};
-    write_lock(&mm->lock);
-    long addr = vma_map(mm, &r);
-    write_unlock(&mm->lock);
-    return addr < 0 ? addr : 0;
-}
 
 /* ---- frames ---- */
 
@@ -140,7 +104,7 @@ static int push_frame(struct trapframe *tf, const struct sigaction *action,
     if (current->altstack.ss_flags & (s32)SS_AUTODISARM)
         current->altstack = (struct sigaltstack){0};
     tf->pc = (u64)action->sa_handler;
-    tf->ra = SIGPAGE;
+    tf->ra = vdso_address(__vdso_rt_sigreturn);
     tf->sp = frame;
     tf->a0 = info->si_signo;
     tf->a1 = frame;

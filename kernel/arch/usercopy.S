@@ -64,12 +64,12 @@ usercopy_out:
     bgeu a2, t5, 1b
 2:  li t5, 8
     bltu a2, t5, 5f
-    may_fault 5f, ld t0, 0(a1)
+9:  may_fault 5f, ld t0, 0(a1)
     may_fault 5f, sd t0, 0(a0)
     addi a0, a0, 8
     addi a1, a1, 8
     addi a2, a2, -8
-    j 2b
+    bgeu a2, t5, 9b
 
 3:  xor t0, a0, a1              /* not both aligned: can they be together? */
     andi t0, t0, 7

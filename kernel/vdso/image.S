@@ -63,11 +63,18 @@ symbols:
     symbol flush_icache
 symbols_end:
 
-/* 11 buckets, 7 symbols. Each has a bucket of its own: ELF hashes modulo 11 are, in their order, 1, 8, 3, 5, 7, 2. */
-hash:
-    .4byte 11, 7
-    .4byte 0, 1, 6, 3, 0, 4, 0, 5, 2, 0, 0
-    .4byte 0, 0, 0, 0, 0, 0, 0
+/* Two ways to find a symbol, each a single list: for so few, more buckets are not faster. */
+hash:                                   /* 1 bucket, 7 symbols; the first, and who follows whom */
+    .4byte 1, 7
+    .4byte 1
+    .4byte 0, 2, 3, 4, 5, 6, 0
+    .balign 8
+gnu_hash:                               /* 1 bucket that begins with symbol 1; 1 word that lets all names pass, shift 0 */
+    .4byte 1, 1, 1, 0
+    .8byte -1
+    .4byte 1
+    .4byte 0x216db9a6, 0xb01bca00, 0x6e43a318      /* hashes of the names, the last bit set in the last */
+    .4byte 0x68308f52, 0x6562b026, 0x9ac7153d
 
 versions:                               /* every symbol has the second one */
     .2byte 0, 2, 2, 2, 2, 2, 2
@@ -84,6 +91,7 @@ definitions:                            /* the file itself, then LINUX_4.15; eac
 dynamic:
     .8byte 14, name_file - strings              /* SONAME */
     .8byte 4, hash - vdso_image                 /* HASH */
+    .8byte 0x6ffffef5, gnu_hash - vdso_image    /* GNU_HASH */
     .8byte 5, strings - vdso_image              /* STRTAB */
     .8byte 10, strings_end - strings            /* STRSZ */
     .8byte 6, symbols - vdso_image              /* SYMTAB */

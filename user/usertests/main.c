@@ -19,7 +19,7 @@
 
 static const struct test *const tables[] = {call_tests, exec_tests,   task_tests, signal_tests,
                                             time_tests, memory_tests, pipe_tests, file_tests,
-                                            name_tests, system_tests};
+                                            name_tests, system_tests, vdso_tests};
 
 static bool run_slow, list_only, tap;
 static const char *base = "/tmp", *nonce;

@@ -21,7 +21,7 @@ struct test {
 /* One table for each file, ended by a null name. */
 extern const struct test call_tests[], exec_tests[], task_tests[], signal_tests[], time_tests[],
     memory_tests[];
-extern const struct test pipe_tests[], file_tests[], name_tests[], system_tests[];
+extern const struct test pipe_tests[], file_tests[], name_tests[], system_tests[], vdso_tests[];
 
 void fail_at(const char *where, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), noreturn));

@@ -49,6 +49,7 @@ void tables_unlock(struct page *a, struct page *b);
 // The entry that a page gets in v: `write` only when the page is exclusively v's, or shared and
 // dirty.
 pte_t pte_for(const struct vma *v, const struct page *p, bool write);
+u64 pte_flags(const struct vma *v, bool write);  // all of it but the page
 u64 *rss_counter(struct vma *v, const struct page *p);
 
 // Pages on their way out: they are freed after the translations are forgotten.

@@ -446,6 +446,8 @@ int signal_kill(int pid, int sig) {
     if (pid == INT32_MIN)  // no group has the number -INT32_MIN: that is no int
         return -ESRCH;
     siginfo_user(&info, sig, SI_USER);
+    if (pid == info.si_pid)  // itself: allowed, and still there when it is sent
+        return sig ? signal_send_process(current->process, &info) : 0;
     spin_lock(&family_lock);
     int error;
     if (pid > 0) {

@@ -113,7 +113,7 @@ static bool map_run(struct vma *v, struct page *table, va_t start, struct page *
     if (mapped)
         atomic_add_relaxed(
             v->mapping->flags & MAPPING_PINNED ? &v->mm->rss_shmem : &v->mm->rss_file, mapped);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; mapped < n && i < n; i++)
         if (pages[i])
             page_put(pages[i]);
     return done;
@@ -123,17 +123,17 @@ static bool map_run(struct vma *v, struct page *table, va_t start, struct page *
 // with the table locked). False: addr's page is absent.
 static bool map_around(struct vma *v, struct page *table, va_t addr) {
     struct page *pages[AROUND];
-    const pte_t *slot = table_slot(table, addr);
     va_t low = align_down(addr, AROUND * PAGE_SIZE), high = low + AROUND * PAGE_SIZE;
-    u64 before = 0, n = 1;
 
     low = max(low, v->start);
     high = min(high, v->end);
-    while (before < (addr - low) >> PAGE_SHIFT && !READ_ONCE(*(slot - before - 1)))
-        before++;
-    while (n < (high - addr) >> PAGE_SHIFT && !READ_ONCE(slot[n]))
-        n++;
-    u64 pgoff = vma_pgoff(v, addr);
+    const pte_t *slot = table_slot(table, addr), *first = slot - ((addr - low) >> PAGE_SHIFT);
+    const pte_t *from = slot, *to = slot + 1, *end = slot + ((high - addr) >> PAGE_SHIFT);
+    while (from > first && !READ_ONCE(from[-1]))
+        from--;
+    while (to < end && !READ_ONCE(*to))
+        to++;
+    u64 pgoff = vma_pgoff(v, addr), before = slot - from, n = to - slot;
     size_t got = pagecache_find_run(v->mapping, pgoff - before, before + n, pages);
     if (got <= before) {  // one before addr is absent: begin at addr
         while (got > 0)

@@ -80,7 +80,7 @@ static void init_rooms(void) {
     futex_init();
     signal_init();
     pidfd_init();
-    deliver_init();
+    vdso_init();
     oom_init();
     planted_init();
     kcov_init();

@@ -145,6 +145,9 @@ int vm_prepare_mmap(struct vma_request *r, va_t addr, size_t length, int prot, i
 // Read or write another address space (/proc/pid/mem, ptrace, argv of ps). Bytes done, or -EIO/-EFAULT when none.
 ssize_t mm_access(struct mm *mm, va_t addr, void *buf, size_t n, bool write);
 
+// Code was written, or an executable page is about to be mapped: no hart runs what it remembers of the frame's past.
+void tlb_new_code(struct mm *mm);
+
 // The physical page behind a user address of current's mm, with a reference, faulting it in; ERR_PTR. For futexes.
 struct page *vm_page_of(struct mm *mm, va_t addr, bool write);
 

@@ -273,7 +273,7 @@ int exec_make_stack(struct exec *x, const u64 *auxv, u32 n) {
     if (error)
         return error;
     mm->stack_top = align_down(base - x->vector.length, 16);
-    if ((error = map_stack(mm, STACK_TOP - mm->stack_top)) || (error = sigpage_map(mm)) ||
+    if ((error = map_stack(mm, STACK_TOP - mm->stack_top)) || (error = vdso_map(mm)) ||
         (error = chain_write(&x->vector, mm, mm->stack_top)) ||
         (error = chain_write(&x->strings, mm, base)))
         return error;

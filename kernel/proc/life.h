@@ -116,12 +116,13 @@ int do_getpgid(int pid);
 int do_getsid(int pid);
 
 // ---- deliver.c ----
-#define SIGPAGE (USER_TOP - PAGE_SIZE)  // user address of the page that holds the return trampoline
-#define STACK_TOP (USER_TOP - 16 * PAGE_SIZE)  // above it nothing but that page
-void deliver_init(void);
-struct mm;
-int sigpage_map(struct mm *mm);  // exec: 0 or errno
 long do_sigreturn(void);
+
+// ---- vdso.c ----
+#define STACK_TOP (USER_TOP - 16 * PAGE_SIZE)  // above it nothing but the vDSO and its data
+struct mm;
+void vdso_init(void);
+int vdso_map(struct mm *mm);  // exec: 0 or errno
 
 // ---- oom.c ----
 void oom_init(void);

@@ -236,7 +236,10 @@ static bool must_look(const struct task *t) {
 }
 
 void signal_recalc(void) {
-    if (must_look(current))
+    bool look = must_look(current);
+    if (look == signal_pending())
+        return;
+    if (look)
         atomic_or(&current->thread.work, (u32)WORK_SIGNAL);
     else
         atomic_and(&current->thread.work, ~(u32)WORK_SIGNAL);
@@ -475,6 +478,8 @@ int signal_kill(int pid, int sig) {
     if (pid == INT32_MIN)  // no group has the number -INT32_MIN: that is no int
         return -ESRCH;
     siginfo_user(&info, sig, SI_USER);
+    if (pid == info.si_pid)  // itself: allowed, and still there when it is sent
+        return sig ? signal_send_process(current->process, &info) : 0;
     spin_lock(&family_lock);
     int error;
     if (pid > 0) {
@@ -532,17 +537,18 @@ void signal_hand_on(u64 set) {
             signal_wake(t, false);
 }
 
-// => siglock held
-static void set_blocked(u64 mask) {
+void signal_set_blocked_locked(u64 mask) {
+    mask &= ~SIGNAL_UNMASKABLE;
     u64 newly = mask & ~current->blocked;
     current->blocked = mask;
-    signal_hand_on(newly);
+    if (current->process->pending.set & newly)
+        signal_hand_on(newly);
     signal_recalc();
 }
 
 void signal_set_blocked(u64 mask) {
     u64 flags = irqlock_acquire(&current->process->siglock);
-    set_blocked(mask & ~SIGNAL_UNMASKABLE);
+    signal_set_blocked_locked(mask);
     irqlock_release(&current->process->siglock, flags);
 }
 
@@ -564,8 +570,11 @@ int signal_action(int sig, const struct sigaction *new_, struct sigaction *old) 
     if (sig < 1 || sig > _NSIG || (new_ && SIGMASK(sig) & SIGNAL_UNMASKABLE))
         return -EINVAL;
     struct sigaction *a = &p->sighand->action[sig - 1];
-    u64 flags = irqlock_acquire(&p->siglock);
-    irqlock_acquire_irqs_off(&p->sighand->lock);
+    bool ignore = new_ && (new_->sa_handler == SIG_IGN ||
+                           (new_->sa_handler == SIG_DFL && IGNORED_BY_DEFAULT & SIGMASK(sig)));
+    u64 flags = irqlock_acquire(ignore ? &p->siglock : &p->sighand->lock);
+    if (ignore)
+        irqlock_acquire_irqs_off(&p->sighand->lock);
     if (old)
         *old = *a;
     if (new_) {
@@ -573,11 +582,11 @@ int signal_action(int sig, const struct sigaction *new_, struct sigaction *old) 
         a->sa_mask &= ~SIGNAL_UNMASKABLE;
         a->sa_flags &= ~SA_UNSUPPORTED;
     }
-    irqlock_release_irqs_off(&p->sighand->lock);
-    if (new_ && (new_->sa_handler == SIG_IGN ||
-                 (new_->sa_handler == SIG_DFL && IGNORED_BY_DEFAULT & SIGMASK(sig))))
+    if (ignore) {
+        irqlock_release_irqs_off(&p->sighand->lock);
         remove_everywhere(p, SIGMASK(sig));
-    irqlock_release(&p->siglock, flags);
+    }
+    irqlock_release(ignore ? &p->siglock : &p->sighand->lock, flags);
     return 0;
 }
 
@@ -599,7 +608,7 @@ int signal_wait(u64 set, struct siginfo *info, u64 deadline) {
         flags = irqlock_acquire(lock);
         current->real_blocked = 0;
         sig = signal_take(set, info);
-        set_blocked(blocked);
+        signal_set_blocked_locked(blocked);
     }
     signal_recalc();
     bool interrupted = signal_pending();

@@ -61,7 +61,8 @@ bool signal_may_send(struct process *p, int sig);                   // => family
 void signal_hand_on(u64 set);
 // Set WORK_SIGNAL as the pending signals and the mask say. => siglock of current held
 void signal_recalc(void);
-void signal_set_blocked(u64 mask);  // of current; never blocks KILL and STOP
+void signal_set_blocked(u64 mask);         // of current; never blocks KILL and STOP
+void signal_set_blocked_locked(u64 mask);  // => siglock held
 // sigaction(2): either pointer may be NULL. 0 or -EINVAL.
 int signal_action(int sig, const struct sigaction *new_, struct sigaction *old);
 u64 signal_pending_set(void);  // sigpending(2)

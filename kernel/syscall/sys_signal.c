@@ -79,7 +79,7 @@ long sys_rt_sigaction(const u64 *a) {
         return -EINVAL;
     if (a[1] && copy_from_user(&new_, a[1], sizeof(new_)))
         return -EFAULT;
-    int error = signal_action((int)a[0], a[1] ? &new_ : NULL, &old);
+    int error = signal_action((int)a[0], a[1] ? &new_ : NULL, a[2] ? &old : NULL);
     if (error || !a[2])
         return error;
     return copy_to_user(a[2], &old, sizeof(old));

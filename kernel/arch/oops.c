@@ -86,7 +86,7 @@ __attribute__((no_sanitize_address)) u32 thread_backtrace(const struct thread *t
     u32 used = 0;
     if (n && in_text(t->context.ra))
         pc[used++] = t->context.ra - 4;
-    while (used < n && fp % 8 == 0 && fp > low + 16 && fp <= top) {
+    while (used < n && fp % 8 == 0 && fp >= low + 16 && fp <= top) {
         u64 ra = READ_ONCE(((u64 *)fp)[-1]);
         low = fp;
         fp = READ_ONCE(((u64 *)fp)[-2]);

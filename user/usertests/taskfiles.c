@@ -46,8 +46,7 @@ static void stack_and_wchan(void) {
 
     while (proc_state(pid) != 'S')
         sleep_ms(2);
-    CHECK(strstr(file_of(pid, "stack"), "[<0>] schedule") == text || strstr(text, "sys_nanosleep"));
-    CHECK(strstr(text, "sys_nanosleep+0x") != 0);
+    CHECK(strstr(file_of(pid, "stack"), "sys_nanosleep+0x") != 0);
     CHECK(strcmp(file_of(pid, "wchan"), "nanosleep") == 0);
     CHECK(strcmp(file_of(spinning, "wchan"), "0") == 0);
     end(spinning);

@@ -91,6 +91,9 @@ KFLAGS := $(SHARED) -mabi=lp64 -march=$(if $(CLANG),rv64imac,rv64imac_zicsr_zife
 # Only arch/fpu.S knows floating-point registers.
 KSFLAGS := -march=$(if $(CLANG),rv64imafdc,rv64imafdc_zicsr_zifencei)
 
+# Part of the kernel's image, but programs run it.
+VDSO    := -fomit-frame-pointer -fno-jump-tables
+
 # ---- user: user/NAME.c or a folder user/NAME makes the program NAME; user/lib is linked to each
 UDIR   := $(filter-out lib xv6,$(patsubst user/%/,%,$(sort $(dir $(wildcard user/*/*.c)))))
 UNAME  := $(patsubst user/%.c,%,$(wildcard user/*.c)) $(UDIR)
@@ -113,7 +116,7 @@ $(KERNEL): $(KOBJ) kernel/kernel.ld tools/ksyms
 $B/obj/kernel/%.o: kernel/% Makefile
 	@mkdir -p $(@D)
 	$(call say,CC)$(KCC) $(KFLAGS) $(if $(findstring lib/string.,$<),$(STRING)) $(if $(filter %.S,$<),$(KSFLAGS)) \
-		$(foreach c,$(CHECK),$(if $(filter $(WITHOUT_$c),$<),,$(SANITIZE_$c))) -c -o $@ $<
+		$(if $(filter kernel/vdso/%,$<),$(VDSO),$(foreach c,$(CHECK),$(if $(filter $(WITHOUT_$c),$<),,$(SANITIZE_$c)))) -c -o $@ $<
 
 $B/obj/user/%.o: user/% Makefile
 	@mkdir -p $(@D)

@@ -79,7 +79,8 @@ static void init_rooms(void) {
     pipe_init();
     futex_init();
     signal_init();
-    deliver_init();
+    pidfd_init();
+    vdso_init();
     oom_init();
     planted_init();
     kcov_init();

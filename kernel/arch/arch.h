@@ -34,6 +34,10 @@ extern void (*console_write)(const char *s, size_t n);
 // Name of the function that holds pc, with its offset; "?" when unknown.
 const char *symbol_name(u64 pc, u64 *offset);
 void backtrace_from(u64 pc, u64 fp);
+// The functions that a sleeping thread is in, innermost first: their number, at most n. If it is woken meanwhile they are
+// wrong, but nothing outside of its stack is read. => the thread has a reference
+struct thread;
+u32 thread_backtrace(const struct thread *t, u64 *pc, u32 n);
 // Begin a report that ends in panic(): interrupts off, the console is ours. Another hart that is at it already: halts.
 void oops_begin(void);
 void oops(const struct trapframe *tf, const char *why);  // registers, cause, backtrace

@@ -21,6 +21,7 @@
 #define SIE_SOFT (1ul << 1)
 #define SIE_TIMER (1ul << 5)
 #define SIE_EXTERNAL (1ul << 9)
+#define SCOUNTEREN_TIME (1ul << 1)
 
 #define CAUSE_INTERRUPT (1ul << 63)
 #define IRQ_SOFT 1

@@ -80,6 +80,23 @@ void backtrace_from(u64 pc, u64 fp) {
     }
 }
 
+// Without KASAN's eye: if the thread runs after all, its frames change under us.
+__attribute__((no_sanitize_address)) u32 thread_backtrace(const struct thread *t, u64 *pc, u32 n) {
+    u64 fp = t->context.s[0], top = t->kernel_sp, low = top - KERNEL_STACK_SIZE;
+    u32 used = 0;
+    if (n && in_text(t->context.ra))
+        pc[used++] = t->context.ra - 4;
+    while (used < n && fp % 8 == 0 && fp >= low + 16 && fp <= top) {
+        u64 ra = READ_ONCE(((u64 *)fp)[-1]);
+        low = fp;
+        fp = READ_ONCE(((u64 *)fp)[-2]);
+        if (!in_text(ra))
+            break;
+        pc[used++] = ra - 4;
+    }
+    return used;
+}
+
 // A function that calls no other saves s0 alone, in the place of ra; then tf->ra is where it was called from.
 static void backtrace_trapframe(const struct trapframe *tf) {
     u64 above = plausible(tf->s0, 0) ? ((u64 *)tf->s0)[-1] : 0;

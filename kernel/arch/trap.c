@@ -27,6 +27,7 @@ void trap_kernel(struct trapframe *tf);
 void trap_init_hart(void) {
     csr_write(sscratch, 0);
     csr_write(stvec, (u64)trap_entry);
+    csr_write(scounteren, SCOUNTEREN_TIME);  // programs may read the time CSR
     csr_write(sie, SIE_SOFT | SIE_TIMER | SIE_EXTERNAL);
 }
 

@@ -27,7 +27,7 @@
     .text
 /*
  * size_t usercopy_in(void *dst, const void *user_src, size_t n), and out: returns bytes not copied.
- * Blocks of 64 bytes by words, or of 8 bytes singly when the two are not aligned alike. The pointers step on only
+ * Blocks of 64 bytes, then 32 and 8, by words, or of 8 bytes singly when the two are not aligned alike. The pointers step on only
  * after a whole block, so a fault inside one goes on bytewise (5), which finds the very byte that faults.
  */
     .globl usercopy_in
@@ -62,14 +62,28 @@ usercopy_out:
     addi a1, a1, 64
     addi a2, a2, -64
     bgeu a2, t5, 1b
-2:  li t5, 8
-    bltu a2, t5, 5f
+2:  li t5, 32
+    bltu a2, t5, 10f
     may_fault 5f, ld t0, 0(a1)
+    may_fault 5f, ld t1, 8(a1)
+    may_fault 5f, ld t2, 16(a1)
+    may_fault 5f, ld t3, 24(a1)
+    may_fault 5f, sd t0, 0(a0)
+    may_fault 5f, sd t1, 8(a0)
+    may_fault 5f, sd t2, 16(a0)
+    may_fault 5f, sd t3, 24(a0)
+    addi a0, a0, 32
+    addi a1, a1, 32
+    addi a2, a2, -32
+10: li t5, 8
+    bltu a2, t5, 5f
+9:  may_fault 5f, ld t0, 0(a1)
     may_fault 5f, sd t0, 0(a0)
     addi a0, a0, 8
     addi a1, a1, 8
     addi a2, a2, -8
-    j 2b
+    bgeu a2, t5, 9b
+    j 5f
 
 3:  xor t0, a0, a1              /* not both aligned: can they be together? */
     andi t0, t0, 7

@@ -526,8 +526,7 @@ static void show_mount(struct printer *p, struct mount *m, char *buf, bool info)
         printer_printf(p, " 0 0\n");
         return;
     }
-    u32 dev = m->sb->devno, id = (u64)m >> 6 & 0xffffff,
-        parent = m->parent ? (u64)m->parent >> 6 & 0xffffff : id;
+    u32 dev = m->sb->devno, id = mount_id(m), parent = m->parent ? mount_id(m->parent) : id;
     printer_printf(p, "%u %u %u:%u / %s ", id, parent, ABI_MAJOR(dev), ABI_MINOR(dev), buf);
     show_options(p, m);
     printer_printf(p, " - %s %s %s\n", m->sb->type->name, m->source, options_of(m));

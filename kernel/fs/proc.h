@@ -5,6 +5,7 @@
 #include "lib/printf.h"
 #include "lib/types.h"
 
+struct file;
 struct mm;
 struct task;
 
@@ -15,6 +16,10 @@ int proc_add(const char *path, u32 mode, void (*show)(struct printer *),
              int (*write)(const char *text, size_t n));
 // The same for /sys/<path>.
 int sysfs_add(const char *path, u32 mode, void (*show)(struct printer *));
+
+// May current see the inside of t: its memory, files, environment? Same user, or root.
+bool task_may_look(struct task *t);
+struct file *task_file_get(struct task *t, int fd);  // with a reference; NULL: not open
 
 // What uname(2) reports: system_names_read() copies it. nodename and domainname may change, by set_system_name() of at most
 // 64 bytes: 0 or -EINVAL. Both sleep.

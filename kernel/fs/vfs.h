@@ -165,6 +165,8 @@ struct mount {
     u32 flags;               // MS_RDONLY …
     char source[64];
 };
+// The number that mountinfo and fdinfo show.
+static inline u32 mount_id(const struct mount *m) { return (u64)m >> 6 & 0xffffff; }
 struct path {
     struct mount *mount;
     struct dentry *dentry;

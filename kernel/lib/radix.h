@@ -40,8 +40,8 @@ static inline void radix_init(struct radix_root *root, const struct radix_alloc 
 
 static inline bool radix_empty(const struct radix_root *root) { return !root->node; }
 
-/* The entry at `index`, or NULL. */
-static inline void *radix_lookup(const struct radix_root *root, u64 index) {
+/* The RADIX_SLOTS places of which `index` is one, each an entry or NULL; or NULL if all are empty. */
+static inline void *const *radix_leaf(const struct radix_root *root, u64 index) {
     const struct radix_node *node = root->node;
     u32 shift;
 
@@ -55,7 +55,13 @@ static inline void *radix_lookup(const struct radix_root *root, u64 index) {
         if (!node)
             return NULL;
     }
-    return node->slots[index % RADIX_SLOTS];
+    return node->slots;
+}
+
+/* The entry at `index`, or NULL. */
+static inline void *radix_lookup(const struct radix_root *root, u64 index) {
+    void *const *leaf = radix_leaf(root, index);
+    return leaf ? leaf[index % RADIX_SLOTS] : NULL;
 }
 
 /* Put `entry` (not NULL) at `index`: 0, -ENOMEM, or -EEXIST if the place is taken. */

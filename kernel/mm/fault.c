@@ -96,12 +96,13 @@ static inline bool still_in(const struct vma *v, const struct page *p) {
 static bool map_run(struct vma *v, struct page *table, va_t start, struct page **pages, size_t n,
                     va_t addr) {
     pte_t *slot = table_slot(table, start);
+    u64 flags = pte_flags(v, false);
     u32 mapped = 0;
 
     spin_lock(&table->table.lock);
     for (size_t i = 0; i < n; i++)
         if (slot[i] == 0 && still_in(v, pages[i])) {
-            WRITE_ONCE(slot[i], pte_for(v, pages[i], false));
+            WRITE_ONCE(slot[i], pte_make(page_to_pa(pages[i]), flags));
             pages[i] = NULL;  // the reference is the entry's
             mapped++;
         }
@@ -112,31 +113,38 @@ static bool map_run(struct vma *v, struct page *table, va_t start, struct page *
     if (mapped)
         atomic_add_relaxed(
             v->mapping->flags & MAPPING_PINNED ? &v->mm->rss_shmem : &v->mm->rss_file, mapped);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; mapped < n && i < n; i++)
         if (pages[i])
             page_put(pages[i]);
     return done;
 }
 
-// Map what the cache has of the aligned window around addr, from addr's own page on and before it.
-// False: addr's page is absent.
+// Map what the cache has of the aligned window around addr, as far as nothing is mapped there (map_run looks at that again,
+// with the table locked). False: addr's page is absent.
 static bool map_around(struct vma *v, struct page *table, va_t addr) {
-    struct page *pages[AROUND], *before[AROUND];
+    struct page *pages[AROUND];
     va_t low = align_down(addr, AROUND * PAGE_SIZE), high = low + AROUND * PAGE_SIZE;
 
     low = max(low, v->start);
     high = min(high, v->end);
-    size_t n =
-        pagecache_find_run(v->mapping, vma_pgoff(v, addr), (high - addr) >> PAGE_SHIFT, pages);
-    if (n == 0)
-        return false;
-    size_t n_before =
-        pagecache_find_run(v->mapping, vma_pgoff(v, low), (addr - low) >> PAGE_SHIFT, before);
+    const pte_t *slot = table_slot(table, addr), *first = slot - ((addr - low) >> PAGE_SHIFT);
+    const pte_t *from = slot, *to = slot + 1, *end = slot + ((high - addr) >> PAGE_SHIFT);
+    while (from > first && !READ_ONCE(from[-1]))
+        from--;
+    while (to < end && !READ_ONCE(*to))
+        to++;
+    u64 pgoff = vma_pgoff(v, addr), before = slot - from, n = to - slot;
+    size_t got = pagecache_find_run(v->mapping, pgoff - before, before + n, pages);
+    if (got <= before) {  // one before addr is absent: begin at addr
+        while (got > 0)
+            page_put(pages[--got]);
+        if (before == 0 || !(got = pagecache_find_run(v->mapping, pgoff, n, pages)))
+            return false;
+        before = 0;
+    }
     if (v->flags & VM_EXEC)
         tlb_new_code(v->mm);
-    bool done = map_run(v, table, addr, pages, n, addr);
-    if (n_before)
-        map_run(v, table, low, before, n_before, low);
+    bool done = map_run(v, table, addr - before * PAGE_SIZE, pages, got, addr);
     forget_here(addr);
     return done;
 }

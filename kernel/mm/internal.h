@@ -49,6 +49,7 @@ void tables_unlock(struct page *a, struct page *b);
 // The entry that a page gets in v: `write` only when the page is exclusively v's, or shared and
 // dirty.
 pte_t pte_for(const struct vma *v, const struct page *p, bool write);
+u64 pte_flags(const struct vma *v, bool write);  // all of it but the page
 u64 *rss_counter(struct vma *v, const struct page *p);
 
 // Pages on their way out: they are freed after the translations are forgotten.
@@ -106,8 +107,6 @@ void tlb_shootdown(struct mm *mm, va_t start, va_t end, bool tables);
 void tlb_load(struct mm *mm);    // this hart runs tasks of mm from now on. => interrupts off
 void tlb_lazy(struct mm *mm);    // … keeps mm loaded, but only for the kernel. => interrupts off
 void tlb_unload(struct mm *mm);  // satp holds another one now. => interrupts off
-// An executable page is about to be mapped: no hart may fetch what it remembers of the frame's past.
-void tlb_new_code(struct mm *mm);
 void tlb_init(void);
 
 // ---- fault.c: for uaccess.c ---- Write within one page if a private copy or a writable page is

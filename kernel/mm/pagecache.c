@@ -203,11 +203,15 @@ struct page *pagecache_find(struct mapping *m, u64 index) {
 }
 
 size_t pagecache_find_run(struct mapping *m, u64 first, size_t n, struct page **pages) {
+    void *const *leaf = NULL;
     size_t got = 0;
 
     spin_lock(&m->lock);
     for (; got < n; got++) {
-        struct page *p = radix_lookup(&m->pages, first + got);
+        u64 index = first + got;
+        if (got == 0 || index % RADIX_SLOTS == 0)
+            leaf = radix_leaf(&m->pages, index);
+        struct page *p = leaf ? leaf[index % RADIX_SLOTS] : NULL;
         if (!p)
             break;
         u32 flags = load_acquire(&p->cache.flags);

@@ -206,7 +206,7 @@ void tables_unlock(struct page *a, struct page *b) {
 
 // ---- entries ----
 
-pte_t pte_for(const struct vma *v, const struct page *p, bool write) {
+u64 pte_flags(const struct vma *v, bool write) {
     u64 flags = PTE_U | PTE_A;
 
     if (v->flags & (VM_READ | VM_WRITE))
@@ -215,8 +215,11 @@ pte_t pte_for(const struct vma *v, const struct page *p, bool write) {
         flags |= PTE_X;
     if (write && v->flags & VM_WRITE)
         flags |= PTE_W | PTE_D;
-    flags |= flags & PTE_LEAF ? PTE_V : PTE_HIDDEN;
-    return pte_make(page_to_pa(p), flags);
+    return flags | (flags & PTE_LEAF ? PTE_V : PTE_HIDDEN);
+}
+
+pte_t pte_for(const struct vma *v, const struct page *p, bool write) {
+    return pte_make(page_to_pa(p), pte_flags(v, write));
 }
 
 static u64 *cache_counter(struct vma *v) {

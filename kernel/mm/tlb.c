@@ -97,6 +97,29 @@ void tlb_new_code(struct mm *mm) {
     preempt_enable();
 }
 
+// Being interrupted by the firmware, which the caller waits for, is a full barrier for a hart. One that switches to mm after
+// `harts` was looked at has passed the fence in tlb_load(); one that left mm before, the locks of a switch.
+static void barrier_on(u64 harts) {
+    preempt_disable();
+    memory_fence();
+    harts &= ~(1ul << hart_id());
+    for_each_hart (h)
+        if (harts >> h & 1)
+            sbi_remote_fence_i(hart_hartid[h]);
+    memory_fence();
+    preempt_enable();
+}
+
+void mm_barrier(struct mm *mm) {
+    memory_fence();
+    barrier_on(mm ? load_relaxed(&mm->harts) : ~0ul);
+}
+
+void mm_sync_code(struct mm *mm) {
+    tlb_new_code(mm);
+    memory_fence();
+}
+
 // A context of the present generation for mm.
 static u64 new_context(struct mm *mm) {
     irqlock_acquire_irqs_off(&asid_lock);

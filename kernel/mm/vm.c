@@ -103,6 +103,7 @@ void mm_put(struct mm *mm) {
 // ---- fork ----
 
 static void copy_layout(struct mm *child, const struct mm *parent) {
+    child->membarrier = load_relaxed(&parent->membarrier);
     child->brk_start = parent->brk_start;
     child->brk = parent->brk;
     child->stack_top = parent->stack_top;

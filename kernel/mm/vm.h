@@ -76,6 +76,7 @@ struct mm {
     u64 rss_anon, rss_file, rss_shmem;  // [a] mapped pages
     u64 table_pages;                    // [a] page-table frames
     u64 rss_peak;
+    u32 membarrier;               // [a] MEMBARRIER_CMD_REGISTER_ bits that it asked for
     void *exe_file;               // struct file of the program, owned through exe_put
     void (*exe_get)(void *file);  // fork takes another reference; NULL: the child has no exe_file
     void (*exe_put)(void *file);
@@ -101,6 +102,10 @@ void mm_detach(void);  // exit: current gives up its mm
 int vm_fault(struct mm *mm, va_t addr, enum access access, va_t user_sp);
 int vm_fault_code(struct mm *mm,
                   va_t addr);  // si_code for a SIGSEGV at addr: SEGV_MAPERR or SEGV_ACCERR
+
+// membarrier(2): every hart that runs a task of mm (NULL: every hart) passes a full memory barrier before this returns.
+void mm_barrier(struct mm *mm);
+void mm_sync_code(struct mm *mm);  // the same, and fetches its instructions anew
 
 // VMAs. => mm->lock held, for writing where it changes.
 struct vma *vma_find(struct mm *mm, va_t addr);        // the first with end > addr, or NULL
@@ -139,6 +144,9 @@ int vm_prepare_mmap(struct vma_request *r, va_t addr, size_t length, int prot, i
 
 // Read or write another address space (/proc/pid/mem, ptrace, argv of ps). Bytes done, or -EIO/-EFAULT when none.
 ssize_t mm_access(struct mm *mm, va_t addr, void *buf, size_t n, bool write);
+
+// Code was written, or an executable page is about to be mapped: no hart runs what it remembers of the frame's past.
+void tlb_new_code(struct mm *mm);
 
 // The physical page behind a user address of current's mm, with a reference, faulting it in; ERR_PTR. For futexes.
 struct page *vm_page_of(struct mm *mm, va_t addr, bool write);

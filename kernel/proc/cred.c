@@ -77,6 +77,14 @@ u32 user_tasks(u32 uid) {
     return u ? u->tasks : 0;
 }
 
+bool user_too_many(void) {
+    u32 uid = current->cred->uid;
+    spin_lock(&family_lock);
+    bool many = user_tasks(uid) > current->process->limit[RLIMIT_NPROC].rlim_cur;
+    spin_unlock(&family_lock);
+    return uid && many;
+}
+
 /* ---- objects ---- */
 
 struct cred *cred_create(void) {
@@ -100,6 +108,12 @@ struct cred *cred_copy(void) {
     return c;
 }
 
+// What the user of before could read or do to the task is no longer his: prctl(2), PR_SET_DUMPABLE and PR_SET_PDEATHSIG.
+static bool changes_power(const struct cred *c, const struct cred *old) {
+    return c->euid != old->euid || c->egid != old->egid || c->fsuid != old->fsuid ||
+           c->fsgid != old->fsgid;
+}
+
 // => a counter for c->uid was reserved if the real uid changes
 void cred_install(struct cred *c) {
     struct cred *old = current->cred;
@@ -111,6 +125,10 @@ void cred_install(struct cred *c) {
         user_count(old->uid, -1);
     }
     store_release(&current->cred, c);
+    if (changes_power(c, old)) {
+        WRITE_ONCE(current->process->dumpable, false);
+        current->process->parent_death_signal = 0;
+    }
     spin_unlock(&family_lock);
     cred_put(old);
 }
@@ -142,6 +160,9 @@ static int install_uids(u32 r, u32 e, u32 s) {
     c->euid = c->fsuid = e;
     c->suid = s;
     cred_install(c);
+    // Programs do not look whether setuid() failed, so it is exec that fails (execve(2), EAGAIN).
+    if (r != old && user_too_many())
+        atomic_or(&current->flags, TASK_TOO_MANY);
     return 0;
 }
 

@@ -7,9 +7,9 @@
  *
  *      higher addresses     … the interrupted stack …
  *                           ucontext: altstack, old mask, registers, FP registers, end-of-extensions record
- *      a1 = sp = frame →    siginfo (128 bytes), a2 → ucontext;   ra → return trampoline in the signal page
+ *      a1 = sp = frame →    siginfo, at most 128 bytes, a2 → ucontext;   ra → __vdso_rt_sigreturn
  *
- * The handler returns into the signal page, one page of `li a7, rt_sigreturn; ecall` mapped at SIGPAGE in every program.
+ * The handler returns into the vDSO, which makes the system call rt_sigreturn: do_sigreturn() reads the frame back.
  *
  * An interrupted system call has left -ERESTART… in a0. Whether it is begun again (a0 from orig_a0, pc back on the
  * ecall) or ends with -EINTR is decided with the first signal that has a handler, or when none has.
@@ -32,50 +32,21 @@
 #include "arch/csr.h"
 #include "arch/upcall.h"
 #include "lib/string.h"
-#include "mm/pagecache.h"
 #include "mm/uaccess.h"
 #include "mm/vm.h"
 #include "proc/life.h"
 #include "proc/signal.h"
 #include "trace/trace.h"
+#include "vdso/vdso.h"
 
 #define NOT_A_SYSCALL (~0ul)  // in tf->cause: nothing is left to be restarted
 
-/* ---- the signal page ---- */
-
-static struct page *sigpage;
-
-static struct page *sigpage_fault(struct vma *v, va_t addr, enum access access) {
-    (void)v, (void)addr;
-    if (access == ACCESS_WRITE)
-        return ERR_PTR(-EFAULT);
-    page_get(sigpage);
-    return sigpage;
-}
-static const struct vma_ops sigpage_ops = {.name = "[sigpage]", .fault = sigpage_fault};
-
-void deliver_init(void) {
-    static const u32 code[] = {
-        0x08b00893,  // li a7, 139 (rt_sigreturn)
-        0x00000073,  // ecall
-    };
-    sigpage = page_alloc(0, ALLOC_ZERO);
-    assert(sigpage);
-    memcpy(page_va(sigpage), code, sizeof(code));
-    __asm__ volatile("fence.i" : : : "memory");
-}
-
-int sigpage_map(struct mm *mm) {
-    struct vma_request r = {.addr = SIGPAGE,
-                            .length = PAGE_SIZE,
-                            .flags = VM_READ | VM_EXEC,
-                            .fixed = true,
-                            .ops = &sigpage_ops};
-    write_lock(&mm->lock);
-    long addr = vma_map(mm, &r);
-    write_unlock(&mm->lock);
-    return addr < 0 ? addr : 0;
-}
+// A signal taken for its handler.
+struct delivery {
+    struct siginfo info;
+    struct sigaction action;
+    u64 mask;  // of before, which the handler's end brings back
+};
 
 /* ---- frames ---- */
 
@@ -95,78 +66,85 @@ static u64 frame_address(const struct trapframe *tf, const struct sigaction *act
 }
 
 // The part of ucontext before the registers. The 120 bytes between the mask and the registers are left alone.
-static int push_context(u64 uc, u64 sp, u64 mask) {
-    struct {
-        u64 flags, link;
-        struct sigaltstack stack;
-        u64 mask;
-    } head = {.stack = current->altstack, .mask = mask};
-    BUILD_ASSERT(offsetof(struct ucontext, uc_sigmask) == 40);
+struct context_head {
+    u64 flags, link;
+    struct sigaltstack stack;
+    u64 mask;
+};
+
+static struct context_head context_head(u64 sp, u64 mask) {
+    struct context_head head = {.stack = current->altstack, .mask = mask};
+    BUILD_ASSERT(offsetof(struct context_head, stack) == offsetof(struct ucontext, uc_stack));
+    BUILD_ASSERT(offsetof(struct context_head, mask) == offsetof(struct ucontext, uc_sigmask));
     if (!head.stack.ss_size)
         head.stack.ss_flags = SS_DISABLE;
     else if (on_altstack(sp))
         head.stack.ss_flags |= SS_ONSTACK;
-    return copy_to_user(uc, &head, sizeof(head));
+    return head;
 }
 
-#define SC_REGS (offsetof(struct ucontext, uc_mcontext))
-#define SC_FP (SC_REGS + offsetof(struct sigcontext, sc_fpregs))
-#define SC_EXT                                                                                     \
-    (SC_REGS + offsetof(struct sigcontext, sc_extdesc) +                                           \
-     offsetof(struct riscv_extra_ext_header, reserved))
+#define FRAME_HEAD offsetof(struct rt_sigframe, uc)
+#define FRAME_REGS offsetof(struct rt_sigframe, uc.uc_mcontext.sc_regs)
+#define FRAME_FP offsetof(struct rt_sigframe, uc.uc_mcontext.sc_fpregs)
+// The last two words are padding, a word that must be 0, END_MAGIC and END_HDR_SIZE: no extensions.
+#define FRAME_END (sizeof(struct rt_sigframe) - 16)
 
-static int push_registers(u64 uc, const struct trapframe *tf) {
-    static const u32 no_extensions[3];  // reserved word, END_MAGIC, END_HDR_SIZE
+// One part of a frame, whose range has been checked. Bytes not copied.
+static inline size_t put(u64 to, const void *from, size_t n) {
+    kasan_read(from, n);
+    return usercopy_out((void *)to, from, n);
+}
+static inline size_t get(void *to, u64 from, size_t n) {
+    kasan_write(to, n);
+    return usercopy_in(to, (const void *)from, n);
+}
+
+// Turn tf to the handler, which is to return to `mask`. 0, or -EFAULT with tf as it was.
+static int push_frame(struct trapframe *tf, const struct delivery *d) {
+    static const u64 no_extensions[2];
+    u64 frame = frame_address(tf, &d->action);
+    struct context_head head = context_head(tf->sp, d->mask);
     BUILD_ASSERT(offsetof(struct trapframe, t6) == 248);
     BUILD_ASSERT(offsetof(struct fpu, fcsr) == offsetof(struct riscv_d_state, fcsr));
+    if (!frame || !user_range_ok(frame, sizeof(struct rt_sigframe)))
+        return -EFAULT;
     preempt_disable();
     fpu_save(&current->thread);
     preempt_enable();
-    if (copy_to_user(uc + SC_REGS, tf, sizeof(struct user_regs_struct)) ||
-        copy_to_user(uc + SC_FP, &current->thread.fpu, sizeof(struct riscv_d_state)))
-        return -EFAULT;
-    return copy_to_user(uc + SC_EXT, no_extensions, sizeof(no_extensions));
-}
-
-// Turn tf to the handler. 0, or -EFAULT with tf as it was.
-static int push_frame(struct trapframe *tf, const struct sigaction *action,
-                      const struct siginfo *info) {
-    u64 frame = frame_address(tf, action);
-    u64 uc = frame + offsetof(struct rt_sigframe, uc);
-    u64 mask = current->restore_blocked ? current->saved_blocked : current->blocked;
-    if (!frame || copy_to_user(frame, info, sizeof(*info)) || push_context(uc, tf->sp, mask) ||
-        push_registers(uc, tf))
+    if (put(frame, &d->info, sizeof(d->info)) || put(frame + FRAME_HEAD, &head, sizeof(head)) ||
+        put(frame + FRAME_REGS, tf, sizeof(struct user_regs_struct)) ||
+        put(frame + FRAME_FP, &current->thread.fpu, sizeof(struct riscv_d_state)) ||
+        put(frame + FRAME_END, no_extensions, sizeof(no_extensions)))
         return -EFAULT;
     if (current->altstack.ss_flags & (s32)SS_AUTODISARM)
         current->altstack = (struct sigaltstack){0};
-    tf->pc = (u64)action->sa_handler;
-    tf->ra = SIGPAGE;
+    tf->pc = (u64)d->action.sa_handler;
+    tf->ra = vdso_address(__vdso_rt_sigreturn);
     tf->sp = frame;
-    tf->a0 = info->si_signo;
+    tf->a0 = d->info.si_signo;
     tf->a1 = frame;
-    tf->a2 = uc;
+    tf->a2 = frame + FRAME_HEAD;
     tf->cause = NOT_A_SYSCALL;
     return 0;
 }
 
 static int pop_frame(struct trapframe *tf, u64 frame, u64 *mask) {
-    u64 uc = frame + offsetof(struct rt_sigframe, uc);
-    u32 end[3];
-    struct sigaltstack stack;
-    if (frame & 15 ||
-        copy_from_user(&stack, uc + offsetof(struct ucontext, uc_stack), sizeof(stack)) ||
-        copy_from_user(mask, uc + offsetof(struct ucontext, uc_sigmask), sizeof(*mask)) ||
-        copy_from_user(end, uc + SC_EXT, sizeof(end)) || end[0] | end[1] | end[2])
-        return -EFAULT;
-    if (copy_from_user(tf, uc + SC_REGS, sizeof(struct user_regs_struct)))
+    struct context_head head;
+    u64 end[2];
+    if (frame & 15 || !user_range_ok(frame, sizeof(struct rt_sigframe)) ||
+        get(&head.stack, frame + FRAME_HEAD + offsetof(struct context_head, stack),
+            sizeof(head) - offsetof(struct context_head, stack)) ||
+        get(end, frame + FRAME_END, sizeof(end)) || end[0] >> 32 | end[1] ||
+        get(tf, frame + FRAME_REGS, sizeof(struct user_regs_struct)))
         return -EFAULT;
     preempt_disable();
     fpu_forget(&current->thread);
     preempt_enable();
-    if (copy_from_user(&current->thread.fpu, uc + SC_FP, sizeof(struct riscv_d_state)))
+    if (get(&current->thread.fpu, frame + FRAME_FP, sizeof(struct riscv_d_state)))
         return -EFAULT;
-    if (stack.ss_flags & (s32)SS_AUTODISARM)
-        current->altstack = stack;
+    if (head.stack.ss_flags & (s32)SS_AUTODISARM)
+        current->altstack = head.stack;
+    *mask = head.mask;
     return 0;
 }
 
@@ -304,8 +282,18 @@ static void default_action(struct process *p, int sig, u64 *flags) {
         process_start_exit(p, sig);
 }
 
+// => siglock held. The handler runs with its own signals blocked.
+static void enter_mask(struct delivery *d, int sig) {
+    u64 mask = current->blocked | d->action.sa_mask;
+    if (!(d->action.sa_flags & SA_NODEFER))
+        mask |= SIGMASK(sig);
+    d->mask = current->restore_blocked ? current->saved_blocked : current->blocked;
+    current->restore_blocked = false;
+    signal_set_blocked_locked(mask);
+}
+
 // The next signal that has a handler; false: none is left. Does not come back when the thread has to die.
-static bool next_handled(struct siginfo *info, struct sigaction *action) {
+static bool next_handled(struct delivery *d) {
     struct process *p = current->process;
     bool found = false;
     u64 flags = irqlock_acquire(&p->siglock);
@@ -325,45 +313,39 @@ static bool next_handled(struct siginfo *info, struct sigaction *action) {
             park(p, &flags);
             continue;
         }
-        int sig = signal_take(~current->blocked, info);
+        int sig = signal_take(~current->blocked, &d->info);
         if (!sig) {
             signal_recalc();
             break;
         }
         trace(TRACE_DELIVER, sig);
-        *action = take_action(p, sig);
-        if (action->sa_handler == SIG_DFL)
+        d->action = take_action(p, sig);
+        if (d->action.sa_handler == SIG_DFL)
             default_action(p, sig, &flags);
         else
-            found = action->sa_handler != SIG_IGN;
+            found = d->action.sa_handler != SIG_IGN;
+        if (found)
+            enter_mask(d, sig);
     }
     irqlock_release(&p->siglock, flags);
     return found;
 }
 
-static void run_handler(struct trapframe *tf, const struct sigaction *action,
-                        const struct siginfo *info) {
-    int sig = info->si_signo;
-    finish_call_for_handler(tf, action);
-    if (push_frame(tf, action, info)) {
-        struct sigaction dfl = {0};
-        if (sig == SIGSEGV)
-            signal_action(SIGSEGV, &dfl, NULL);
-        signal_force(SIGSEGV, SI_KERNEL, 0);
+static void run_handler(struct trapframe *tf, const struct delivery *d) {
+    finish_call_for_handler(tf, &d->action);
+    if (likely(push_frame(tf, d) == 0))
         return;
-    }
-    u64 mask = current->blocked | action->sa_mask;
-    if (!(action->sa_flags & SA_NODEFER))
-        mask |= SIGMASK(sig);
-    current->restore_blocked = false;
-    signal_set_blocked(mask);
+    signal_set_blocked(d->mask);
+    struct sigaction dfl = {0};
+    if (d->info.si_signo == SIGSEGV)
+        signal_action(SIGSEGV, &dfl, NULL);
+    signal_force(SIGSEGV, SI_KERNEL, 0);
 }
 
 static void deliver_signals(struct trapframe *tf) {
-    struct siginfo info;
-    struct sigaction action = {0};
-    while (signal_pending() && next_handled(&info, &action))
-        run_handler(tf, &action, &info);
+    struct delivery d;
+    while (signal_pending() && next_handled(&d))
+        run_handler(tf, &d);
     finish_call_without_handler(tf);
     signal_restore_mask();
 }

@@ -21,6 +21,7 @@
 #include "mm/slab.h"
 #include "mm/vm.h"
 #include "proc/exec.h"
+#include "vdso/vdso.h"
 
 #define PIE_BASE 0x2aaaaaa000ul  // two thirds of the user half
 #define MAX_HEADERS 65536        // bytes of program headers
@@ -291,20 +292,21 @@ static int build(struct exec *x, struct image *program, struct image *interprete
     u32 euid, egid;
     exec_ids(x->file, &euid, &egid);
     const u64 auxv[] = {
-        AT_HWCAP,  HWCAP,
-        AT_PAGESZ, PAGE_SIZE,
-        AT_CLKTCK, USER_HZ,
-        AT_PHDR,   program->headers_address ? program->headers_address + program->bias : 0,
-        AT_PHENT,  sizeof(Elf64_Phdr),
-        AT_PHNUM,  program->header.e_phnum,
-        AT_BASE,   interpreter->file ? interpreter->bias : 0,
-        AT_FLAGS,  0,
-        AT_ENTRY,  program_entry,
-        AT_UID,    c->uid,
-        AT_EUID,   euid,
-        AT_GID,    c->gid,
-        AT_EGID,   egid,
-        AT_SECURE, c->uid != euid || c->gid != egid,
+        AT_SYSINFO_EHDR, VDSO,
+        AT_HWCAP,        HWCAP,
+        AT_PAGESZ,       PAGE_SIZE,
+        AT_CLKTCK,       USER_HZ,
+        AT_PHDR,         program->headers_address ? program->headers_address + program->bias : 0,
+        AT_PHENT,        sizeof(Elf64_Phdr),
+        AT_PHNUM,        program->header.e_phnum,
+        AT_BASE,         interpreter->file ? interpreter->bias : 0,
+        AT_FLAGS,        0,
+        AT_ENTRY,        program_entry,
+        AT_UID,          c->uid,
+        AT_EUID,         euid,
+        AT_GID,          c->gid,
+        AT_EGID,         egid,
+        AT_SECURE,       c->uid != euid || c->gid != egid,
     };
     return exec_make_stack(x, auxv, ARRAY_SIZE(auxv) / 2);
 }

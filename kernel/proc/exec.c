@@ -34,6 +34,7 @@
 #include "mm/uaccess.h"
 #include "mm/vm.h"
 #include "proc/signal.h"
+#include "proc/timers.h"
 #include "trace/control.h"
 
 #define MAX_STRING KIB(128)  // one argument
@@ -272,7 +273,7 @@ int exec_make_stack(struct exec *x, const u64 *auxv, u32 n) {
     if (error)
         return error;
     mm->stack_top = align_down(base - x->vector.length, 16);
-    if ((error = map_stack(mm, STACK_TOP - mm->stack_top)) || (error = sigpage_map(mm)) ||
+    if ((error = map_stack(mm, STACK_TOP - mm->stack_top)) || (error = vdso_map(mm)) ||
         (error = chain_write(&x->vector, mm, mm->stack_top)) ||
         (error = chain_write(&x->strings, mm, base)))
         return error;
@@ -365,11 +366,15 @@ static void commit(struct exec *x, struct cred *cred) {
     files_close_on_exec();
     if (cred)
         cred_install(cred);
+    timers_exit(p);
     sighand_reset(p->sighand, false);
     current->altstack = (struct sigaltstack){0};
     current->restart = NULL;
     task_set_name(current, base_name(x->given_path));
-    atomic_and(&current->flags, ~(TASK_FORKED_NOEXEC | TASK_KTHREAD));
+    atomic_and(&current->flags,
+               ~(TASK_FORKED_NOEXEC | TASK_KTHREAD | TASK_TOO_MANY | TASK_KEEP_CAPS));
+    const struct cred *c = current->cred;
+    WRITE_ONCE(p->dumpable, c->uid == c->euid && c->gid == c->egid);
     spin_lock(&family_lock);
     p->has_execed = true;
     trace_exec();
@@ -433,6 +438,8 @@ static int run(struct exec *x) {
 }
 
 int do_execve(int dirfd, const char *path, const struct exec_args *args) {
+    if (unlikely(current->flags & TASK_TOO_MANY) && user_too_many())
+        return -EAGAIN;
     struct exec *x = kzalloc(sizeof(*x));
     if (!x)
         return -ENOMEM;

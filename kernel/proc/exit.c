@@ -32,6 +32,7 @@
 #include "mm/vm.h"
 #include "proc/life.h"
 #include "proc/signal.h"
+#include "proc/timers.h"
 #include "time/posix.h"
 #include "trace/trace.h"
 
@@ -140,6 +141,7 @@ void task_unlink(struct task *t) {
     add_task_counts(&p->dead_counts, t);
     sigpending_flush(&t->pending);
     if (t == p->leader) {
+        pidfd_wake(p);
         sigpending_flush(&p->pending);
         sighand = p->sighand;
         p->sighand = NULL;
@@ -201,6 +203,7 @@ static void process_died(struct process *p, struct list *dead) {
         p->full_status = -1;
     check_orphaned(p, p->parent, p);
     give_away_children(p, dead);
+    pidfd_wake(p);
     if (p->parent && notify_parent_exit(p)) {
         task_unlink(leader);
         list_add_tail(&leader->thread_link, dead);
@@ -291,8 +294,10 @@ void do_exit(int status) {
     bool last = begin_exit(p, status);
     if (last && p == init_process)
         panic("init is gone, wait status %#x", p->group_exit ? p->group_code : status);
-    if (last)
+    if (last) {
         posix_exit(p);
+        timers_exit(p);
+    }
     exit_memory();
     vfork_release();
     exit_files();

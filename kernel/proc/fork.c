@@ -29,11 +29,12 @@
 #include "mm/vm.h"
 #include "proc/life.h"
 #include "proc/signal.h"
+#include "time/posix.h"
 #include "trace/control.h"
 
 #define CLONE_UNSUPPORTED                                                                          \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
-     CLONE_NEWNET | CLONE_PIDFD | CLONE_INTO_CGROUP)
+     CLONE_NEWNET)
 
 int threads_max = 65536;
 
@@ -45,6 +46,11 @@ static int check_flags(const struct clone_request *r) {
         return -EINVAL;
     if (f & CLONE_CLEAR_SIGHAND && f & CLONE_SIGHAND)
         return -EINVAL;
+    if (f & CLONE_PIDFD &&
+        (f & CLONE_THREAD || (f & CLONE_PARENT_SETTID && r->pidfd == r->parent_tid)))
+        return -EINVAL;
+    if (r->wanted_tid && !capable())
+        return -EPERM;
     if (f & CLONE_PARENT && current->process == init_process)
         return -EINVAL;
     return 0;
@@ -57,6 +63,7 @@ struct process *process_create(struct sighand *s) {
     ref_init(&p->ref);
     list_init(&p->threads);
     list_init(&p->children);
+    list_init(&p->timers);
     list_init(&p->sibling);
     list_init(&p->pgrp_link);
     list_init(&p->session_link);
@@ -65,6 +72,7 @@ struct process *process_create(struct sighand *s) {
     waitq_init(&p->child_wait);
     p->sighand = s;
     p->start_time = clock_ns();
+    p->dumpable = true;
     return p;
 }
 
@@ -147,6 +155,7 @@ static int copy_process(struct task *t, u64 flags) {
     }
     memcpy(p->limit, mine->limit, sizeof(p->limit));
     p->oom_score_adj = READ_ONCE(mine->oom_score_adj);
+    p->dumpable = READ_ONCE(mine->dumpable);
     p->leader = t;
     pid_get(t->pid);
     p->pid = t->pid;
@@ -187,7 +196,7 @@ static void copy_attributes(struct task *t, const struct clone_request *r) {
     t->personality = current->personality;
     t->timer_slack = current->timer_slack;
     t->start_time = clock_ns();
-    t->flags = TASK_FORKED_NOEXEC | (current->flags & TASK_NO_NEW_PRIVS) |
+    t->flags = TASK_FORKED_NOEXEC | (current->flags & (TASK_NO_NEW_PRIVS | TASK_KEEP_CAPS)) |
                (f & CLONE_VFORK ? TASK_VFORKED : 0);
     t->clear_child_tid = f & CLONE_CHILD_CLEARTID ? (u32 *)r->child_tid : NULL;
     t->restart_arg[0] = f & CLONE_CHILD_SETTID ? r->child_tid : 0;
@@ -243,6 +252,8 @@ static int commit(struct task *t, const struct clone_request *r) {
     if (!error && p != mine) {
         flags = irqlock_acquire(&p->siglock);
         task_link(t, p);
+        if (unlikely(p->limit[RLIMIT_CPU].rlim_cur != RLIM_INFINITY))
+            posix_limit_cpu(p);
         irqlock_release(&p->siglock, flags);
         adopt(p, r);
     }
@@ -256,11 +267,9 @@ static struct task *prepare(const struct clone_request *r, int *error) {
     if (!t)
         return NULL;
     copy_attributes(t, r);
-    t->pid = pid_alloc();
-    if (!t->pid) {
-        *error = -EAGAIN;
+    t->pid = pid_alloc(r->wanted_tid, error);
+    if (!t->pid)
         goto put_task;
-    }
     if ((*error = copy_process(t, r->flags)) || (*error = copy_files(t, r->flags)))
         goto put_process;
     if ((*error = copy_fs(t, r->flags)))
@@ -302,6 +311,17 @@ static void wait_for_vfork(struct task *t) {
                         "vfork");
 }
 
+// CLONE_PIDFD: the number of a descriptor that the child does not inherit, or errno; 0 when none is wanted.
+static int give_pidfd(struct task *t, const struct clone_request *r) {
+    if (!(r->flags & CLONE_PIDFD))
+        return 0;
+    int fd = pidfd_install(t->pid, 0);
+    if (fd < 0 || put_user_u32(fd, r->pidfd) == 0)
+        return fd;
+    fd_close(fd);
+    return -EFAULT;
+}
+
 long do_clone(const struct clone_request *r) {
     int error = check_flags(r);
     if (error)
@@ -309,11 +329,13 @@ long do_clone(const struct clone_request *r) {
     struct task *t = prepare(r, &error);
     if (!t)
         return error;
-    int nr = t->pid->nr;
+    int nr = t->pid->nr, pidfd = give_pidfd(t, r);
     if (r->flags & CLONE_PARENT_SETTID)
         put_user_u32(nr, r->parent_tid);
-    error = commit(t, r);
+    error = pidfd < 0 ? pidfd : commit(t, r);
     if (error) {
+        if (r->flags & CLONE_PIDFD && pidfd >= 0)
+            fd_close(pidfd);
         discard(t, r->flags & CLONE_THREAD);
         return error;
     }

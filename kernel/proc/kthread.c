@@ -29,11 +29,12 @@ struct task *task_from_nothing(const char *name, struct sighand *s, struct proce
     if (!t)
         return NULL;
     struct process *p = NULL;
+    int error;
     sigpending_init(&t->pending);
     t->flags = flags;
     t->timer_slack = 50 * NSEC_PER_USEC;
     t->cred = cred_create();
-    t->pid = pid_alloc();
+    t->pid = pid_alloc(0, &error);
     if (t->cred && t->pid)
         p = process_create(s);
     if (!p) {

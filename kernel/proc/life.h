@@ -18,8 +18,10 @@ struct clone_request {
     u64 tls;
     u64 parent_tid;  // user address for CLONE_PARENT_SETTID
     u64 child_tid;   // user address for CLONE_CHILD_SETTID, _CLEARTID
+    u64 pidfd;       // user address for CLONE_PIDFD
+    int wanted_tid;  // 0: any
 };
-// clone(2): the child's tid, or -EAGAIN, -ENOMEM, -EINVAL, -ERESTARTNOINTR.
+// clone(2): the child's tid, or -EAGAIN, -ENOMEM, -EINVAL, -EPERM, -EEXIST, -EFAULT, -EMFILE, -ENFILE, -ERESTARTNOINTR.
 long do_clone(const struct clone_request *r);
 // A process with no thread, reference 1, sharing nothing; NULL: out of memory. limits and groups are the caller's to set.
 struct process *process_create(struct sighand *s);
@@ -63,6 +65,16 @@ struct wait_request {
 // A child's pid, 0 (WNOHANG), -ECHILD, -ERESTARTSYS.
 long do_wait(struct wait_request *w);
 
+// ---- pidfd.c ----
+void pidfd_init(void);
+// A new descriptor (close-on-exec) of the process of a number; flags: 0 or PIDFD_NONBLOCK. Number, -EMFILE, -ENFILE, -ENOMEM
+int pidfd_install(struct pid *pid, u32 flags);
+struct pid *pidfd_pid(const struct file *f);   // borrowed from f; NULL: not a pidfd
+long do_pidfd_open(int nr, u32 flags);         // pidfd_open(2)
+long do_pidfd_getfd(struct pid *pid, int fd);  // pidfd_getfd(2)
+// The process died or was reaped: tell who polls. => family_lock held
+void pidfd_wake(struct process *p);
+
 // ---- kthread.c ----
 // A kernel thread that will run fn(arg), not started, with a reference for the caller; NULL: out of memory. fn returns
 // to end it. kthread_run starts it at once, and gives no reference unless kthread_stop() is to follow: task_get() it.
@@ -93,6 +105,7 @@ u32 cred_setfsgid(u32 gid);
 void user_count(u32 uid,
                 int delta);  // tasks of a user, root's are not counted. => family_lock held
 u32 user_tasks(u32 uid);     // => family_lock held
+bool user_too_many(void);    // current's user has more tasks than RLIMIT_NPROC allows
 bool user_reserve(
     u32 uid);  // make a counter for uid; false: out of memory. => family_lock not held
 
@@ -103,12 +116,13 @@ int do_getpgid(int pid);
 int do_getsid(int pid);
 
 // ---- deliver.c ----
-#define SIGPAGE (USER_TOP - PAGE_SIZE)  // user address of the page that holds the return trampoline
-#define STACK_TOP (USER_TOP - 16 * PAGE_SIZE)  // above it nothing but that page
-void deliver_init(void);
-struct mm;
-int sigpage_map(struct mm *mm);  // exec: 0 or errno
 long do_sigreturn(void);
+
+// ---- vdso.c ----
+#define STACK_TOP (USER_TOP - 16 * PAGE_SIZE)  // above it nothing but the vDSO and its data
+struct mm;
+void vdso_init(void);
+int vdso_map(struct mm *mm);  // exec: 0 or errno
 
 // ---- oom.c ----
 void oom_init(void);

@@ -138,30 +138,40 @@ const char *task_state_name(u32 state) {
 
 static struct hlist_head *pid_bucket(int nr) { return &pid_hash[hash_u64(nr) % PID_HASH]; }
 
-static int take_number(void) {
+// => family_lock held
+static int take_wanted(int nr) {
+    if (nr < 1 || nr >= pid_max)
+        return -EINVAL;
+    return idmap_take(&numbers, nr) ? -EEXIST : nr;
+}
+
+static int take_next(void) {
     int first = wrapped ? min(RESERVED_PIDS, pid_max / 2) : 1;
     u32 before = numbers.cursor;
     int nr = idmap_alloc_next(&numbers, first, pid_max);
     if (nr >= 0 && (u32)nr < before)
         wrapped = true;
-    return nr;
+    return nr >= 0 ? nr : -EAGAIN;
 }
 
-struct pid *pid_alloc(void) {
+struct pid *pid_alloc(int wanted, int *error) {
     struct pid *p = slab_alloc(pid_cache, ALLOC_ZERO);
+    *error = -ENOMEM;
     if (p == NULL)
         return NULL;
     ref_init(&p->ref);
     list_init(&p->group);
     list_init(&p->session);
+    waitq_init(&p->exit_wait);
     spin_lock(&family_lock);
-    p->nr = take_number();
-    if (p->nr > 0)
-        hlist_add(&p->hash, pid_bucket(p->nr));
+    int nr = p->nr = wanted ? take_wanted(wanted) : take_next();
+    if (nr > 0)
+        hlist_add(&p->hash, pid_bucket(nr));
     spin_unlock(&family_lock);
-    if (p->nr > 0)
+    if (nr > 0)
         return p;
     slab_free(pid_cache, p);
+    *error = nr;
     return NULL;
 }
 
@@ -199,10 +209,14 @@ struct task *task_lookup(int nr) {
     return t;
 }
 
+struct process *pid_process(struct pid *p) {
+    struct task *t = p->task;
+    return t && t->process && t->process->pid == p ? t->process : NULL;
+}
+
 struct process *process_find(int tgid) {
     struct pid *p = pid_find(tgid);
-    struct task *t = p ? p->task : NULL;
-    return t && t->process && t->process->pid == p ? t->process : NULL;
+    return p ? pid_process(p) : NULL;
 }
 
 struct pid *pid_next(int nr) {

@@ -44,6 +44,7 @@ struct pid {
     struct list group;       // [family] processes of the process group of this number
     struct list session;     // [family] processes of the session of this number
     struct tty *tty;         // [family] controlling terminal of the session of this number
+    struct waitq exit_wait;  // for the end of the process of this number: pidfds
 };
 
 // Credentials never change once a task has them: setuid() and friends install a new copy.
@@ -83,6 +84,7 @@ struct process {
     struct list pgrp_link, session_link;
     bool has_execed;  // setpgid() by the parent is over
     bool child_subreaper;
+    bool dumpable;            // [a] its user may look inside: PR_SET_DUMPABLE
     s32 oom_score_adj;        // [a] -1000 … 1000, as the program set it
     int parent_death_signal;  // sent to us when the parent ends; 0 none
     int exit_signal;          // sent to the parent at exit; 0 none
@@ -109,9 +111,12 @@ struct process {
     struct sighand *sighand;  // [I] after creation, but for exec
     struct timer real_timer;  // ITIMER_REAL
     u64 real_interval;        // ns [siglock]
+    struct timer cpu_limit;   // looks whether RLIMIT_CPU is reached [siglock]
     struct cpu_timers
-        *cpu_timers;  // ITIMER_VIRTUAL and _PROF, time/posix.c; NULL until used [siglock]
-    u32 nr_queued;    // signals in queues, for RLIMIT_SIGPENDING [siglock]
+        *cpu_timers;     // ITIMER_VIRTUAL and _PROF, time/posix.c; NULL until used [siglock]
+    struct list timers;  // of timer_create(), proc/timers.c [siglock]
+    int next_timer;      // number that the next of them gets [siglock]
+    u32 nr_queued;       // signals in queues, and timers, for RLIMIT_SIGPENDING [siglock]
     struct rlimit limit[RLIM_NLIMITS];  // [siglock] to write
     u64 start_time;                     // [I] ns since boot
     struct pid *pid;                    // [I] of the leader, holds a reference
@@ -177,6 +182,8 @@ struct task {
 #define TASK_OOM_VICTIM 16u
 #define TASK_VFORKED 64u        // the parent waits in vfork() until we exec or exit
 #define TASK_NO_NEW_PRIVS 128u  // exec honours no set-uid bits
+#define TASK_KEEP_CAPS 512u     // PR_SET_KEEPCAPS, until exec
+#define TASK_TOO_MANY 256u      // became a user who has RLIMIT_NPROC tasks: exec looks again
 
 #define current ((struct task *)current_thread)
 static inline struct task *thread_task(struct thread *t) { return (struct task *)t; }
@@ -200,8 +207,10 @@ void task_put(struct task *t);
 void process_put(struct process *p);
 static inline void process_get(struct process *p) { ref_get(&p->ref); }
 
-// pids. => family_lock held for pid_find, pid_attach, pid_detach
-struct pid *pid_alloc(void);   // new number, reference 1; NULL: out of memory or of numbers
+// pids. => family_lock held for pid_find
+// A new number, `wanted` or, if that is 0, the next; reference 1. NULL: *error is -ENOMEM or -EAGAIN (no number is left),
+// or, for a wanted one, -EINVAL or -EEXIST.
+struct pid *pid_alloc(int wanted, int *error);
 struct pid *pid_find(int nr);  // borrows; NULL
 static inline void pid_get(struct pid *p) { ref_get(&p->ref); }
 void pid_put(struct pid *p);         // takes family_lock when last: => not held
@@ -211,6 +220,8 @@ struct pid *pid_next(
 u32 pids_in_use(void);
 struct task *task_lookup(int nr);        // takes the lock; returns a reference or NULL
 struct process *process_find(int tgid);  // => family_lock held; borrows
+// The process whose number it is, alive or a zombie, or NULL. => family_lock held; borrows
+struct process *pid_process(struct pid *p);
 static inline int task_tgid(const struct task *t) { return t->process ? t->process->pid->nr : 0; }
 
 // Parts of signals that lower rooms call; the rest is in proc/signal.h.

@@ -32,6 +32,7 @@
 #include "lib/string.h"
 #include "mm/slab.h"
 #include "proc/life.h"
+#include "proc/timers.h"
 #include "arch/hart.h"
 #include "trace/trace.h"
 
@@ -109,6 +110,8 @@ void sigpending_init(struct sigpending *p) {
 
 static void sigqueue_free(struct sigqueue *q) {
     list_del(&q->link);
+    if (q->of_timer)
+        return;
     q->process->nr_queued--;
     slab_free(sigqueue_cache, q);
 }
@@ -137,9 +140,16 @@ static void remove_everywhere(struct process *p, u64 set) {
         remove_pending(&t->pending, set);
 }
 
-// Put info on the queue. Without room there, one from sigqueue() fails with -EAGAIN, another loses its siginfo.
-static int enqueue(struct process *p, struct sigpending *to, const struct siginfo *info) {
+// Put info, or a timer's own entry, on the queue. Without room there, one from sigqueue() fails with -EAGAIN, another
+// loses its siginfo.
+static int enqueue(struct process *p, struct sigpending *to, const struct siginfo *info,
+                   struct sigqueue *own) {
     int sig = info->si_signo;
+    if (own) {
+        list_add_tail(&own->link, &to->queue);
+        to->set |= SIGMASK(sig);
+        return 0;
+    }
     bool queued_by_user = info->si_code < 0 && sig >= SIGRTMIN;
     if (sig < SIGRTMIN && to->set & SIGMASK(sig))
         return 0;
@@ -149,6 +159,7 @@ static int enqueue(struct process *p, struct sigpending *to, const struct siginf
     if (q) {
         q->info = *info;
         q->process = p;
+        q->of_timer = false;
         p->nr_queued++;
         list_add_tail(&q->link, &to->queue);
     } else if (queued_by_user) {
@@ -177,7 +188,21 @@ static void dequeue(struct sigpending *from, int sig, struct siginfo *info) {
         return;
     }
     *info = found->info;
+    if (found->of_timer)
+        info->si_overrun = timer_signal_taken(found);
     sigqueue_free(found);
+}
+
+void signal_take_back(struct sigpending *from, struct sigqueue *q) {
+    struct sigqueue *other;
+    int sig = q->info.si_signo;
+    if (list_empty(&q->link))
+        return;
+    list_del(&q->link);
+    list_for_each (other, &from->queue, link)
+        if (other->info.si_signo == sig)
+            return;
+    from->set &= ~SIGMASK(sig);
 }
 
 static int lowest_signal(u64 set) {
@@ -211,7 +236,10 @@ static bool must_look(const struct task *t) {
 }
 
 void signal_recalc(void) {
-    if (must_look(current))
+    bool look = must_look(current);
+    if (look == signal_pending())
+        return;
+    if (look)
         atomic_or(&current->thread.work, (u32)WORK_SIGNAL);
     else
         atomic_and(&current->thread.work, ~(u32)WORK_SIGNAL);
@@ -298,8 +326,10 @@ static void prepare_stop_continue(struct process *p, int sig) {
     }
 }
 
-// => siglock held. `only`: the thread that it is for, or NULL for the whole process; `force`: even init dies.
-static int post(struct process *p, struct task *only, const struct siginfo *info, bool force) {
+// => siglock held. `only`: the thread that it is for, or NULL for the whole process; `own`: what is queued, of a timer;
+// `force`: even init dies.
+static int post(struct process *p, struct task *only, const struct siginfo *info,
+                struct sigqueue *own, bool force) {
     int sig = info->si_signo;
     if (p->group_exit || list_empty(&p->threads))
         return 0;
@@ -311,7 +341,7 @@ static int post(struct process *p, struct task *only, const struct siginfo *info
         return 0;
     if (sig == SIGKILL && !force && would_ignore(p, sig))
         return 0;
-    int error = enqueue(p, only ? &only->pending : &p->pending, info);
+    int error = enqueue(p, only ? &only->pending : &p->pending, info, own);
     struct thread *to = only ? &only->thread : t ? &t->thread : NULL;
     if (to)
         trace_about(to, TRACE_SIGNAL, sig, to->tid);
@@ -326,16 +356,21 @@ static int post(struct process *p, struct task *only, const struct siginfo *info
 
 int signal_send_process(struct process *p, const struct siginfo *info) {
     u64 flags = irqlock_acquire(&p->siglock);
-    int error = post(p, NULL, info, false);
+    int error = post(p, NULL, info, NULL, false);
     irqlock_release(&p->siglock, flags);
     return error;
 }
 
 int signal_send_thread(struct task *t, const struct siginfo *info) {
     u64 flags = irqlock_acquire(&t->process->siglock);
-    int error = t->flags & TASK_EXITING ? -ESRCH : post(t->process, t, info, false);
+    int error = t->flags & TASK_EXITING ? -ESRCH : post(t->process, t, info, NULL, false);
     irqlock_release(&t->process->siglock, flags);
     return error;
+}
+
+void signal_send_own(struct process *p, struct task *thread, struct sigqueue *q) {
+    if (!thread || !(thread->flags & TASK_EXITING))
+        post(p, thread, &q->info, q, false);
 }
 
 void signal_process(struct process *p, int sig) {
@@ -367,7 +402,7 @@ void signal_force(int sig, int code, u64 addr) {
         current->blocked &= ~SIGMASK(sig);
     }
     irqlock_release_irqs_off(&p->sighand->lock);
-    post(p, current, &info, true);
+    post(p, current, &info, NULL, true);
     irqlock_release(&p->siglock, flags);
 }
 
@@ -443,6 +478,8 @@ int signal_kill(int pid, int sig) {
     if (pid == INT32_MIN)  // no group has the number -INT32_MIN: that is no int
         return -ESRCH;
     siginfo_user(&info, sig, SI_USER);
+    if (pid == info.si_pid)  // itself: allowed, and still there when it is sent
+        return sig ? signal_send_process(current->process, &info) : 0;
     spin_lock(&family_lock);
     int error;
     if (pid > 0) {
@@ -480,6 +517,14 @@ int signal_queue(int tgid, const struct siginfo *info) {
     return error;
 }
 
+int signal_queue_pid(struct pid *pid, const struct siginfo *info) {
+    spin_lock(&family_lock);
+    struct process *p = pid_process(pid);
+    int error = p ? send_checked(p, info) : -ESRCH;
+    spin_unlock(&family_lock);
+    return error;
+}
+
 /* ---- masks and dispositions of current ---- */
 
 void signal_hand_on(u64 set) {
@@ -492,17 +537,18 @@ void signal_hand_on(u64 set) {
             signal_wake(t, false);
 }
 
-// => siglock held
-static void set_blocked(u64 mask) {
+void signal_set_blocked_locked(u64 mask) {
+    mask &= ~SIGNAL_UNMASKABLE;
     u64 newly = mask & ~current->blocked;
     current->blocked = mask;
-    signal_hand_on(newly);
+    if (current->process->pending.set & newly)
+        signal_hand_on(newly);
     signal_recalc();
 }
 
 void signal_set_blocked(u64 mask) {
     u64 flags = irqlock_acquire(&current->process->siglock);
-    set_blocked(mask & ~SIGNAL_UNMASKABLE);
+    signal_set_blocked_locked(mask);
     irqlock_release(&current->process->siglock, flags);
 }
 
@@ -524,8 +570,11 @@ int signal_action(int sig, const struct sigaction *new_, struct sigaction *old) 
     if (sig < 1 || sig > _NSIG || (new_ && SIGMASK(sig) & SIGNAL_UNMASKABLE))
         return -EINVAL;
     struct sigaction *a = &p->sighand->action[sig - 1];
-    u64 flags = irqlock_acquire(&p->siglock);
-    irqlock_acquire_irqs_off(&p->sighand->lock);
+    bool ignore = new_ && (new_->sa_handler == SIG_IGN ||
+                           (new_->sa_handler == SIG_DFL && IGNORED_BY_DEFAULT & SIGMASK(sig)));
+    u64 flags = irqlock_acquire(ignore ? &p->siglock : &p->sighand->lock);
+    if (ignore)
+        irqlock_acquire_irqs_off(&p->sighand->lock);
     if (old)
         *old = *a;
     if (new_) {
@@ -533,11 +582,11 @@ int signal_action(int sig, const struct sigaction *new_, struct sigaction *old) 
         a->sa_mask &= ~SIGNAL_UNMASKABLE;
         a->sa_flags &= ~SA_UNSUPPORTED;
     }
-    irqlock_release_irqs_off(&p->sighand->lock);
-    if (new_ && (new_->sa_handler == SIG_IGN ||
-                 (new_->sa_handler == SIG_DFL && IGNORED_BY_DEFAULT & SIGMASK(sig))))
+    if (ignore) {
+        irqlock_release_irqs_off(&p->sighand->lock);
         remove_everywhere(p, SIGMASK(sig));
-    irqlock_release(&p->siglock, flags);
+    }
+    irqlock_release(ignore ? &p->siglock : &p->sighand->lock, flags);
     return 0;
 }
 
@@ -559,7 +608,7 @@ int signal_wait(u64 set, struct siginfo *info, u64 deadline) {
         flags = irqlock_acquire(lock);
         current->real_blocked = 0;
         sig = signal_take(set, info);
-        set_blocked(blocked);
+        signal_set_blocked_locked(blocked);
     }
     signal_recalc();
     bool interrupted = signal_pending();

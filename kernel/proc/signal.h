@@ -25,6 +25,7 @@ struct sigqueue {
     struct list link;
     struct siginfo info;
     struct process *process;  // whose nr_queued counts it
+    bool of_timer;            // [I] part of a timer, proc/timers.c
 };
 
 void signal_init(void);
@@ -39,6 +40,9 @@ void siginfo_user(struct siginfo *info, int sig, int code);
 // or -ESRCH when the thread is gone. Any context.
 int signal_send_process(struct process *p, const struct siginfo *info);
 int signal_send_thread(struct task *t, const struct siginfo *info);
+// The signal of a timer, whose q->info is filled in and which is on no queue; thread may be NULL. => siglock held
+void signal_send_own(struct process *p, struct task *thread, struct sigqueue *q);
+void signal_take_back(struct sigpending *from, struct sigqueue *q);  // fine if it is not there
 // An exception of current itself: cannot be blocked or ignored.
 void signal_force(int sig, int code, u64 addr);
 // SIGKILL that even init obeys (out of memory, a frame that cannot be read back).
@@ -49,14 +53,16 @@ int signal_kill(int pid, int sig);
 int signal_tgkill(int tgid, int tid,
                   const struct siginfo *info);  // tgid <= 0: any; si_signo 0: only a look
 int signal_queue(int tgid, const struct siginfo *info);
-bool signal_may_send(struct process *p, int sig);  // => family_lock held
+int signal_queue_pid(struct pid *pid, const struct siginfo *info);  // pidfd_send_signal(2)
+bool signal_may_send(struct process *p, int sig);                   // => family_lock held
 
 // current no longer takes the signals in `set`: wake other threads for those pending for the whole process, which may
 // have been meant for it. => siglock held
 void signal_hand_on(u64 set);
 // Set WORK_SIGNAL as the pending signals and the mask say. => siglock of current held
 void signal_recalc(void);
-void signal_set_blocked(u64 mask);  // of current; never blocks KILL and STOP
+void signal_set_blocked(u64 mask);         // of current; never blocks KILL and STOP
+void signal_set_blocked_locked(u64 mask);  // => siglock held
 // sigaction(2): either pointer may be NULL. 0 or -EINVAL.
 int signal_action(int sig, const struct sigaction *new_, struct sigaction *old);
 u64 signal_pending_set(void);  // sigpending(2)

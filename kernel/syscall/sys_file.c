@@ -406,15 +406,6 @@ long sys_flock(const u64 *a) {
 
 /* ---- size, disk ---- */
 
-static int check_file_size(u64 size) {
-    if (size <= current->process->limit[RLIMIT_FSIZE].rlim_cur)
-        return 0;
-    struct siginfo info;
-    siginfo_user(&info, SIGXFSZ, SI_USER);
-    signal_send_thread(current, &info);
-    return -EFBIG;
-}
-
 long sys_ftruncate(const u64 *a) {
     struct fd_ref r = fd_get((int)a[0]);
     if (!r.file)
@@ -422,9 +413,7 @@ long sys_ftruncate(const u64 *a) {
     long result = -EINVAL;
     if (!(r.file->flags & O_PATH) && (s64)a[1] >= 0 && r.file->mode & FILE_WRITE &&
         inode_is_reg(r.file->inode)) {
-        result = check_file_size(a[1]);
-        if (!result)
-            result = inode_set_size(r.file->inode, a[1]);
+        result = inode_set_size(r.file->inode, a[1]);
     } else if (r.file->flags & O_PATH) {
         result = -EBADF;
     }
@@ -447,8 +436,7 @@ static long allocate(struct file *f, u64 mode, s64 offset, s64 length) {
     u64 end = offset + length;
     if (end <= f->inode->size)
         return 0;
-    int error = check_file_size(end);
-    return error ? error : inode_set_size(f->inode, end);
+    return inode_set_size(f->inode, end);
 }
 
 long sys_fallocate(const u64 *a) {

@@ -3,6 +3,7 @@
  * Decoders only; everything may sleep.
  */
 #include "abi/errno.h"
+#include "abi/membarrier.h"
 #include "abi/random.h"
 #include "abi/reboot.h"
 #include "abi/sysinfo.h"
@@ -13,6 +14,7 @@
 #include "fs/vfs.h"
 #include "lib/string.h"
 #include "mm/uaccess.h"
+#include "mm/vm.h"
 #include "proc/proc.h"
 #include "sync/block.h"
 #include "syscall/syscall.h"
@@ -121,6 +123,50 @@ long sys_riscv_hwprobe(const u64 *a) {
             return -EINTR;
     }
     return 0;
+}
+
+/* ---- membarrier ---- */
+
+#define MEMBARRIERS                                                                                \
+    (MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED |                                     \
+     MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED |                 \
+     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE |      \
+     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE | MEMBARRIER_CMD_GET_REGISTRATIONS)
+
+static bool registered(int cmd) { return load_relaxed(&current->mm->membarrier) & (u32)cmd; }
+
+// The global barriers reach every hart, also those that run programs which did not register for it.
+long sys_membarrier(const u64 *a) {
+    int cmd = (int)a[0];
+    if ((u32)a[1])
+        return -EINVAL;
+    switch (cmd) {
+    case MEMBARRIER_CMD_QUERY:
+        return MEMBARRIERS;
+    case MEMBARRIER_CMD_GLOBAL:
+    case MEMBARRIER_CMD_GLOBAL_EXPEDITED:
+        mm_barrier(NULL);
+        return 0;
+    case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
+        if (!registered(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED))
+            return -EPERM;
+        mm_barrier(current->mm);
+        return 0;
+    case MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE:
+        if (!registered(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE))
+            return -EPERM;
+        mm_sync_code(current->mm);
+        return 0;
+    case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
+    case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
+    case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE:
+        atomic_or(&current->mm->membarrier, (u32)cmd);
+        return 0;
+    case MEMBARRIER_CMD_GET_REGISTRATIONS:
+        return load_relaxed(&current->mm->membarrier);
+    default:
+        return -EINVAL;
+    }
 }
 
 /* ---- power ---- */

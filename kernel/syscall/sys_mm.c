@@ -52,3 +52,13 @@ long sys_mremap(const u64 *a) { return vm_mremap(a[0], a[1], a[2], (int)a[3], a[
 long sys_madvise(const u64 *a) { return vm_madvise(a[0], a[1], (int)a[2]); }
 long sys_mincore(const u64 *a) { return vm_mincore(a[0], a[1], a[2]); }
 long sys_msync(const u64 *a) { return vm_msync(a[0], a[1], (int)a[2]); }
+
+#define FLUSH_ICACHE_LOCAL 1u  // for this thread only, wherever it goes
+
+// The whole memory, whatever the range: fence.i knows no addresses.
+long sys_riscv_flush_icache(const u64 *a) {
+    if (a[2] & ~(u64)FLUSH_ICACHE_LOCAL)
+        return -EINVAL;
+    tlb_new_code(current->mm);
+    return 0;
+}

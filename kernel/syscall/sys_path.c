@@ -341,10 +341,6 @@ static long truncate_inode(const struct path *p, u64 size) {
         return error;
     if (READ_ONCE(i->writers) < 0)
         return -ETXTBSY;
-    if (size > current->process->limit[RLIMIT_FSIZE].rlim_cur) {
-        signal_process(current->process, SIGXFSZ);
-        return -EFBIG;
-    }
     return inode_set_size(i, size);
 }
 

@@ -3,7 +3,6 @@
  * Decoders only; family_lock is taken to look at relations. May sleep.
  */
 #include "abi/errno.h"
-#include "abi/prctl.h"
 #include "abi/resource.h"
 #include "abi/wait.h"
 #include "fs/file.h"
@@ -13,6 +12,7 @@
 #include "proc/signal.h"
 #include "arch/hart.h"
 #include "syscall/syscall.h"
+#include "time/posix.h"
 
 /* ---- fork, exec, exit ---- */
 
@@ -26,6 +26,11 @@ long sys_clone(const u64 *a) {
         .tls = a[3],
         .child_tid = a[4],
     };
+    if (r.flags & CLONE_PIDFD) {  // its number goes to where CLONE_PARENT_SETTID puts the tid
+        if (a[0] & CLONE_DETACHED)
+            return -EINVAL;
+        r.pidfd = r.parent_tid;
+    }
     return do_clone(&r);
 }
 
@@ -45,16 +50,41 @@ static int clone_args_in(u64 user, u64 size, struct clone_args *args) {
     return copy_from_user(args, user, min(size, sizeof(*args)));
 }
 
+#define CLONE3_FLAGS                                                                               \
+    ((0xffffffff & ~(u64)(CSIGNAL | CLONE_DETACHED)) | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP)
+#define MAX_PID_LEVELS 32  // of nested namespaces, in Linux; here is one
+
+static int clone_args_check(const struct clone_args *c, u64 size) {
+    if (c->flags & ~CLONE3_FLAGS || c->exit_signal > _NSIG ||
+        (c->flags & (CLONE_THREAD | CLONE_PARENT) && c->exit_signal))
+        return -EINVAL;
+    if (!c->stack != !c->stack_size || !user_range_ok(c->stack, c->stack_size))
+        return -EINVAL;
+    if (!c->set_tid != !c->set_tid_size || c->set_tid_size > MAX_PID_LEVELS)
+        return -EINVAL;
+    if (!(c->flags & CLONE_INTO_CGROUP))
+        return 0;
+    // there are no control groups, so no descriptor can be of one
+    return c->cgroup > INT32_MAX || size < CLONE_ARGS_SIZE_VER2 ? -EINVAL : -EBADF;
+}
+
+// The number that the child is to have, or 0. One for each level of namespaces.
+static int wanted_tid(const struct clone_args *c, int *tid) {
+    *tid = 0;
+    if (!c->set_tid_size)
+        return 0;
+    if (c->set_tid_size > 1)
+        return -EINVAL;
+    if (get_user_u32((u32 *)tid, c->set_tid))
+        return -EFAULT;
+    return *tid < 1 ? -EINVAL : 0;
+}
+
 long sys_clone3(const u64 *a) {
     struct clone_args c;
-    int error = clone_args_in(a[0], a[1], &c);
-    if (error)
+    int tid, error = clone_args_in(a[0], a[1], &c);
+    if (error || (error = clone_args_check(&c, a[1])) || (error = wanted_tid(&c, &tid)))
         return error;
-    if (c.flags & (CSIGNAL | CLONE_DETACHED) || c.set_tid_size || c.exit_signal > _NSIG ||
-        !c.stack != !c.stack_size)
-        return -EINVAL;
-    if (c.flags & (CLONE_THREAD | CLONE_PARENT) && c.exit_signal)
-        return -EINVAL;
     struct clone_request r = {
         .flags = c.flags,
         .exit_signal = (int)c.exit_signal,
@@ -62,6 +92,8 @@ long sys_clone3(const u64 *a) {
         .tls = c.tls,
         .parent_tid = c.parent_tid,
         .child_tid = c.child_tid,
+        .pidfd = c.pidfd,
+        .wanted_tid = tid,
     };
     return do_clone(&r);
 }
@@ -119,6 +151,25 @@ static int waitid_status(const struct wait_request *w) {
     return WIFSIGNALED(w->status) ? WTERMSIG(w->status) : WEXITSTATUS(w->status);
 }
 
+// The child of a pidfd. One that is not to block says -EAGAIN in place of waiting.
+static long wait_pidfd(struct wait_request *w) {
+    struct fd_ref r = fd_get(w->id);
+    struct pid *pid = r.file ? pidfd_pid(r.file) : NULL;
+    long result = -EBADF;
+    if (pid) {
+        bool no_wait = READ_ONCE(r.file->flags) & O_NONBLOCK && !(w->options & WNOHANG);
+        w->which = P_PID;
+        w->id = pid->nr;  // names nobody else while the descriptor is open
+        if (no_wait)
+            w->options |= WNOHANG;
+        result = do_wait(w);
+        if (result == 0 && no_wait)
+            result = -EAGAIN;
+    }
+    fd_put(r);
+    return result;
+}
+
 long sys_waitid(const u64 *a) {
     int which = (int)a[0], id = (int)a[1], options = (int)a[3];
     struct rusage usage;
@@ -126,12 +177,12 @@ long sys_waitid(const u64 *a) {
                          __WCLONE | __WALL) ||
         !(options & (WEXITED | WSTOPPED | WCONTINUED)))
         return -EINVAL;
-    if (which < P_ALL || which > P_PGID || (which == P_PID && id <= 0) ||
-        (which == P_PGID && id < 0))
+    if (which < P_ALL || which > P_PIDFD || (which == P_PID && id <= 0) ||
+        (which >= P_PGID && id < 0))
         return -EINVAL;
     struct wait_request w = {
         .which = which, .id = id, .options = options, .usage = a[4] ? &usage : NULL};
-    long result = do_wait(&w);
+    long result = which == P_PIDFD ? wait_pidfd(&w) : do_wait(&w);
     if (result < 0)
         return result;
     struct siginfo info = {0};
@@ -151,6 +202,20 @@ long sys_xv6_wait(const u64 *a) {
     long result = do_wait(&w);
     if (result > 0 && a[0] && put_user_u32(w.full, a[0]))
         return -EFAULT;
+    return result;
+}
+
+/* ---- pidfds ---- */
+
+long sys_pidfd_open(const u64 *a) { return do_pidfd_open((int)a[0], (u32)a[1]); }
+
+long sys_pidfd_getfd(const u64 *a) {
+    if ((u32)a[2])
+        return -EINVAL;
+    struct fd_ref r = fd_get((int)a[0]);
+    struct pid *pid = r.file ? pidfd_pid(r.file) : NULL;
+    long result = pid ? do_pidfd_getfd(pid, (int)a[1]) : -EBADF;
+    fd_put(r);
     return result;
 }
 
@@ -236,6 +301,8 @@ static int exchange_limit(struct process *p, int which, const struct rlimit *new
     if (new_->rlim_max > old->rlim_max && !capable())
         return -EPERM;
     p->limit[which] = *new_;
+    if (which == RLIMIT_CPU)
+        posix_limit_cpu(p);
     return 0;
 }
 
@@ -385,7 +452,8 @@ static int lowest_nice(struct task *t, int *best) {
 static int change_nice(struct task *t, int *nice) {
     if (!may_schedule(t))
         return -EPERM;
-    if (*nice < t->se.nice && !capable())
+    u64 limit = t->process ? READ_ONCE(t->process->limit[RLIMIT_NICE].rlim_cur) : 0;
+    if (*nice < t->se.nice && (u64)(20 - *nice) > limit && !capable())
         return -EACCES;
     t->se.nice = *nice;
     return 0;
@@ -405,78 +473,4 @@ long sys_setpriority(const u64 *a) {
     int error = for_each_named((int)a[0], (int)a[1], change_nice, &nice);
     spin_unlock(&family_lock);
     return error;
-}
-
-/* ---- prctl, personality ---- */
-
-long sys_personality(const u64 *a) {
-    u32 old = current->personality;
-    if ((u32)a[0] != 0xffffffffu)
-        current->personality = (u32)a[0];
-    return old;
-}
-
-static long set_name(u64 user) {
-    char name[TASK_NAME];
-    ssize_t n = copy_string_from_user(name, user, sizeof(name));
-    if (n == -ENAMETOOLONG && copy_from_user(name, user, sizeof(name)))
-        n = -EFAULT;
-    if (n == -EFAULT)
-        return n;
-    name[TASK_NAME - 1] = 0;
-    task_set_name(current, name);
-    return 0;
-}
-
-static long set_parent_death_signal(u64 sig) {
-    if (sig > _NSIG)
-        return -EINVAL;
-    current->process->parent_death_signal = (int)sig;
-    return 0;
-}
-
-#define LAST_CAPABILITY 40
-
-long sys_prctl(const u64 *a) {
-    struct process *p = current->process;
-    switch ((int)a[0]) {
-    case PR_SET_NAME:
-        return set_name(a[1]);
-    case PR_GET_NAME:
-        return copy_to_user(a[1], current->name, TASK_NAME);
-    case PR_SET_PDEATHSIG:
-        return set_parent_death_signal(a[1]);
-    case PR_GET_PDEATHSIG:
-        return put_user_u32(p->parent_death_signal, a[1]);
-    case PR_SET_CHILD_SUBREAPER:
-        p->child_subreaper = a[1];
-        return 0;
-    case PR_GET_CHILD_SUBREAPER:
-        return put_user_u32(p->child_subreaper, a[1]);
-    case PR_SET_NO_NEW_PRIVS:
-        if (a[1] != 1 || a[2] || a[3] || a[4])
-            return -EINVAL;
-        atomic_or(&current->flags, TASK_NO_NEW_PRIVS);
-        return 0;
-    case PR_GET_NO_NEW_PRIVS:
-        return current->flags & TASK_NO_NEW_PRIVS ? 1 : 0;
-    case PR_SET_TIMERSLACK:
-        current->timer_slack = (s64)a[1] > 0 ? a[1] : 50 * NSEC_PER_USEC;
-        return 0;
-    case PR_GET_TIMERSLACK:
-        return current->timer_slack;
-    case PR_GET_TID_ADDRESS:
-        return put_user_u64((u64)current->clear_child_tid, a[1]);
-    case PR_CAPBSET_READ:
-        return a[1] <= LAST_CAPABILITY ? 1 : -EINVAL;
-    case PR_GET_DUMPABLE:
-        return 1;
-    case PR_GET_KEEPCAPS:
-    case PR_GET_SECCOMP:
-    case PR_GET_SECUREBITS:
-    case PR_GET_THP_DISABLE:
-        return 0;  // the facility is off for every task
-    default:
-        return -EINVAL;
-    }
 }

@@ -2,6 +2,7 @@
  * System calls of signals: arguments for proc/signal.c and proc/deliver.c. Decoders only: siglock is taken below, may sleep.
  */
 #include "abi/errno.h"
+#include "fs/file.h"
 #include "mm/uaccess.h"
 #include "proc/life.h"
 #include "proc/signal.h"
@@ -47,13 +48,38 @@ long sys_rt_tgsigqueueinfo(const u64 *a) {
     return error ? error : signal_tgkill((int)a[0], (int)a[1], &info);
 }
 
+// Without a siginfo it is kill(2).
+static int pidfd_siginfo(u64 user, int sig, int target, struct siginfo *info) {
+    if (sig < 0 || sig > _NSIG)
+        return -EINVAL;
+    siginfo_user(info, sig, SI_USER);
+    if (!user)
+        return 0;
+    if (get_user_u32((u32 *)&info->si_signo, user))
+        return -EFAULT;
+    return info->si_signo != sig ? -EINVAL : siginfo_in(user, sig, target, info);
+}
+
+long sys_pidfd_send_signal(const u64 *a) {
+    struct siginfo info;
+    if ((u32)a[3])
+        return -EINVAL;
+    struct fd_ref r = fd_get((int)a[0]);
+    struct pid *pid = r.file ? pidfd_pid(r.file) : NULL;
+    long result = pid ? pidfd_siginfo(a[2], (int)a[1], pid->nr, &info) : -EBADF;
+    if (!result)
+        result = signal_queue_pid(pid, &info);
+    fd_put(r);
+    return result;
+}
+
 long sys_rt_sigaction(const u64 *a) {
     struct sigaction new_, old;
     if (a[3] != sizeof(sigset_t))
         return -EINVAL;
     if (a[1] && copy_from_user(&new_, a[1], sizeof(new_)))
         return -EFAULT;
-    int error = signal_action((int)a[0], a[1] ? &new_ : NULL, &old);
+    int error = signal_action((int)a[0], a[1] ? &new_ : NULL, a[2] ? &old : NULL);
     if (error || !a[2])
         return error;
     return copy_to_user(a[2], &old, sizeof(old));

@@ -6,6 +6,7 @@
 #include "ipc/futex.h"
 #include "mm/uaccess.h"
 #include "proc/life.h"
+#include "proc/timers.h"
 #include "syscall/syscall.h"
 #include "time/posix.h"
 
@@ -103,6 +104,44 @@ long sys_setitimer(const u64 *a) {
     }
     int error = posix_itimer_set((int)a[0], &new_, &old);
     return error || !a[2] ? error : itimer_out(&old, a[2]);
+}
+
+/* ---- timers of programs ---- */
+
+long sys_timer_create(const u64 *a) {
+    struct sigevent event;
+    if (a[1] && copy_from_user(&event, a[1], sizeof(event)))
+        return -EFAULT;
+    int id = timers_create((int)a[0], a[1] ? &event : NULL);
+    if (id < 0 || put_user_u32(id, a[2]) == 0)
+        return min(id, 0);
+    timers_delete(id);
+    return -EFAULT;
+}
+
+long sys_timer_delete(const u64 *a) { return timers_delete((int)a[0]); }
+long sys_timer_getoverrun(const u64 *a) { return timers_overrun((int)a[0]); }
+
+static int itimerspec_out(const struct posix_itimer *t, u64 user) {
+    struct itimerspec v = {ns_to_timespec(t->interval), ns_to_timespec(t->value)};
+    return copy_to_user(user, &v, sizeof(v));
+}
+
+long sys_timer_gettime(const u64 *a) {
+    struct posix_itimer now;
+    int error = timers_get((int)a[0], &now);
+    return error ? error : itimerspec_out(&now, a[1]);
+}
+
+long sys_timer_settime(const u64 *a) {
+    struct itimerspec v;
+    struct posix_itimer new_, old;
+    if (copy_from_user(&v, a[2], sizeof(v)))
+        return -EFAULT;
+    if (timespec_to_ns(&v.it_value, &new_.value) || timespec_to_ns(&v.it_interval, &new_.interval))
+        return -EINVAL;
+    int error = timers_set((int)a[0], a[1] & TIMER_ABSTIME, &new_, &old);
+    return error || !a[3] ? error : itimerspec_out(&old, a[3]);
 }
 
 static s64 clock_ticks(u64 ns) { return ns / (NSEC_PER_SEC / USER_HZ); }

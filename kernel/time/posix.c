@@ -7,7 +7,8 @@
  * ITIMER_REAL is process->real_timer: it fires in interrupt context, posts SIGALRM, and restarts itself by its interval,
  * counted from when it was due. ITIMER_VIRTUAL and ITIMER_PROF count CPU time, which passes at most as fast as the clock
  * times the number of threads: their timer is set for the earliest moment at which the limit can be
- * reached, looks, and is set anew if it is not. They are allocated at their first use.
+ * reached, looks, and is set anew if it is not. They are allocated at their first use. RLIMIT_CPU is watched in the same
+ * way: SIGXCPU at the soft limit and each second after it, SIGKILL at the hard one (getrlimit(2)).
  *
  * Locks: siglock guards intervals and targets, and is held to start or stop a timer, in its handler too; who stops one
  * lets go of it until the handler, which takes it, is through (stop_and_lock). Sleeps: posix_sleep() only.
@@ -15,6 +16,7 @@
 #include "time/posix.h"
 
 #include "abi/errno.h"
+#include "abi/resource.h"
 #include "abi/signal.h"
 #include "mm/slab.h"
 #include "mm/uaccess.h"
@@ -81,9 +83,11 @@ static u64 cpu_time_locked(const struct process *p, bool user_only) {
     return sum;
 }
 
+u64 posix_cpu_time_locked(const struct process *p) { return cpu_time_locked(p, false); }
+
 static u64 cpu_time(struct process *p) {
     u64 flags = irqlock_acquire(&p->siglock);
-    u64 sum = cpu_time_locked(p, false);
+    u64 sum = posix_cpu_time_locked(p);
     irqlock_release(&p->siglock, flags);
     return sum;
 }
@@ -342,9 +346,49 @@ int posix_itimer_set(int which, const struct posix_itimer *new_, struct posix_it
     return 0;
 }
 
+/* ---- RLIMIT_CPU ---- */
+
+static u64 limit_ns(u64 seconds) {
+    return seconds >= MAX_NS / NSEC_PER_SEC ? TIME_NEVER : seconds * NSEC_PER_SEC;
+}
+
+// => siglock held
+static void watch_limit(struct process *p, u64 used) {
+    u64 limit = limit_ns(p->limit[RLIMIT_CPU].rlim_cur);
+    if (limit != TIME_NEVER && p->nr_live)
+        timer_start(&p->cpu_limit, next_look(p, limit > used ? limit - used : 0));
+}
+
+static void limit_fired(struct timer *t) {
+    struct process *p = container_of(t, struct process, cpu_limit);
+    u64 flags = irqlock_acquire(&p->siglock);
+    struct rlimit *l = &p->limit[RLIMIT_CPU];
+    u64 used = posix_cpu_time_locked(p);
+    int sig = 0;
+    if (used >= limit_ns(l->rlim_max)) {
+        sig = SIGKILL;
+    } else if (used >= limit_ns(l->rlim_cur)) {
+        sig = SIGXCPU;
+        l->rlim_cur++;
+    }
+    if (sig != SIGKILL)
+        watch_limit(p, used);
+    irqlock_release(&p->siglock, flags);
+    if (sig)
+        signal_process(p, sig);
+}
+
+void posix_limit_cpu(struct process *p) {
+    p->cpu_limit.fn = limit_fired;
+    timer_cancel(&p->cpu_limit);
+    watch_limit(p, posix_cpu_time_locked(p));
+}
+
 void posix_exit(struct process *p) {
     if (p->real_timer.fn)
         timer_cancel_sync(&p->real_timer);
+    if (p->cpu_limit.fn)
+        timer_cancel_sync(&p->cpu_limit);
     if (!p->cpu_timers)
         return;
     for (int i = 0; i < 2; i++)

@@ -22,12 +22,17 @@ struct timeval ns_to_timeval(u64 ns);
 // now + ns without wrapping: a deadline.
 u64 deadline_after(u64 ns);
 
+// CPU time of all threads of a process, ns. => siglock held
+u64 posix_cpu_time_locked(const struct process *p);
+
 struct posix_itimer {
     u64 value, interval;  // ns; value: until the next signal, 0: off
 };
 void posix_itimer_get(int which, struct posix_itimer *out);
 int posix_itimer_set(int which, const struct posix_itimer *new_,
                      struct posix_itimer *old);  // 0, -ENOMEM
-void posix_exit(struct process *p);              // the last thread ends: no timer is left
+// RLIMIT_CPU of p has a new value, in p->limit. => siglock held
+void posix_limit_cpu(struct process *p);
+void posix_exit(struct process *p);  // the last thread ends: no timer is left
 
 #endif

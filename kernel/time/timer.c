@@ -1,7 +1,8 @@
 /*
  * Time: a counter to read, a device that interrupts once, and the timers that share it.
  *
- * clock_ns() turns the clock source's count into nanoseconds by one multiplication. Each hart has a tree of timers ordered
+ * clock_ns() turns the clock source's count into nanoseconds by one multiplication; its factors are in a page that
+ * programs read too, so that the vDSO tells them the same time without a trap. Each hart has a tree of timers ordered
  * by expiry and programs its event device for the first of them only: no timer, no interrupt. A timer belongs to the hart
  * that started it; its handler runs there with interrupts off and without the queue's lock, so it may start timers.
  *
@@ -24,6 +25,7 @@
 #include "arch/hart.h"
 #include "sync/spin.h"
 #include "trace/trace.h"
+#include "vdso/vdso.h"
 
 // A hart without timers is interrupted this often all the same. Emulators that jump over idle time (QEMU's
 // -icount sleep=off) go to the next event, and one that is never would be the end of time.
@@ -42,9 +44,8 @@ static PERHART(struct timer_queue, timer_queue) = {
 };
 
 u64 timebase_hz = 10000000;
-static u64 ns_per_tick_32;  // nanoseconds per tick, 32.32 fixed point
-static u64 boot_ns;
-static u64 realtime_offset;
+struct vvar vvar = {.ns_per_sec =
+                        NSEC_PER_SEC};  // what programs need to read the clocks themselves
 
 static void set_stimecmp(u64 when) { __asm__ volatile("csrw 0x14d, %0" : : "r"(when)); }
 
@@ -53,11 +54,9 @@ static const struct clock_event sstc_event = {"Sstc", set_stimecmp};
 static const struct clock_event *event = &sbi_event;
 static struct clock_source source = {"time CSR", 0, time_csr};
 
-static u64 to_ns(u64 ticks) { return (u64)((unsigned __int128)ticks * ns_per_tick_32 >> 32); }
+u64 clock_ns(void) { return vvar_ns(&vvar, source.read()); }
 
-u64 clock_ns(void) { return to_ns(source.read()) - boot_ns; }
-
-u64 ticks_to_ns(u64 ticks) { return to_ns(ticks) - boot_ns; }
+u64 ticks_to_ns(u64 ticks) { return vvar_ns(&vvar, ticks); }
 
 // In two divisions, so that nothing overflows and no bit is lost.
 u64 ns_to_ticks(u64 ns) {
@@ -67,8 +66,8 @@ u64 ns_to_ticks(u64 ns) {
 
 void time_init(u64 hz, bool sstc) {
     timebase_hz = source.hz = hz;
-    ns_per_tick_32 = (NSEC_PER_SEC << 32) / hz;
-    boot_ns = to_ns(time_csr());
+    vvar.ns_per_tick_32 = (NSEC_PER_SEC << 32) / hz;
+    vvar.boot_ns = vvar_ns(&vvar, time_csr());
     event = sstc ? &sstc_event : &sbi_event;
 }
 
@@ -80,7 +79,7 @@ static void program(struct timer_queue *q) {
     if (when == q->programmed)
         return;
     q->programmed = when;
-    event->set(ns_to_ticks(min(when, clock_ns() + LONGEST_IDLE) + boot_ns));
+    event->set(ns_to_ticks(min(when, clock_ns() + LONGEST_IDLE) + vvar.boot_ns));
 }
 
 static bool earlier(const struct rb_node *a, const struct rb_node *b) {
@@ -165,7 +164,7 @@ void timer_interrupt(void) {
 }
 
 #ifdef CHECK_CHAOS
-void time_set_mark(u64 when) { event->set(ns_to_ticks(when + boot_ns)); }
+void time_set_mark(u64 when) { event->set(ns_to_ticks(when + vvar.boot_ns)); }
 
 void time_wait_mark(u64 when) {
     struct timer_queue *q = this_hart(timer_queue);
@@ -181,9 +180,9 @@ void time_wait_mark(u64 when) {
 }
 #endif
 
-u64 realtime_ns(void) { return clock_ns() + load_relaxed(&realtime_offset); }
+u64 realtime_ns(void) { return clock_ns() + load_relaxed(&vvar.realtime_offset); }
 
-void realtime_set(u64 ns) { store_relaxed(&realtime_offset, ns - clock_ns()); }
+void realtime_set(u64 ns) { store_relaxed(&vvar.realtime_offset, ns - clock_ns()); }
 
 const char *time_event_name(void) { return event->name; }
 

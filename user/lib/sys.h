@@ -127,7 +127,11 @@ long sys_sched_setaffinity(int pid, size_t size, const void *mask);
 long sys_sched_getaffinity(int pid, size_t size, void *mask);
 long sys_getcpu(unsigned *cpu, unsigned *node, void *unused);
 
+long sys_pidfd_open(int pid, unsigned flags);
+long sys_pidfd_getfd(int pidfd, int fd, unsigned flags);
+
 /* ---- signals */
+long sys_pidfd_send_signal(int pidfd, int sig, const struct siginfo *info, unsigned flags);
 long sys_kill(int pid, int sig);
 long sys_tkill(int tid, int sig);
 long sys_tgkill(int pid, int tid, int sig);
@@ -154,6 +158,12 @@ long sys_settimeofday(const struct timeval *time, const struct timezone *zone);
 long sys_times(struct tms *times);
 long sys_getitimer(int which, struct itimerval *value);
 long sys_setitimer(int which, const struct itimerval *new, struct itimerval *old);
+struct sigevent;
+long sys_timer_create(int clock, const struct sigevent *event, int *id);
+long sys_timer_settime(int id, int flags, const struct itimerspec *new, struct itimerspec *old);
+long sys_timer_gettime(int id, struct itimerspec *value);
+long sys_timer_getoverrun(int id);
+long sys_timer_delete(int id);
 long sys_futex(uint32_t *word, int op, uint32_t value, const void *timeout, uint32_t *word2,
                uint32_t value3);
 long sys_pselect6(int count, void *in, void *out, void *except, struct timespec *timeout,
@@ -177,6 +187,7 @@ long sys_sethostname(const char *name, size_t size);
 long sys_sysinfo(struct sysinfo *info);
 long sys_reboot(int magic1, int magic2, unsigned op, const char *arg);
 long sys_getrandom(void *buf, size_t size, unsigned flags);
+long sys_membarrier(int cmd, unsigned flags, int cpu);
 long sys_riscv_hwprobe(void *pairs, size_t count, size_t cpu_size, void *cpus, unsigned flags);
 
 /* ---- xv39's own */

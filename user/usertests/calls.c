@@ -66,7 +66,10 @@ static const char *const any_error[] = {"wait4",
                                         "xv6_wait",
                                         "get_robust_list",
                                         "rt_tgsigqueueinfo",
-                                        "copy_file_range"};
+                                        "copy_file_range",
+                                        "timer_gettime",
+                                        "timer_settime",
+                                        "pidfd_send_signal"};
 
 /* Values that certain calls want in an "op" or "size" argument. */
 static const struct {
@@ -81,6 +84,7 @@ static const struct {
     {"rt_sigpending", 1, 8},
     {"rt_sigsuspend", 1, 8},
     {"rt_sigtimedwait", 3, 8},
+    {"timer_create", 1, 0},
     {"ppoll", 1, 1},
     {"ppoll", 4, 8},
     {"getrlimit", 0, RLIMIT_NOFILE},

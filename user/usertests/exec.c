@@ -1,6 +1,7 @@
 /* exec: programs of all kinds, good and broken; what a new program finds. */
 #include "user/usertests/ut.h"
 #include "abi/elf.h"
+#include "abi/prctl.h"
 #include "abi/resource.h"
 
 /* ---- what this program does when a case runs it again: usertests --child WHAT arguments */
@@ -59,6 +60,8 @@ int child_main(int argc, char **argv) {
         return child_fresh();
     if (strcmp(argv[0], "pid") == 0)
         return child_pid(argv);
+    if (strcmp(argv[0], "dumpable") == 0)
+        return sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1;
     if (strcmp(argv[0], "count") == 0)
         return child_count(argc, argv);
     return strcmp(argv[0], "true") != 0;

@@ -2,6 +2,8 @@
 #include "user/usertests/ut.h"
 #include "abi/utsname.h"
 
+#define STACK_PAGES 4
+
 /* ---- children */
 
 int spawn(void (*f)(void)) {
@@ -41,6 +43,19 @@ int child_signal(void (*f)(void)) {
     if (!WIFSIGNALED(status))
         fail_at("child", "ended with status 0x%x, not by a signal", status);
     return WTERMSIG(status);
+}
+
+void nothing(void) {}
+
+void sleep_long(void) { sleep_ms(100000); }
+
+void spin(void) {
+    for (;;)
+        asm volatile("");
+}
+
+char *new_stack(void) {
+    return (char *)map_pages(STACK_PAGES, PROT_READ | PROT_WRITE) + STACK_PAGES * PAGE;
 }
 
 /* ---- files */

@@ -6,7 +6,6 @@
 #include "abi/resource.h"
 #include "abi/sched.h"
 
-#define STACK_PAGES 4
 #define THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
 
 static volatile int shared_int;
@@ -18,10 +17,6 @@ static volatile int *shared_words(void) {
         sys_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 }
 
-static char *new_stack(void) {
-    return (char *)map_pages(STACK_PAGES, PROT_READ | PROT_WRITE) + STACK_PAGES * PAGE;
-}
-
 static void wait_zero(volatile int *word) {
     int value;
 
@@ -30,15 +25,6 @@ static void wait_zero(volatile int *word) {
 }
 
 /* ---- fork, pids, states */
-
-static void nothing(void) {}
-
-static void sleep_long(void) { sleep_ms(100000); }
-
-static void spin(void) {
-    for (;;)
-        asm volatile("");
-}
 
 static void fork_returns(void) {
     int me = getpid(), pid = fork();

@@ -21,7 +21,9 @@ struct test {
 /* One table for each file, ended by a null name. */
 extern const struct test call_tests[], exec_tests[], task_tests[], signal_tests[], time_tests[],
     memory_tests[];
-extern const struct test pipe_tests[], file_tests[], name_tests[], system_tests[];
+extern const struct test clone_tests[], pidfd_tests[], wait_tests[], limit_tests[], prctl_tests[],
+    taskfile_tests[], thread_tests[], timer_tests[];
+extern const struct test pipe_tests[], file_tests[], name_tests[], system_tests[], vdso_tests[];
 
 void fail_at(const char *where, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), noreturn));
@@ -54,6 +56,11 @@ int wait_status(int pid);          /* the word that wait4 gives */
 void child_ok(void (*f)(void));    /* runs f in a child, which must exit with 0 */
 int child_signal(void (*f)(void)); /* runs f in a child, which must be killed: by what */
 void wait_ok(int pid);             /* the child must exit with 0 */
+
+void nothing(void);    /* for spawn: ends at once */
+void sleep_long(void); /* for spawn: until it is killed */
+void spin(void);       /* the same, on a hart */
+char *new_stack(void); /* the end of fresh memory, for clone_call */
 
 /* ---- files */
 void put_file(const char *path, const char *text);

@@ -251,7 +251,9 @@ static int task_show(struct inode *inode, struct printer *p) {
     struct task *t = node_task(inode);
     if (!t)
         return -ESRCH;
-    int error = e->private_ && !task_may_look(t) ? -EACCES : e->show(p, t);
+    int error = -EACCES;
+    if (!e->private_ || task_may_look(t))
+        error = e->show_fd ? e->show_fd(p, t, proc_i(inode)->fd) : e->show(p, t);
     task_put(t);
     return error;
 }
@@ -263,7 +265,8 @@ static int text_make(struct inode *inode, struct text *t) {
     t->used = 0;
     t->too_big = false;
     if (pi->task_entry)
-        error = pi->task_entry->show ? task_show(inode, &t->printer) : -EINVAL;
+        error = pi->task_entry->show || pi->task_entry->show_fd ? task_show(inode, &t->printer)
+                                                                : -EINVAL;
     else if (pi->entry->show)
         pi->entry->show(&t->printer);
     else

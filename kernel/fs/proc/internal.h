@@ -30,7 +30,8 @@ struct task_entry {
     u32 mode;         // with type
     bool private_;    // only for who may look inside the task (task_may_look)
     bool thread_too;  // also in /proc/<pid>/task/<tid>
-    int (*show)(struct printer *p, struct task *t);  // 0 or errno
+    int (*show)(struct printer *p, struct task *t);             // 0 or errno
+    int (*show_fd)(struct printer *p, struct task *t, int fd);  // in place of show: of fdinfo/N
     int (*write)(struct task *t, const char *text, size_t n);
     ssize_t (*link)(struct task *t, char *buf, size_t size);
     int (*follow)(struct task *t, struct path *out);
@@ -38,6 +39,7 @@ struct task_entry {
     const struct file_ops *file_ops;
 };
 extern const struct task_entry task_entries[];
+extern const struct task_entry fdinfo_entry;
 extern const u32 nr_task_entries;
 
 struct proc_inode {
@@ -45,7 +47,7 @@ struct proc_inode {
     struct proc_entry *entry;             // [I] of a fixed file, else NULL
     const struct task_entry *task_entry;  // [I] of a task's file
     int pid;                              // [I] task that it belongs to; 0: none
-    int fd;                               // [I] of fd/N
+    int fd;                               // [I] of fd/N, fdinfo/N
     u64 start_time;  // [I] of the task: tells it from a later one of the same number
 };
 static inline struct proc_inode *proc_i(struct inode *i) {
@@ -56,8 +58,6 @@ struct inode *proc_inode_new(struct super *sb, u64 ino, u32 mode, const struct i
                              const struct file_ops *fops);
 // The task of a node, with a reference; NULL when it is gone.
 struct task *node_task(struct inode *inode);
-// May current see the inside of t: its memory, files, environment? Same user, or root.
-bool task_may_look(struct task *t);
 
 extern const struct file_ops
     generated_ops;  // text made at the first read and at each read from position 0
@@ -71,12 +71,11 @@ struct inode *task_dir_lookup(struct super *sb, int nr);  // /proc/<nr>; NULL: n
 int task_dirs_readdir(struct dir_emit *e, u64 *pos,
                       u64 base);  // processes at positions from base on
 void task_links_init(void);
-extern const struct inode_ops fd_dir_inode_ops, threads_inode_ops;
-extern const struct file_ops fd_dir_ops, threads_ops;
+extern const struct inode_ops fd_dir_inode_ops, fdinfo_dir_inode_ops, threads_inode_ops;
+extern const struct file_ops fd_dir_ops, fdinfo_dir_ops, threads_ops;
 // References to what a task has, or NULL.
 struct mm *task_mm_get(struct task *t);
 struct fs_context *task_fs_get(struct task *t);
-struct file *task_file_get(struct task *t, int fd);
 int task_next_fd(struct task *t, int from);  // smallest open number >= from, or -1
 // taskfiles.c: what follows a link to an open file
 ssize_t file_link_text(struct file *f, char *buf, size_t size);

@@ -8,7 +8,10 @@
 #include "fs/proc/internal.h"
 
 #include "drivers/tty.h"
+#include "fs/anon.h"
 #include "mm/vm.h"
+#include "arch/arch.h"
+#include "arch/csr.h"
 #include "arch/hart.h"
 
 #define TICK_NS (NSEC_PER_SEC / 100)  // USER_HZ is 100
@@ -233,6 +236,29 @@ static void print_hart_list(struct printer *p, u64 mask) {
     }
 }
 
+// Numbers as seen in each namespace, of which there is one.
+static void status_namespaces(struct printer *p, const struct task_info *i, u32 descriptors) {
+    printer_printf(p, "FDSize:\t%u\n", descriptors);
+    status_groups(p, i);
+    printer_printf(p, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", i->tgid, i->pid,
+                   i->pgrp, i->session);
+}
+
+// Root has all capabilities, others none.
+static void status_capabilities(struct printer *p, const struct task_info *i) {
+    u64 all = (1ul << 41) - 1;
+    printer_printf(p, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\n", 0ul,
+                   i->euid && i->suid && i->uid ? 0ul : all, i->euid ? 0ul : all, all);
+    printer_printf(p, "CapAmb:\t%016lx\n", 0ul);
+}
+
+static u32 descriptors_of(struct task *t) {
+    spin_lock(&family_lock);
+    u32 n = t->files ? READ_ONCE(t->files->size) : 0;
+    spin_unlock(&family_lock);
+    return n;
+}
+
 static u32 umask_of(struct task *t) {
     struct fs_context *fs = task_fs_get(t);
     u32 umask = fs ? fs->umask : 022;
@@ -253,18 +279,22 @@ static int show_status(struct printer *p, struct task *t) {
     printer_printf(p, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", i.tgid, i.pid,
                    i.ppid);
     status_ids(p, &i);
-    status_groups(p, &i);
+    status_namespaces(p, &i, descriptors_of(t));
     printer_printf(p, "Kthread:\t%d\n", (t->flags & TASK_KTHREAD) != 0);
     if (mm) {
         status_memory(p, mm);
         mm_put(mm);
+        printer_printf(p, "CoreDumping:\t0\nTHP_enabled:\t0\n");
     }
     printer_printf(p, "Threads:\t%d\n", i.threads);
     status_signals(p, &i, t->process);
+    status_capabilities(p, &i);
     u64 harts = nr_harts < 64 ? (1ul << nr_harts) - 1 : ~0ul;
-    printer_printf(p, "NoNewPrivs:\t%d\nCpus_allowed:\t%lx\nCpus_allowed_list:\t",
-                   (t->flags & TASK_NO_NEW_PRIVS) != 0, t->affinity & harts);
+    printer_printf(p, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n",
+                   (t->flags & TASK_NO_NEW_PRIVS) != 0);
+    printer_printf(p, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", t->affinity & harts);
     print_hart_list(p, t->affinity & harts);
+    printer_printf(p, "\nMems_allowed:\t1\nMems_allowed_list:\t0");
     printer_printf(p, "\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
                    READ_ONCE(t->nvcsw), READ_ONCE(t->nivcsw));
     return 0;
@@ -375,6 +405,67 @@ static int show_wchan(struct printer *p, struct task *t) {
     return 0;
 }
 
+// Number, arguments, stack pointer and pc of the system call that the task sleeps in: proc_pid_syscall(5).
+static int show_syscall(struct printer *p, struct task *t) {
+    const struct trapframe *tf = thread_trapframe(&t->thread);
+    if (!(READ_ONCE(t->state) & (TASK_ASLEEP | TASK_STOPPED | TASK_TRACED))) {
+        printer_printf(p, "running\n");
+    } else if (!t->mm) {
+        printer_printf(p, "-1 0x0 0x0\n");
+    } else if (tf->cause != CAUSE_ECALL_U) {
+        printer_printf(p, "-1 0x%lx 0x%lx\n", tf->sp, tf->pc);
+    } else {
+        printer_printf(p, "%ld 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx\n", (s64)tf->a7,
+                       tf->orig_a0, tf->a1, tf->a2, tf->a3, tf->a4, tf->a5, tf->sp, tf->pc);
+    }
+    return 0;
+}
+
+static int show_stack(struct printer *p, struct task *t) {
+    u64 pc[32], offset;
+    if (!capable())
+        return -EPERM;
+    u32 n = READ_ONCE(t->on_hart) ? 0 : thread_backtrace(&t->thread, pc, ARRAY_SIZE(pc));
+    for (u32 i = 0; i < n; i++) {
+        const char *name = symbol_name(pc[i], &offset);
+        printer_printf(p, "[<0>] %s+0x%lx\n", name, offset);
+    }
+    return 0;
+}
+
+#define CHILDREN_BATCH 64
+
+// Numbers of up to CHILDREN_BATCH children of t's process from `from` on, in rising order.
+static u32 collect_children(struct task *t, int from, int *out) {
+    struct process *c;
+    u32 n = 0;
+    spin_lock(&family_lock);
+    list_for_each (c, &t->process->children, sibling) {
+        int nr = c->pid->nr;
+        u32 i = n;
+        if (nr < from || (n == CHILDREN_BATCH && nr > out[n - 1]))
+            continue;
+        for (i = n < CHILDREN_BATCH ? n++ : n - 1; i > 0 && out[i - 1] > nr; i--)
+            out[i] = out[i - 1];
+        out[i] = nr;
+    }
+    spin_unlock(&family_lock);
+    return n;
+}
+
+// Children belong to the process here, so its first thread shows them all.
+static int show_children(struct printer *p, struct task *t) {
+    int nr[CHILDREN_BATCH];
+    if (!t->process || t->process->pid != t->pid)
+        return 0;
+    for (u32 from = 0, n = 1; n; from = n ? nr[n - 1] + 1 : 0) {
+        n = collect_children(t, from, nr);
+        for (u32 i = 0; i < n; i++)
+            printer_printf(p, "%d ", nr[i]);
+    }
+    return 0;
+}
+
 static int show_oom_score_adj(struct printer *p, struct task *t) {
     printer_printf(p, "%d\n", t->process ? READ_ONCE(t->process->oom_score_adj) : 0);
     return 0;
@@ -453,10 +544,11 @@ ssize_t file_link_text(struct file *f, char *buf, size_t size) {
     struct inode *i = f->inode;
     if (f->path.dentry)
         return path_text(&f->path, buf, size);
-    const char *form = S_ISFIFO(i->mode)   ? "pipe:[%lu]"
-                       : S_ISSOCK(i->mode) ? "socket:[%lu]"
-                                           : "anon_inode:[%lu]";
-    size_t n = min((size_t)scnprintf(text, sizeof(text), form, i->ino), size);
+    const struct anon_kind *kind = anon_kind(f);
+    size_t n = kind ? scnprintf(text, sizeof(text), "anon_inode:[%s]", kind->name)
+                    : scnprintf(text, sizeof(text), "%s:[%lu]",
+                                S_ISFIFO(i->mode) ? "pipe" : "socket", i->ino);
+    n = min(n, size);
     memcpy(buf, text, n);
     return n;
 }
@@ -527,6 +619,24 @@ static ssize_t link_root(struct task *t, char *buf, size_t size) {
     return link_by(t, follow_root, buf, size);
 }
 
+// ---- descriptors ----
+
+static int show_fdinfo(struct printer *p, struct task *t, int fd) {
+    struct file *f = task_file_get(t, fd);
+    if (!f)
+        return -ENOENT;
+    const struct anon_kind *kind = anon_kind(f);
+    printer_printf(p, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%lu\n", READ_ONCE(f->pos),
+                   READ_ONCE(f->flags), mount_id(f->path.mount), f->inode->ino);
+    if (kind && kind->show_info)
+        kind->show_info(f, p);
+    file_put(f);
+    return 0;
+}
+
+const struct task_entry fdinfo_entry = {
+    .mode = S_IFREG | 0400, .private_ = true, .show_fd = show_fdinfo};
+
 // ---- the table ----
 
 #define FILE_ENTRY(name_, perm, show_)                                                             \
@@ -549,6 +659,9 @@ const struct task_entry task_entries[] = {
     {FILE_ENTRY("mountinfo", 0444, show_mountinfo)},
     {FILE_ENTRY("cgroup", 0444, show_cgroup)},
     {FILE_ENTRY("wchan", 0444, show_wchan)},
+    {FILE_ENTRY("syscall", 0400, show_syscall), .private_ = true},
+    {FILE_ENTRY("stack", 0400, show_stack), .private_ = true},
+    {FILE_ENTRY("children", 0444, show_children)},
     {FILE_ENTRY("oom_score_adj", 0644, show_oom_score_adj), .write = write_oom_score_adj},
     {LINK_ENTRY(exe)},
     {LINK_ENTRY(cwd)},
@@ -558,6 +671,11 @@ const struct task_entry task_entries[] = {
      .thread_too = true,
      .inode_ops = &fd_dir_inode_ops,
      .file_ops = &fd_dir_ops},
+    {.name = "fdinfo",
+     .mode = S_IFDIR | 0555,
+     .thread_too = true,
+     .inode_ops = &fdinfo_dir_inode_ops,
+     .file_ops = &fdinfo_dir_ops},
     {.name = "task",
      .mode = S_IFDIR | 0555,
      .inode_ops = &threads_inode_ops,

@@ -1,5 +1,5 @@
 /*
- * procfs: the folders of tasks. /proc/<pid>, its fd and task folders, self and thread-self.
+ * procfs: the folders of tasks. /proc/<pid>, its fd, fdinfo and task folders, self and thread-self.
  *
  * A node remembers the number and the start time of its task and looks the task up at each use, so a node that
  * somebody keeps open neither keeps a dead task nor shows another one that got the same number: it gives ESRCH.
@@ -19,7 +19,7 @@
 
 // Inode numbers: the task's number above, below what it is.
 #define INO(pid, kind, index) ((u64)(pid) << 32 | (u64)(kind) << 28 | (u64)(index))
-enum { INO_PROCESS = 1, INO_FILE, INO_THREAD, INO_THREAD_FILE, INO_FD };
+enum { INO_PROCESS = 1, INO_FILE, INO_THREAD, INO_THREAD_FILE, INO_FD, INO_FDINFO };
 
 static const struct inode_ops task_dir_inode_ops;
 static const struct file_ops task_dir_ops;
@@ -42,8 +42,9 @@ bool task_may_look(struct task *t) {
         return true;
     spin_lock(&family_lock);
     const struct cred *it = cred_of(t);
-    bool same = it && me->fsuid == it->uid && me->fsuid == it->euid && me->fsuid == it->suid &&
-                me->fsgid == it->gid && me->fsgid == it->egid && me->fsgid == it->sgid;
+    bool same = it && t->process && READ_ONCE(t->process->dumpable) && me->fsuid == it->uid &&
+                me->fsuid == it->euid && me->fsuid == it->suid && me->fsgid == it->gid &&
+                me->fsgid == it->egid && me->fsgid == it->sgid;
     spin_unlock(&family_lock);
     return same;
 }
@@ -101,8 +102,9 @@ int task_next_fd(struct task *t, int from) {
 // ---- making nodes ----
 
 static void node_owner(struct inode *inode, struct task *t) {
+    bool shown = S_ISDIR(inode->mode) || (t->process && READ_ONCE(t->process->dumpable));
     spin_lock(&family_lock);
-    const struct cred *c = cred_of(t);
+    const struct cred *c = shown ? cred_of(t) : NULL;
     inode->uid = c ? c->euid : 0;
     inode->gid = c ? c->egid : 0;
     spin_unlock(&family_lock);
@@ -269,16 +271,39 @@ static struct inode *fd_node(struct inode *dir, struct task *t, int fd) {
     return inode;
 }
 
-static struct inode *fd_dir_lookup(struct inode *dir, const struct name *name) {
+static struct inode *fdinfo_node(struct inode *dir, struct task *t, int fd) {
+    struct file *f = task_file_get(t, fd);
+    if (!f)
+        return NULL;
+    file_put(f);
+    struct inode *inode = task_node(dir->sb, t, INO(t->pid->nr, INO_FDINFO, fd), S_IFREG | 0400,
+                                    &plain_inode_ops, &generated_ops);
+    if (!IS_ERR(inode)) {
+        proc_i(inode)->fd = fd;
+        proc_i(inode)->task_entry = &fdinfo_entry;
+    }
+    return inode;
+}
+
+static struct inode *fd_lookup_with(struct inode *dir, const struct name *name,
+                                    struct inode *(*node)(struct inode *, struct task *, int)) {
     int fd;
     if (!name_number(name, &fd))
         return NULL;
     struct task *t = link_task(dir);
     if (IS_ERR(t))
         return PTR_ERR(t) == -ESRCH ? NULL : (void *)t;
-    struct inode *inode = fd_node(dir, t, fd);
+    struct inode *inode = node(dir, t, fd);
     task_put(t);
     return inode;
+}
+
+static struct inode *fd_dir_lookup(struct inode *dir, const struct name *name) {
+    return fd_lookup_with(dir, name, fd_node);
+}
+
+static struct inode *fdinfo_dir_lookup(struct inode *dir, const struct name *name) {
+    return fd_lookup_with(dir, name, fdinfo_node);
 }
 
 static bool emit_number(struct dir_emit *e, int nr, u64 ino, u8 type, u64 next) {
@@ -286,13 +311,13 @@ static bool emit_number(struct dir_emit *e, int nr, u64 ino, u8 type, u64 next) 
     return e->entry(e, name, scnprintf(name, sizeof(name), "%d", nr), ino, type, next);
 }
 
-static int fd_dir_readdir(struct file *f, struct dir_emit *e, u64 *pos) {
+static int fd_readdir_as(struct file *f, struct dir_emit *e, u64 *pos, u32 kind, u8 type) {
     struct task *t = link_task(f->inode);
     if (IS_ERR(t))
         return PTR_ERR(t);
     bool room = emit_dots(f, e, pos);
     for (int fd; room && *pos < INT32_MAX && (fd = task_next_fd(t, *pos - 2)) >= 0;) {
-        room = emit_number(e, fd, INO(t->pid->nr, INO_FD, fd), DT_LNK, (u64)fd + 3);
+        room = emit_number(e, fd, INO(t->pid->nr, kind, fd), type, (u64)fd + 3);
         if (room)
             *pos = (u64)fd + 3;
     }
@@ -300,9 +325,20 @@ static int fd_dir_readdir(struct file *f, struct dir_emit *e, u64 *pos) {
     return 0;
 }
 
+static int fd_dir_readdir(struct file *f, struct dir_emit *e, u64 *pos) {
+    return fd_readdir_as(f, e, pos, INO_FD, DT_LNK);
+}
+
+static int fdinfo_dir_readdir(struct file *f, struct dir_emit *e, u64 *pos) {
+    return fd_readdir_as(f, e, pos, INO_FDINFO, DT_REG);
+}
+
 const struct inode_ops fd_dir_inode_ops = {.lookup = fd_dir_lookup};
 const struct file_ops fd_dir_ops = {
     .read = read_is_dir, .seek = dir_seek, .readdir = fd_dir_readdir, .poll = poll_always};
+const struct inode_ops fdinfo_dir_inode_ops = {.lookup = fdinfo_dir_lookup};
+const struct file_ops fdinfo_dir_ops = {
+    .read = read_is_dir, .seek = dir_seek, .readdir = fdinfo_dir_readdir, .poll = poll_always};
 
 // ---- /proc/<pid>/task ----
 

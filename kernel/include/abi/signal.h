@@ -65,7 +65,7 @@ union sigval {
     void *sival_ptr;
 };
 
-/* siginfo_t, 128 bytes. Which members of the union hold is told by si_signo and si_code. */
+/* What siginfo_t holds; programs have 80 bytes more in theirs, which nobody uses. Which members of the union hold is told by si_signo and si_code. */
 struct siginfo {
     int32_t si_signo;
     int32_t si_errno;
@@ -102,11 +102,11 @@ struct siginfo {
             int32_t si_syscall;
             uint32_t si_arch;
         };
-        uint32_t __pad1[28];
     };
 };
 
-_Static_assert(sizeof(struct siginfo) == 128, "siginfo_t is 128 bytes");
+#define SIGINFO_SIZE 128 /* of a program's siginfo_t */
+_Static_assert(sizeof(struct siginfo) == 48, "nothing of a siginfo_t is lost");
 
 #define SI_USER 0
 #define SI_KERNEL 0x80
@@ -116,6 +116,24 @@ _Static_assert(sizeof(struct siginfo) == 128, "siginfo_t is 128 bytes");
 #define SI_ASYNCIO (-4)
 #define SI_SIGIO (-5)
 #define SI_TKILL (-6)
+
+/* struct sigevent, 64 bytes: what timer_create(2) is to do. */
+#define SIGEV_SIGNAL 0
+#define SIGEV_NONE 1
+#define SIGEV_THREAD 2
+#define SIGEV_THREAD_ID 4
+
+struct sigevent {
+    union sigval sigev_value;
+    int32_t sigev_signo;
+    int32_t sigev_notify;
+    union {
+        int32_t sigev_tid; /* SIGEV_THREAD_ID */
+        uint32_t __pad[12];
+    };
+};
+
+_Static_assert(sizeof(struct sigevent) == 64, "struct sigevent is 64 bytes");
 
 #define ILL_ILLOPC 1
 #define ILL_ILLOPN 2
@@ -245,6 +263,7 @@ struct ucontext {
 /* What the kernel pushes; sp is 16-aligned and points to it, a1 to info, a2 to uc. */
 struct rt_sigframe {
     struct siginfo info;
+    uint8_t __unused[SIGINFO_SIZE - sizeof(struct siginfo)];
     struct ucontext uc;
 };
 

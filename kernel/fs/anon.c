@@ -1,0 +1,67 @@
+/*
+ * Anonymous files: descriptors for objects of the kernel that have no name in any file system.
+ *
+ * A kind (struct anon_kind) has one inode, made at boot, of the internal file system `anon_inodefs`; every description of
+ * the kind refers to it, and its private_ member is the object. So fstat() has something to show, and poll, dup, exec,
+ * SCM_RIGHTS and /proc need not know that these are not files.
+ *
+ * Locks: none; the inodes live for ever.
+ */
+#include "fs/anon.h"
+
+#include "mm/slab.h"
+
+static struct inode *anon_alloc(struct super *sb) {
+    (void)sb;
+    return kzalloc(sizeof(struct inode));
+}
+
+static void anon_free(struct inode *inode) { kfree(inode); }
+
+static int anon_statfs(struct super *sb, struct statfs *st) {
+    (void)sb;
+    *st =
+        (struct statfs){.f_type = ANON_INODE_FS_MAGIC, .f_bsize = PAGE_SIZE, .f_namelen = NAME_MAX};
+    return 0;
+}
+
+static const struct fs_type anon_type = {.name = "anon_inodefs"};
+static const struct super_ops anon_super_ops = {
+    .alloc = anon_alloc,
+    .free = anon_free,
+    .statfs = anon_statfs,
+};
+static const struct inode_ops anon_inode_ops;
+static struct super anon_super = {
+    .type = &anon_type,
+    .ops = &anon_super_ops,
+    .devno = 0x0e,
+    .block_size = PAGE_SIZE,
+    .rename_lock = MUTEX_INIT(anon_super.rename_lock, RANK_RENAME, "rename"),
+    .inodes = LIST_INIT(anon_super.inodes),
+    .dirty = LIST_INIT(anon_super.dirty),
+    .link = LIST_INIT(anon_super.link),
+};
+
+void anon_register(struct anon_kind *k) {
+    static u64 last_ino;
+    struct inode *inode = inode_new(&anon_super, ++last_ino, 0600);
+    if (IS_ERR(inode))
+        panic("no memory for the inode of %s", k->name);
+    inode->ops = &anon_inode_ops;
+    inode->fops = k->ops;
+    inode->private_ = k;
+    k->inode = inode;
+}
+
+struct file *anon_open(const struct anon_kind *k, int flags, void *private_) {
+    inode_ref(k->inode);
+    struct file *f = file_create(k->inode, k->ops, O_RDWR | flags, private_);
+    if (IS_ERR(f))
+        inode_put(k->inode);
+    return f;
+}
+
+const struct anon_kind *anon_kind(const struct file *f) {
+    return f->inode->sb == &anon_super ? f->inode->private_ : NULL;
+}

@@ -1,0 +1,140 @@
+/*
+ * prctl(2) and personality(2): small settings of a task or process. Those without a meaning here (secure bits, ambient
+ * capabilities: only the user id decides) say that the facility is off, and cannot be turned on. No locks; may sleep.
+ */
+#include "abi/errno.h"
+#include "abi/prctl.h"
+#include "abi/signal.h"
+#include "mm/uaccess.h"
+#include "proc/proc.h"
+#include "syscall/syscall.h"
+
+#define LAST_CAPABILITY 40
+
+long sys_personality(const u64 *a) {
+    u32 old = current->personality;
+    if ((u32)a[0] != 0xffffffffu)
+        current->personality = (u32)a[0];
+    return old;
+}
+
+static long set_name(u64 user) {
+    char name[TASK_NAME];
+    ssize_t n = copy_string_from_user(name, user, sizeof(name));
+    if (n == -ENAMETOOLONG && copy_from_user(name, user, sizeof(name)))
+        n = -EFAULT;
+    if (n == -EFAULT)
+        return n;
+    name[TASK_NAME - 1] = 0;
+    task_set_name(current, name);
+    return 0;
+}
+
+static long set_parent_death_signal(u64 sig) {
+    if (sig > _NSIG)
+        return -EINVAL;
+    current->process->parent_death_signal = (int)sig;
+    return 0;
+}
+
+static long set_flag(u32 flag, u64 on) {
+    if (on > 1)
+        return -EINVAL;
+    if (on)
+        atomic_or(&current->flags, flag);
+    else
+        atomic_and(&current->flags, ~flag);
+    return 0;
+}
+
+static long set_dumpable(u64 how) {
+    if (how > 1)
+        return -EINVAL;
+    WRITE_ONCE(current->process->dumpable, how);
+    return 0;
+}
+
+static bool rest_is_zero(const u64 *a, int from) {
+    while (from < 5 && !a[from])
+        from++;
+    return from == 5;
+}
+
+static long ambient(const u64 *a) {
+    if (a[3] || a[4])
+        return -EINVAL;
+    switch (a[1]) {
+    case PR_CAP_AMBIENT_CLEAR_ALL:
+        return a[2] ? -EINVAL : 0;
+    case PR_CAP_AMBIENT_IS_SET:
+    case PR_CAP_AMBIENT_LOWER:
+        return a[2] > LAST_CAPABILITY ? -EINVAL : 0;
+    case PR_CAP_AMBIENT_RAISE:
+        return a[2] > LAST_CAPABILITY ? -EINVAL : -EPERM;
+    default:
+        return -EINVAL;
+    }
+}
+
+// Settings of the calling task alone.
+static long task_setting(const u64 *a) {
+    switch ((int)a[0]) {
+    case PR_SET_NAME:
+        return set_name(a[1]);
+    case PR_GET_NAME:
+        return copy_to_user(a[1], current->name, TASK_NAME);
+    case PR_SET_KEEPCAPS:
+        return set_flag(TASK_KEEP_CAPS, a[1]);
+    case PR_GET_KEEPCAPS:
+        return current->flags & TASK_KEEP_CAPS ? 1 : 0;
+    case PR_SET_NO_NEW_PRIVS:
+        return a[1] != 1 || !rest_is_zero(a, 2) ? -EINVAL : set_flag(TASK_NO_NEW_PRIVS, 1);
+    case PR_GET_NO_NEW_PRIVS:
+        return !rest_is_zero(a, 1) ? -EINVAL : current->flags & TASK_NO_NEW_PRIVS ? 1 : 0;
+    case PR_SET_TIMERSLACK:
+        current->timer_slack = (s64)a[1] > 0 ? a[1] : 50 * NSEC_PER_USEC;
+        return 0;
+    case PR_GET_TIMERSLACK:
+        return current->timer_slack;
+    case PR_GET_TID_ADDRESS:
+        return put_user_u64((u64)current->clear_child_tid, a[1]);
+    case PR_SET_TIMING:
+        return a[1] == PR_TIMING_STATISTICAL ? 0 : -EINVAL;
+    case PR_GET_TIMING:
+        return PR_TIMING_STATISTICAL;
+    case PR_SET_SECUREBITS:
+        return capable() && !a[1] ? 0 : -EPERM;
+    case PR_CAPBSET_READ:
+        return a[1] <= LAST_CAPABILITY ? 1 : -EINVAL;
+    case PR_CAP_AMBIENT:
+        return ambient(a);
+    case PR_GET_THP_DISABLE:
+        return rest_is_zero(a, 1) ? 0 : -EINVAL;
+    case PR_GET_SECCOMP:
+    case PR_GET_SECUREBITS:
+        return 0;  // the facility is off for every task
+    default:
+        return -EINVAL;
+    }
+}
+
+long sys_prctl(const u64 *a) {
+    struct process *p = current->process;
+    switch ((int)a[0]) {
+    case PR_SET_PDEATHSIG:
+        return set_parent_death_signal(a[1]);
+    case PR_GET_PDEATHSIG:
+        return put_user_u32(p->parent_death_signal, a[1]);
+    case PR_SET_CHILD_SUBREAPER:
+        p->child_subreaper = a[1];
+        return 0;
+    case PR_GET_CHILD_SUBREAPER:
+        return put_user_u32(p->child_subreaper, a[1]);
+    case PR_SET_DUMPABLE:
+        return set_dumpable(a[1]);
+    case PR_GET_DUMPABLE:
+        return p->dumpable;
+    default:
+        return task_setting(a);
+    }
+}

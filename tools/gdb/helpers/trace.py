@@ -51,7 +51,8 @@ def field(letter, arguments, call):
 def line(hart, record):
     """A record as /proc/trace/events has it."""
     time, tid, event, call, *arguments = RECORD.unpack(record)
-    ns = (time * int(variable("ns_per_tick_32")) >> 32) - int(variable("boot_ns"))
+    vvar = variable("vvar")
+    ns = (time * int(vvar["ns_per_tick_32"]) >> 32) - int(vvar["boot_ns"])
     kind = variable("trace_kinds")[event]
     words = ""
     for optional, letter, between in re.findall(r"(\{[^}]*\})|%(\w)|([^%{]+)", text(kind["arguments"])):

@@ -218,7 +218,8 @@ void ext_evict(struct inode *i) {
     release_attributes(e);
     i->size = 0;
     // A smaller number would be a link of ext3's list of orphans.
-    e->dtime = max((u64)time_now().tv_sec, ext_fs(i->sb)->inodes);
+    s64 least = (s64)ext_fs(i->sb)->inodes;
+    e->dtime = (u32)min(max((s64)time_now().tv_sec, least), (s64)0xffffffff);
     ext_write_inode(i);
     ext_free_inode(ext_fs(i->sb), i->ino, inode_is_dir(i));
 }

@@ -214,19 +214,23 @@ def test_D1_a_user_breakpoint_leaves_other_programs_alone(debugged):
 
 
 def test_D1_single_steps_cross_ecall_and_sret(debugged, tmp_path):
-    """From an ecall to the trap's first instruction, on to the sret, and from there to user code again."""
+    """From an ecall to the trap's first instruction, on to the sret, and from there to user code again.
+
+    A software interrupt is due before the ecall, and another before the user's next instruction.
+    """
     d = debugged(smp=1)
     d.machine.wait_prompt()
     seek = tmp_path / "seek.gdb"
     seek.write_text(SEEK_SRET)
     said = d.ask("syscall-break sync sync", "type", "continue", "set $at = $sepc", "delete", "to-user",
-                 "print $pc == $at + 4", "print $priv", "set $pc = $at", "x/i $pc", "step-through", "info symbol $pc",
-                 "print $priv ",
-                 f"source {seek}", "x/i $pc ", "step-through ", "print $priv  ", "print $pc == $at + 4 ",
-                 typed="sync\r")
+                 "print $pc == $at + 4", "print $priv", "set $pc = $at", "x/i $pc", "set $sip = 2", "step-through",
+                 "info symbol $pc", "print $priv ",
+                 f"source {seek}", "x/i $pc ", "set $sip = 2 ", "print $sip & 2", "step-through ", "print $priv  ",
+                 "print $pc == $at + 4 ", typed="sync\r")
     assert "Breakpoint 1, sys_sync" in said["continue"], said
     assert "= 1" in said["print $pc == $at + 4"] and "= 0" in said["print $priv"], said
     assert "ecall" in said["x/i $pc"] and "trap_entry" in said["info symbol $pc"] and "= 1" in said["print $priv "], said
+    assert "= 2" in said["print $sip & 2"], said
     assert "sret" in said["x/i $pc "] and "= 0" in said["print $priv  "] and "= 1" in said["print $pc == $at + 4 "], said
 
 

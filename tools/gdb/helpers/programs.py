@@ -20,6 +20,7 @@ NAME_MAX = 15    # characters of a program's name that the kernel keeps
 ET_EXEC, ET_DYN, PT_LOAD = 2, 3, 1  # of the ELF-64 specification
 AT_ENTRY = 9
 ECALL_SIZE = 4
+CAUSE_ECALL_U = 8  # of the privileged architecture
 loaded = {}      # path of a program: what was added to its addresses
 
 
@@ -214,20 +215,24 @@ def system_calls():
 # ---- from user code to the kernel and back
 
 class TaskBreakpoint(gdb.Breakpoint):
-    """Stops one task, and remembers that it did. mark says who that is: tp or sscratch, or None for either."""
+    """Stops one task, and remembers that it did. mark says who that is: tp or sscratch, or None for either.
 
-    def __init__(self, address, pointer, mark=None):
+    registers are values that must be there too: by name.
+    """
+
+    def __init__(self, address, pointer, mark=None, **registers):
         super().__init__("*%#x" % address, internal=True)
-        self.silent, self.pointer, self.mark, self.reached = True, pointer, mark, False
+        self.silent, self.pointer, self.mark, self.registers, self.reached = True, pointer, mark, registers, False
 
     def stop(self):
-        self.reached = (register(self.mark) if self.mark else thread_pointer()) == self.pointer
+        self.reached = ((register(self.mark) if self.mark else thread_pointer()) == self.pointer
+                        and all(register(name) == value for name, value in self.registers.items()))
         return self.reached
 
 
-def run_to(addresses, pointer, mark=None):
+def run_to(addresses, pointer, mark=None, **registers):
     """Go on until that task comes to one of the addresses, and say so if it did not."""
-    points = [TaskBreakpoint(address, pointer, mark) for address in addresses]
+    points = [TaskBreakpoint(address, pointer, mark, **registers) for address in addresses]
     end = TaskBreakpoint(function_address("sched_exit"), pointer)
     try:
         gdb.execute("continue")
@@ -291,16 +296,20 @@ def step_through():
     """Do one instruction, also an ecall (into the kernel's trap_entry) or an sret (to where it leads).
 
     gdb's own stepi looks for the next instruction in memory: it does a whole system call as one step, and loses an sret.
+    An interrupt that is due comes first, and through trap_entry too: scause and sepc tell the ecall's trap from it.
     """
     instruction = gdb.execute("x/i $pc", to_string=True)
-    target = function_address("trap_entry") if "ecall" in instruction else register("sepc")
-    if "ecall" not in instruction and "sret" not in instruction:
+    if "ecall" in instruction:
+        target, registers = function_address("trap_entry"), {"scause": CAUSE_ECALL_U, "sepc": register("pc")}
+    elif "sret" in instruction:
+        target, registers = register("sepc"), {}
+    else:
         gdb.execute("stepi")
         return
     locking = gdb.parameter("scheduler-locking")
     gdb.execute("set scheduler-locking on")
     try:
-        run_to([target], running())
+        run_to([target], running(), **registers)
     finally:
         gdb.execute("set scheduler-locking %s" % locking)
     gdb.execute("frame")

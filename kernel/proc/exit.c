@@ -57,15 +57,20 @@ static void add_counts(struct rusage_counts *sum, const struct rusage_counts *c)
     sum->nivcsw += c->nivcsw;
 }
 
-void process_times(struct process *p, struct cpu_times *out) {
+void process_times_locked(const struct process *p, struct cpu_times *out) {
     struct task *t;
-    u64 flags = irqlock_acquire(&p->siglock);
+    assert_held(&p->siglock);
     *out = p->dead_threads;
     list_for_each (t, &p->threads, thread_link) {
         struct cpu_times one;
         task_times(t, &one);
         add_times(out, &one);
     }
+}
+
+void process_times(struct process *p, struct cpu_times *out) {
+    u64 flags = irqlock_acquire(&p->siglock);
+    process_times_locked(p, out);
     irqlock_release(&p->siglock, flags);
 }
 
@@ -76,11 +81,6 @@ static void process_counts(struct process *p, struct rusage_counts *out) {
     list_for_each (t, &p->threads, thread_link)
         add_task_counts(out, t);
     irqlock_release(&p->siglock, flags);
-}
-
-static struct timeval timeval_from_ns(u64 ns) {
-    return (struct timeval){.tv_sec = ns / NSEC_PER_SEC,
-                            .tv_usec = ns % NSEC_PER_SEC / NSEC_PER_USEC};
 }
 
 void process_rusage(struct process *p, int who, struct rusage *out) {
@@ -95,8 +95,8 @@ void process_rusage(struct process *p, int who, struct rusage *out) {
         process_counts(p, &c);
     }
     *out = (struct rusage){
-        .ru_utime = timeval_from_ns(t.user),
-        .ru_stime = timeval_from_ns(t.system),
+        .ru_utime = ns_to_timeval(t.user),
+        .ru_stime = ns_to_timeval(t.system),
         .ru_minflt = c.minflt,
         .ru_majflt = c.majflt,
         .ru_nvcsw = c.nvcsw,

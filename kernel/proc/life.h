@@ -49,7 +49,6 @@ void task_unlink(struct task *t);
 int become_only_thread(void);
 // A parent that waits in vfork() may go on: current no longer uses its memory.
 void vfork_release(void);
-void process_times(struct process *p, struct cpu_times *out);  // ns of all threads, dead ones too
 void process_rusage(struct process *p, int who,
                     struct rusage *out);  // getrusage(2), => family_lock not held
 

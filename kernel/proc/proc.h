@@ -202,6 +202,8 @@ void proc_init(void);       // needs the slab allocator
 struct task *task_alloc(const char *name);
 void task_set_name(struct task *t, const char *name);
 void task_times(struct task *t, struct cpu_times *out);  // ns on a hart so far; no lock needed
+void process_times(struct process *p, struct cpu_times *out);  // of all threads, dead ones too
+void process_times_locked(const struct process *p, struct cpu_times *out);  // => siglock held
 static inline void task_get(struct task *t) { ref_get(&t->ref); }
 void task_put(struct task *t);
 void process_put(struct process *p);

@@ -4,7 +4,7 @@
  * A timer is on its process's list, found by its number. It carries the one struct sigqueue that it ever needs, so its
  * signal cannot fail for want of memory: while that is on a queue, further expirations only count (the overrun, which the
  * taker of the signal gets). A periodic timer keeps the moment at which it was due next, not when its handler ran, so
- * no delay adds up; one with a period shorter than MIN_PERIOD runs out several times at once.
+ * no delay adds up; one with a period shorter than POSIX_MIN_PERIOD runs out several times at once.
  *
  * Timers of CPU-time clocks look as often as their time can be near, like ITIMER_PROF (time/posix.c).
  *
@@ -19,9 +19,6 @@
 #include "proc/signal.h"
 #include "time/timer.h"
 
-#define MIN_LOOK NSEC_PER_MSEC            // between two looks at a CPU-time clock
-#define MIN_PERIOD (100 * NSEC_PER_USEC)  // between two calls of a handler
-
 struct posix_timer {
     struct list link;         // [siglock] process->timers
     struct process *process;  // [I]
@@ -29,12 +26,12 @@ struct posix_timer {
     struct task *owner;       // [I] whose CPU_THREAD clock it is: with a reference, else NULL
     int id, clock, notify;    // [I]
     bool armed;               // [siglock]
-    u64 due,
-        interval;  // [siglock] ns, of the clock; the wall clock's are turned into those of clock_ns()
-    u32 overrun;             // [siglock] expirations since the signal was queued
-    u32 last_overrun;        // [siglock] of the signal taken last
-    struct timer timer;      // [siglock]
-    struct sigqueue signal;  // [siglock] on a queue while pending
+    u64 due;                  // [siglock] ns of the clock; of the wall clock: of clock_ns()
+    u64 interval;             // [siglock] ns
+    u32 overrun;              // [siglock] expirations since the signal was queued
+    u32 last_overrun;         // [siglock] of the signal taken last
+    struct timer timer;       // [siglock]
+    struct sigqueue signal;   // [siglock] on a queue while pending
 };
 
 static bool is_cpu_clock(int clock) {
@@ -48,7 +45,7 @@ static bool is_wall_clock(int clock) { return clock == CLOCK_REALTIME || clock =
 // => siglock held
 static u64 clock_now(const struct posix_timer *t) {
     if (t->clock == CLOCK_PROCESS_CPUTIME_ID)
-        return posix_cpu_time_locked(t->process);
+        return posix_cpu_time_locked(t->process, false);
     return t->owner ? sched_task_runtime(t->owner) : clock_ns();
 }
 
@@ -57,7 +54,7 @@ static void arm(struct posix_timer *t, u64 earliest) {
     u64 at = t->due;
     if (is_cpu_clock(t->clock)) {
         u64 now = clock_now(t), left = t->due > now ? t->due - now : 0;
-        at = clock_ns() + max(t->owner ? left : left / max(t->process->nr_live, 1u), MIN_LOOK);
+        at = posix_next_look(left, t->owner ? 1 : t->process->nr_live);
     }
     timer_start(&t->timer, max(at, earliest));
 }
@@ -85,7 +82,7 @@ static void fired(struct timer *timer) {
         t->due += times * t->interval;
         t->armed = t->interval;
         if (t->armed)
-            arm(t, clock_ns() + MIN_PERIOD);
+            arm(t, clock_ns() + POSIX_MIN_PERIOD);
         notify(t, times);
     }
     irqlock_release(&t->process->siglock, flags);
@@ -150,10 +147,9 @@ static int check(int clock, const struct sigevent *e) {
         return -EOPNOTSUPP;
     if (e->sigev_notify != SIGEV_NONE && (e->sigev_signo < 1 || e->sigev_signo > _NSIG))
         return -EINVAL;
-    return e->sigev_notify == SIGEV_NONE || e->sigev_notify == SIGEV_SIGNAL ||
-                   e->sigev_notify == SIGEV_THREAD || e->sigev_notify == SIGEV_THREAD_ID
-               ? 0
-               : -EINVAL;
+    bool known = e->sigev_notify == SIGEV_NONE || e->sigev_notify == SIGEV_SIGNAL ||
+                 e->sigev_notify == SIGEV_THREAD || e->sigev_notify == SIGEV_THREAD_ID;
+    return known ? 0 : -EINVAL;
 }
 
 // Put t on the list under the next number that is free. That, or -EAGAIN.
@@ -207,7 +203,7 @@ int timers_create(int clock, const struct sigevent *event) {
     return id;
 }
 
-static int delete (struct process *p, int id) {
+static int remove_timer(struct process *p, int id) {
     u64 flags;
     struct posix_timer *t = find_stopped(p, id, &flags);
     if (!t)
@@ -220,11 +216,11 @@ static int delete (struct process *p, int id) {
     return 0;
 }
 
-int timers_delete(int id) { return delete (current->process, id); }
+int timers_delete(int id) { return remove_timer(current->process, id); }
 
 void timers_exit(struct process *p) {
     while (!list_empty(&p->timers))
-        delete (p, list_first(&p->timers, struct posix_timer, link)->id);
+        remove_timer(p, list_first(&p->timers, struct posix_timer, link)->id);
 }
 
 /* ---- setting and asking ---- */

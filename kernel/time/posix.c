@@ -25,9 +25,6 @@
 
 #define MAX_NS (TIME_NEVER / 2)
 #define MIN_LOOK NSEC_PER_MSEC  // between two looks at a CPU-time limit
-#define MIN_PERIOD                                                                                 \
-    (100 *                                                                                         \
-     NSEC_PER_USEC)  // of ITIMER_REAL: what a program asks for must not keep a hart in its handler
 
 struct cpu_timer {
     struct timer timer;
@@ -70,24 +67,15 @@ u64 deadline_after(u64 ns) {
 
 /* ---- CPU time ---- */
 
-// => siglock held. Of all threads; user time only if asked. The same sum as process_times(), which takes the lock.
-static u64 cpu_time_locked(const struct process *p, bool user_only) {
-    struct task *t;
-    assert_held(&p->siglock);
-    u64 sum = p->dead_threads.user + (user_only ? 0 : p->dead_threads.system);
-    list_for_each (t, &p->threads, thread_link) {
-        struct cpu_times time;
-        task_times(t, &time);
-        sum += time.user + (user_only ? 0 : time.system);
-    }
-    return sum;
+u64 posix_cpu_time_locked(const struct process *p, bool user_only) {
+    struct cpu_times t;
+    process_times_locked(p, &t);
+    return t.user + (user_only ? 0 : t.system);
 }
-
-u64 posix_cpu_time_locked(const struct process *p) { return cpu_time_locked(p, false); }
 
 static u64 cpu_time(struct process *p) {
     u64 flags = irqlock_acquire(&p->siglock);
-    u64 sum = posix_cpu_time_locked(p);
+    u64 sum = posix_cpu_time_locked(p, false);
     irqlock_release(&p->siglock, flags);
     return sum;
 }
@@ -230,7 +218,7 @@ static void real_timer_fired(struct timer *t) {
     signal_process(p, SIGALRM);
     u64 flags = irqlock_acquire(&p->siglock);
     if (p->real_interval)
-        timer_start(t, max(t->expires + p->real_interval, clock_ns() + MIN_PERIOD));
+        timer_start(t, max(t->expires + p->real_interval, clock_ns() + POSIX_MIN_PERIOD));
     irqlock_release(&p->siglock, flags);
 }
 
@@ -244,8 +232,8 @@ static u64 stop_and_lock(struct process *p, struct timer *t) {
     }
 }
 
-static u64 next_look(const struct process *p, u64 left) {
-    return clock_ns() + max(left / max(p->nr_live, 1u), MIN_LOOK);
+u64 posix_next_look(u64 left, u32 threads) {
+    return clock_ns() + max(left / max(threads, 1u), MIN_LOOK);
 }
 
 static void cpu_timer_fired(struct timer *timer) {
@@ -254,13 +242,13 @@ static void cpu_timer_fired(struct timer *timer) {
     bool is_virtual = c == &p->cpu_timers->one[0];
     bool reached = false;
     u64 flags = irqlock_acquire(&p->siglock);
-    u64 now = cpu_time_locked(p, is_virtual);
+    u64 now = posix_cpu_time_locked(p, is_virtual);
     if (c->target && now >= c->target) {
         reached = true;
         c->target = c->interval ? now + c->interval : 0;
     }
     if (c->target)
-        timer_start(timer, next_look(p, c->target - now));
+        timer_start(timer, posix_next_look(c->target - now, p->nr_live));
     irqlock_release(&p->siglock, flags);
     if (reached)
         signal_process(p, is_virtual ? SIGVTALRM : SIGPROF);
@@ -301,7 +289,7 @@ static void cpu_get(struct process *p, int which, struct posix_itimer *out) {
         return;
     u64 flags = irqlock_acquire(&p->siglock);
     const struct cpu_timer *c = &p->cpu_timers->one[which - ITIMER_VIRTUAL];
-    u64 now = cpu_time_locked(p, which == ITIMER_VIRTUAL);
+    u64 now = posix_cpu_time_locked(p, which == ITIMER_VIRTUAL);
     out->interval = c->interval;
     if (c->target)
         out->value = c->target > now ? c->target - now : 1;
@@ -331,9 +319,9 @@ static int cpu_set(struct process *p, int which, const struct posix_itimer *t) {
     struct cpu_timer *c = &timers->one[which - ITIMER_VIRTUAL];
     u64 flags = stop_and_lock(p, &c->timer);
     c->interval = t->interval;
-    c->target = t->value ? cpu_time_locked(p, which == ITIMER_VIRTUAL) + t->value : 0;
+    c->target = t->value ? posix_cpu_time_locked(p, which == ITIMER_VIRTUAL) + t->value : 0;
     if (t->value)
-        timer_start(&c->timer, next_look(p, t->value));
+        timer_start(&c->timer, posix_next_look(t->value, p->nr_live));
     irqlock_release(&p->siglock, flags);
     return 0;
 }
@@ -356,14 +344,14 @@ static u64 limit_ns(u64 seconds) {
 static void watch_limit(struct process *p, u64 used) {
     u64 limit = limit_ns(p->limit[RLIMIT_CPU].rlim_cur);
     if (limit != TIME_NEVER && p->nr_live)
-        timer_start(&p->cpu_limit, next_look(p, limit > used ? limit - used : 0));
+        timer_start(&p->cpu_limit, posix_next_look(limit > used ? limit - used : 0, p->nr_live));
 }
 
 static void limit_fired(struct timer *t) {
     struct process *p = container_of(t, struct process, cpu_limit);
     u64 flags = irqlock_acquire(&p->siglock);
     struct rlimit *l = &p->limit[RLIMIT_CPU];
-    u64 used = posix_cpu_time_locked(p);
+    u64 used = posix_cpu_time_locked(p, false);
     int sig = 0;
     if (used >= limit_ns(l->rlim_max)) {
         sig = SIGKILL;
@@ -381,7 +369,7 @@ static void limit_fired(struct timer *t) {
 void posix_limit_cpu(struct process *p) {
     p->cpu_limit.fn = limit_fired;
     timer_cancel(&p->cpu_limit);
-    watch_limit(p, posix_cpu_time_locked(p));
+    watch_limit(p, posix_cpu_time_locked(p, false));
 }
 
 void posix_exit(struct process *p) {

@@ -23,7 +23,11 @@ struct timeval ns_to_timeval(u64 ns);
 u64 deadline_after(u64 ns);
 
 // CPU time of all threads of a process, ns. => siglock held
-u64 posix_cpu_time_locked(const struct process *p);
+u64 posix_cpu_time_locked(const struct process *p, bool user_only);
+// When so many threads can have used `left` ns of CPU time at the earliest, and no sooner than is worth a look.
+u64 posix_next_look(u64 left, u32 threads);
+// Between two calls of a timer's handler: what a program asks for must not keep a hart in it.
+#define POSIX_MIN_PERIOD (100 * NSEC_PER_USEC)
 
 struct posix_itimer {
     u64 value, interval;  // ns; value: until the next signal, 0: off

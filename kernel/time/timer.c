@@ -19,7 +19,6 @@
 
 #include "arch/arch.h"
 #include "arch/csr.h"
-#include "arch/csr.h"
 #include "arch/sbi.h"
 #include "arch/upcall.h"
 #include "arch/hart.h"

@@ -2,8 +2,8 @@
  * Descriptors of processes: pidfd_open(2), clone(2) with CLONE_PIDFD, pidfd_getfd(2).
  *
  * A pidfd is an anonymous file whose object is a struct pid, with a reference. The number is not handed out again while
- * the descriptor is open, so it never comes to mean another process; whether the process is still there is asked at
- * each use. It is readable (poll) when the process has no thread left, and hangs up when it was reaped.
+ * the descriptor is open, so it never comes to mean another process, and pid->nr can stand for it; whether the process is
+ * still there is asked at each use. It is readable (poll) when the process has no thread left, and hangs up when it was reaped.
  *
  * Poll against exit:
  *   poller                                  exit.c, with family_lock held
@@ -98,28 +98,21 @@ long do_pidfd_open(int nr, u32 flags) {
     return fd;
 }
 
-// The task of a process, with a reference; NULL when it was reaped.
-static struct task *pid_task_get(struct pid *pid) {
-    spin_lock(&family_lock);
-    struct task *t = pid->task;
-    if (t)
-        task_get(t);
-    spin_unlock(&family_lock);
-    return t;
-}
-
-// The file of a descriptor of t, with a reference, or ERR_PTR(-ESRCH, -EPERM, -EBADF).
+// The file of a descriptor of t, with a reference, or ERR_PTR(-ESRCH, -EPERM, -EBADF). Whether current may have it is asked
+// last: t may become another user's by exec meanwhile, and only then opens what is not for current.
 static struct file *file_of(struct task *t, int fd) {
     if (READ_ONCE(t->flags) & TASK_EXITING)
         return ERR_PTR(-ESRCH);
-    if (!task_may_look(t))
-        return ERR_PTR(-EPERM);
     struct file *f = task_file_get(t, fd);
-    return f ? f : ERR_PTR(-EBADF);
+    if (task_may_look(t))
+        return f ? f : ERR_PTR(-EBADF);
+    if (f)
+        file_put(f);
+    return ERR_PTR(-EPERM);
 }
 
 long do_pidfd_getfd(struct pid *pid, int fd) {
-    struct task *t = pid_task_get(pid);
+    struct task *t = task_lookup(pid->nr);
     if (!t)
         return -ESRCH;
     struct file *f = file_of(t, fd);

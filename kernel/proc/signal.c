@@ -517,14 +517,6 @@ int signal_queue(int tgid, const struct siginfo *info) {
     return error;
 }
 
-int signal_queue_pid(struct pid *pid, const struct siginfo *info) {
-    spin_lock(&family_lock);
-    struct process *p = pid_process(pid);
-    int error = p ? send_checked(p, info) : -ESRCH;
-    spin_unlock(&family_lock);
-    return error;
-}
-
 /* ---- masks and dispositions of current ---- */
 
 void signal_hand_on(u64 set) {

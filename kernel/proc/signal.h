@@ -53,7 +53,6 @@ int signal_kill(int pid, int sig);
 int signal_tgkill(int tgid, int tid,
                   const struct siginfo *info);  // tgid <= 0: any; si_signo 0: only a look
 int signal_queue(int tgid, const struct siginfo *info);
-int signal_queue_pid(struct pid *pid, const struct siginfo *info);  // pidfd_send_signal(2)
 bool signal_may_send(struct process *p, int sig);                   // => family_lock held
 
 // current no longer takes the signals in `set`: wake other threads for those pending for the whole process, which may

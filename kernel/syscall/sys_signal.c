@@ -68,7 +68,7 @@ long sys_pidfd_send_signal(const u64 *a) {
     struct pid *pid = r.file ? pidfd_pid(r.file) : NULL;
     long result = pid ? pidfd_siginfo(a[2], (int)a[1], pid->nr, &info) : -EBADF;
     if (!result)
-        result = signal_queue_pid(pid, &info);
+        result = signal_queue(pid->nr, &info);
     fd_put(r);
     return result;
 }

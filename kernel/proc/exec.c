@@ -359,13 +359,14 @@ static void commit(struct exec *x, struct cred *cred) {
     x->mm->exe_put = put_file;
     x->file = NULL;
     futex_exit();
+    // Before the memory: who might look into the caller's may not into a set-uid program's.
+    if (cred)
+        cred_install(cred);
     mm_activate(x->mm);
     u64 entry = x->entry, sp = x->mm->stack_top;
     x->mm = NULL;
     vfork_release();
     files_close_on_exec();
-    if (cred)
-        cred_install(cred);
     timers_exit(p);
     sighand_reset(p->sighand, false);
     current->altstack = (struct sigaltstack){0};

@@ -3,7 +3,8 @@
  *
  * A kind (struct anon_kind) has one inode, made at boot, of the internal file system `anon_inodefs`; every description of
  * the kind refers to it, and its private_ member is the object. So fstat() has something to show, and poll, dup, exec,
- * SCM_RIGHTS and /proc need not know that these are not files.
+ * SCM_RIGHTS and /proc need not know that these are not files. Pipes have a file system of the same kind (ipc/pipe.c), with
+ * an inode for each.
  *
  * Locks: none; the inodes live for ever.
  */
@@ -11,37 +12,27 @@
 
 #include "mm/slab.h"
 
-static struct inode *anon_alloc(struct super *sb) {
+static struct inode *nameless_alloc(struct super *sb) {
     (void)sb;
     return kzalloc(sizeof(struct inode));
 }
 
-static void anon_free(struct inode *inode) { kfree(inode); }
+static void nameless_free(struct inode *inode) { kfree(inode); }
 
-static int anon_statfs(struct super *sb, struct statfs *st) {
-    (void)sb;
-    *st =
-        (struct statfs){.f_type = ANON_INODE_FS_MAGIC, .f_bsize = PAGE_SIZE, .f_namelen = NAME_MAX};
+static int nameless_statfs(struct super *sb, struct statfs *st) {
+    *st = (struct statfs){.f_type = (u64)sb->private_, .f_bsize = PAGE_SIZE, .f_namelen = NAME_MAX};
     return 0;
 }
 
+const struct super_ops nameless_ops = {
+    .alloc = nameless_alloc,
+    .free = nameless_free,
+    .statfs = nameless_statfs,
+};
+
 static const struct fs_type anon_type = {.name = "anon_inodefs"};
-static const struct super_ops anon_super_ops = {
-    .alloc = anon_alloc,
-    .free = anon_free,
-    .statfs = anon_statfs,
-};
 static const struct inode_ops anon_inode_ops;
-static struct super anon_super = {
-    .type = &anon_type,
-    .ops = &anon_super_ops,
-    .devno = 0x0e,
-    .block_size = PAGE_SIZE,
-    .rename_lock = MUTEX_INIT(anon_super.rename_lock, RANK_RENAME, "rename"),
-    .inodes = LIST_INIT(anon_super.inodes),
-    .dirty = LIST_INIT(anon_super.dirty),
-    .link = LIST_INIT(anon_super.link),
-};
+static struct super anon_super = NAMELESS_SUPER(anon_super, &anon_type, 0x0e, ANON_INODE_FS_MAGIC);
 
 void anon_register(struct anon_kind *k) {
     static u64 last_ino;

@@ -6,6 +6,17 @@
 
 struct printer;
 
+// A file system of the kernel's own, whose inodes have no names; nobody can mount it.
+extern const struct super_ops nameless_ops;
+#define NAMELESS_SUPER(self, type_, number, magic)                                                 \
+    {                                                                                              \
+        .type = type_, .ops = &nameless_ops, .devno = number, .block_size = PAGE_SIZE,             \
+        .private_ = (void *)magic,                                                                 \
+        .rename_lock = MUTEX_INIT(self.rename_lock, RANK_RENAME, "rename"),                        \
+        .inodes = LIST_INIT(self.inodes), .dirty = LIST_INIT(self.dirty),                          \
+        .link = LIST_INIT(self.link)                                                               \
+    }
+
 struct anon_kind {
     const char *name;  // as /proc/<pid>/fd shows it: anon_inode:[name]
     const struct file_ops *ops;

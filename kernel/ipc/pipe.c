@@ -29,6 +29,7 @@
 #include "abi/errno.h"
 #include "abi/ioctl.h"
 #include "abi/poll.h"
+#include "fs/anon.h"
 #include "fs/proc.h"
 #include "lib/bitmap.h"
 #include "lib/string.h"
@@ -377,33 +378,9 @@ const struct file_ops fifo_ops = {
 
 // ---- pipefs and pipe2() ----
 
-static struct inode *pipefs_alloc(struct super *sb) {
-    (void)sb;
-    return kzalloc(sizeof(struct inode));
-}
-static void pipefs_free(struct inode *inode) { kfree(inode); }
-static int pipefs_statfs(struct super *sb, struct statfs *st) {
-    (void)sb;
-    *st = (struct statfs){.f_type = PIPEFS_MAGIC, .f_bsize = PAGE_SIZE, .f_namelen = NAME_MAX};
-    return 0;
-}
-
 static const struct fs_type pipefs_type = {.name = "pipefs"};
-static const struct super_ops pipefs_ops = {
-    .alloc = pipefs_alloc,
-    .free = pipefs_free,
-    .statfs = pipefs_statfs,
-};
 static const struct inode_ops pipe_inode_ops;
-static struct super pipefs = {
-    .type = &pipefs_type,
-    .ops = &pipefs_ops,
-    .devno = 0x0d,
-    .block_size = PAGE_SIZE,
-    .inodes = LIST_INIT(pipefs.inodes),
-    .dirty = LIST_INIT(pipefs.dirty),
-    .link = LIST_INIT(pipefs.link),
-};
+static struct super pipefs = NAMELESS_SUPER(pipefs, &pipefs_type, 0x0d, PIPEFS_MAGIC);
 static u64 next_ino;  // [a]
 
 // An inode with its pipe and no descriptions yet.
@@ -527,7 +504,4 @@ static int set_max_size(const char *text, size_t n) {
     return 0;
 }
 
-void pipe_init(void) {
-    mutex_init(&pipefs.rename_lock, RANK_RENAME, "rename");
-    proc_add("sys/fs/pipe-max-size", 0644, show_max_size, set_max_size);
-}
+void pipe_init(void) { proc_add("sys/fs/pipe-max-size", 0644, show_max_size, set_max_size); }

@@ -82,6 +82,13 @@ void tlb_shootdown(struct mm *mm, va_t start, va_t end, bool tables) {
     preempt_enable();
 }
 
+static inline void fence_i_on(u64 harts) {
+    if (unlikely(harts))
+        for_each_hart (h)
+            if (harts >> h & 1)
+                sbi_remote_fence_i(hart_hartid[h]);
+}
+
 void tlb_new_code(struct mm *mm) {
     preempt_disable();
     u64 me = 1ul << hart_id();
@@ -90,29 +97,18 @@ void tlb_new_code(struct mm *mm) {
     memory_fence();
     u64 others = load_relaxed(&mm->harts) & ~me;
     __asm__ volatile("fence.i" : : : "memory");
-    if (unlikely(others))
-        for_each_hart (h)
-            if (others >> h & 1)
-                sbi_remote_fence_i(hart_hartid[h]);
+    fence_i_on(others);
     preempt_enable();
 }
 
 // Being interrupted by the firmware, which the caller waits for, is a full barrier for a hart. One that switches to mm after
 // `harts` was looked at has passed the fence in tlb_load(); one that left mm before, the locks of a switch.
-static void barrier_on(u64 harts) {
+void mm_barrier(struct mm *mm) {
     preempt_disable();
     memory_fence();
-    harts &= ~(1ul << hart_id());
-    for_each_hart (h)
-        if (harts >> h & 1)
-            sbi_remote_fence_i(hart_hartid[h]);
+    fence_i_on((mm ? load_relaxed(&mm->harts) : ~0ul) & ~(1ul << hart_id()));
     memory_fence();
     preempt_enable();
-}
-
-void mm_barrier(struct mm *mm) {
-    memory_fence();
-    barrier_on(mm ? load_relaxed(&mm->harts) : ~0ul);
 }
 
 void mm_sync_code(struct mm *mm) {

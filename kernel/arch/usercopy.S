@@ -24,6 +24,15 @@
     .popsection
 .endm
 
+/* Loads or stores of registers from `base` on, at distances that grow by `step`. */
+.macro move op, base, step, regs:vararg
+    .set distance, 0
+    .irp reg, \regs
+    may_fault 5f, \op \reg, distance(\base)
+    .set distance, distance + \step
+    .endr
+.endm
+
     .text
 /*
  * size_t usercopy_in(void *dst, const void *user_src, size_t n), and out: returns bytes not copied.
@@ -42,36 +51,16 @@ usercopy_out:
     bnez t0, 3f
     li t5, 64
     bltu a2, t5, 2f
-1:  may_fault 5f, ld t0, 0(a1)
-    may_fault 5f, ld t1, 8(a1)
-    may_fault 5f, ld t2, 16(a1)
-    may_fault 5f, ld t3, 24(a1)
-    may_fault 5f, ld t4, 32(a1)
-    may_fault 5f, ld a3, 40(a1)
-    may_fault 5f, ld a4, 48(a1)
-    may_fault 5f, ld a5, 56(a1)
-    may_fault 5f, sd t0, 0(a0)
-    may_fault 5f, sd t1, 8(a0)
-    may_fault 5f, sd t2, 16(a0)
-    may_fault 5f, sd t3, 24(a0)
-    may_fault 5f, sd t4, 32(a0)
-    may_fault 5f, sd a3, 40(a0)
-    may_fault 5f, sd a4, 48(a0)
-    may_fault 5f, sd a5, 56(a0)
+1:  move ld, a1, 8, t0, t1, t2, t3, t4, a3, a4, a5
+    move sd, a0, 8, t0, t1, t2, t3, t4, a3, a4, a5
     addi a0, a0, 64
     addi a1, a1, 64
     addi a2, a2, -64
     bgeu a2, t5, 1b
 2:  li t5, 32
     bltu a2, t5, 10f
-    may_fault 5f, ld t0, 0(a1)
-    may_fault 5f, ld t1, 8(a1)
-    may_fault 5f, ld t2, 16(a1)
-    may_fault 5f, ld t3, 24(a1)
-    may_fault 5f, sd t0, 0(a0)
-    may_fault 5f, sd t1, 8(a0)
-    may_fault 5f, sd t2, 16(a0)
-    may_fault 5f, sd t3, 24(a0)
+    move ld, a1, 8, t0, t1, t2, t3
+    move sd, a0, 8, t0, t1, t2, t3
     addi a0, a0, 32
     addi a1, a1, 32
     addi a2, a2, -32
@@ -100,22 +89,8 @@ usercopy_out:
     bgeu a2, t5, 1b
     j 2b
 
-6:  may_fault 5f, lb t0, 0(a1)  /* no: eight bytes at a time */
-    may_fault 5f, lb t1, 1(a1)
-    may_fault 5f, lb t2, 2(a1)
-    may_fault 5f, lb t3, 3(a1)
-    may_fault 5f, lb t4, 4(a1)
-    may_fault 5f, lb a3, 5(a1)
-    may_fault 5f, lb a4, 6(a1)
-    may_fault 5f, lb a5, 7(a1)
-    may_fault 5f, sb t0, 0(a0)
-    may_fault 5f, sb t1, 1(a0)
-    may_fault 5f, sb t2, 2(a0)
-    may_fault 5f, sb t3, 3(a0)
-    may_fault 5f, sb t4, 4(a0)
-    may_fault 5f, sb a3, 5(a0)
-    may_fault 5f, sb a4, 6(a0)
-    may_fault 5f, sb a5, 7(a0)
+6:  move lb, a1, 1, t0, t1, t2, t3, t4, a3, a4, a5   /* no: eight bytes at a time */
+    move sb, a0, 1, t0, t1, t2, t3, t4, a3, a4, a5
     addi a0, a0, 8
     addi a1, a1, 8
     addi a2, a2, -8

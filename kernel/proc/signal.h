@@ -53,7 +53,7 @@ int signal_kill(int pid, int sig);
 int signal_tgkill(int tgid, int tid,
                   const struct siginfo *info);  // tgid <= 0: any; si_signo 0: only a look
 int signal_queue(int tgid, const struct siginfo *info);
-bool signal_may_send(struct process *p, int sig);                   // => family_lock held
+bool signal_may_send(struct process *p, int sig);  // => family_lock held
 
 // current no longer takes the signals in `set`: wake other threads for those pending for the whole process, which may
 // have been meant for it. => siglock held

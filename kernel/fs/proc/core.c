@@ -251,9 +251,13 @@ static int task_show(struct inode *inode, struct printer *p) {
     struct task *t = node_task(inode);
     if (!t)
         return -ESRCH;
-    int error = -EACCES;
-    if (!e->private_ || task_may_look(t))
-        error = e->show_fd ? e->show_fd(p, t, proc_i(inode)->fd) : e->show(p, t);
+    int error = -EINVAL;
+    if (e->private_ && !task_may_look(t))
+        error = -EACCES;
+    else if (e->show_fd)
+        error = e->show_fd(p, t, proc_i(inode)->fd);
+    else if (e->show)
+        error = e->show(p, t);
     task_put(t);
     return error;
 }
@@ -265,8 +269,7 @@ static int text_make(struct inode *inode, struct text *t) {
     t->used = 0;
     t->too_big = false;
     if (pi->task_entry)
-        error = pi->task_entry->show || pi->task_entry->show_fd ? task_show(inode, &t->printer)
-                                                                : -EINVAL;
+        error = task_show(inode, &t->printer);
     else if (pi->entry->show)
         pi->entry->show(&t->printer);
     else

@@ -31,7 +31,7 @@ struct task_entry {
     bool private_;    // only for who may look inside the task (task_may_look)
     bool thread_too;  // also in /proc/<pid>/task/<tid>
     int (*show)(struct printer *p, struct task *t);             // 0 or errno
-    int (*show_fd)(struct printer *p, struct task *t, int fd);  // in place of show: of fdinfo/N
+    int (*show_fd)(struct printer *p, struct task *t, int fd);  // of a folder: of its files N
     int (*write)(struct task *t, const char *text, size_t n);
     ssize_t (*link)(struct task *t, char *buf, size_t size);
     int (*follow)(struct task *t, struct path *out);
@@ -39,7 +39,6 @@ struct task_entry {
     const struct file_ops *file_ops;
 };
 extern const struct task_entry task_entries[];
-extern const struct task_entry fdinfo_entry;
 extern const u32 nr_task_entries;
 
 struct proc_inode {
@@ -71,8 +70,8 @@ struct inode *task_dir_lookup(struct super *sb, int nr);  // /proc/<nr>; NULL: n
 int task_dirs_readdir(struct dir_emit *e, u64 *pos,
                       u64 base);  // processes at positions from base on
 void task_links_init(void);
-extern const struct inode_ops fd_dir_inode_ops, fdinfo_dir_inode_ops, threads_inode_ops;
-extern const struct file_ops fd_dir_ops, fdinfo_dir_ops, threads_ops;
+extern const struct inode_ops fd_dir_inode_ops, threads_inode_ops;
+extern const struct file_ops fd_dir_ops, threads_ops;
 // References to what a task has, or NULL.
 struct mm *task_mm_get(struct task *t);
 struct fs_context *task_fs_get(struct task *t);

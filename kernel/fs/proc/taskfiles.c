@@ -634,9 +634,6 @@ static int show_fdinfo(struct printer *p, struct task *t, int fd) {
     return 0;
 }
 
-const struct task_entry fdinfo_entry = {
-    .mode = S_IFREG | 0400, .private_ = true, .show_fd = show_fdinfo};
-
 // ---- the table ----
 
 #define FILE_ENTRY(name_, perm, show_)                                                             \
@@ -674,8 +671,10 @@ const struct task_entry task_entries[] = {
     {.name = "fdinfo",
      .mode = S_IFDIR | 0555,
      .thread_too = true,
-     .inode_ops = &fdinfo_dir_inode_ops,
-     .file_ops = &fdinfo_dir_ops},
+     .private_ = true,
+     .show_fd = show_fdinfo,
+     .inode_ops = &fd_dir_inode_ops,
+     .file_ops = &fd_dir_ops},
     {.name = "task",
      .mode = S_IFDIR | 0555,
      .inode_ops = &threads_inode_ops,

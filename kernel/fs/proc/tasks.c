@@ -227,15 +227,20 @@ static int task_follow(struct inode *inode, struct path *out) {
 static const struct inode_ops task_link_inode_ops = {.read_link = task_read_link,
                                                      .follow = task_follow};
 
-// ---- /proc/<pid>/fd ----
+// ---- /proc/<pid>/fd, a folder of links, and fdinfo, whose entry has show_fd ----
 
 static struct file *node_file(struct inode *inode) {
-    struct task *t = link_task(inode);
-    if (IS_ERR(t))
-        return (void *)t;
+    struct task *t = node_task(inode);
+    if (!t)
+        return ERR_PTR(-ESRCH);
     struct file *f = task_file_get(t, proc_i(inode)->fd);
+    bool may = task_may_look(t);  // asked last: t may become another user's by exec meanwhile
     task_put(t);
-    return f ? f : ERR_PTR(-ENOENT);
+    if (f && may)
+        return f;
+    if (f)
+        file_put(f);
+    return ERR_PTR(may ? -ENOENT : -EACCES);
 }
 
 static ssize_t fd_read_link(struct inode *inode, char *buf, size_t size) {
@@ -259,51 +264,33 @@ static int fd_follow(struct inode *inode, struct path *out) {
 static const struct inode_ops fd_inode_ops = {.read_link = fd_read_link, .follow = fd_follow};
 
 static struct inode *fd_node(struct inode *dir, struct task *t, int fd) {
+    const struct task_entry *e = proc_i(dir)->task_entry;
     struct file *f = task_file_get(t, fd);
     if (!f)
         return NULL;
     u32 mode = S_IFLNK | (f->mode & FILE_READ ? 0500 : 0) | (f->mode & FILE_WRITE ? 0300 : 0);
     file_put(f);
     struct inode *inode =
-        task_node(dir->sb, t, INO(t->pid->nr, INO_FD, fd), mode, &fd_inode_ops, NULL);
-    if (!IS_ERR(inode))
-        proc_i(inode)->fd = fd;
-    return inode;
-}
-
-static struct inode *fdinfo_node(struct inode *dir, struct task *t, int fd) {
-    struct file *f = task_file_get(t, fd);
-    if (!f)
-        return NULL;
-    file_put(f);
-    struct inode *inode = task_node(dir->sb, t, INO(t->pid->nr, INO_FDINFO, fd), S_IFREG | 0400,
-                                    &plain_inode_ops, &generated_ops);
+        e->show_fd ? task_node(dir->sb, t, INO(t->pid->nr, INO_FDINFO, fd), S_IFREG | 0400,
+                               &plain_inode_ops, &generated_ops)
+                   : task_node(dir->sb, t, INO(t->pid->nr, INO_FD, fd), mode, &fd_inode_ops, NULL);
     if (!IS_ERR(inode)) {
         proc_i(inode)->fd = fd;
-        proc_i(inode)->task_entry = &fdinfo_entry;
+        proc_i(inode)->task_entry = e;
     }
     return inode;
 }
 
-static struct inode *fd_lookup_with(struct inode *dir, const struct name *name,
-                                    struct inode *(*node)(struct inode *, struct task *, int)) {
+static struct inode *fd_dir_lookup(struct inode *dir, const struct name *name) {
     int fd;
     if (!name_number(name, &fd))
         return NULL;
     struct task *t = link_task(dir);
     if (IS_ERR(t))
         return PTR_ERR(t) == -ESRCH ? NULL : (void *)t;
-    struct inode *inode = node(dir, t, fd);
+    struct inode *inode = fd_node(dir, t, fd);
     task_put(t);
     return inode;
-}
-
-static struct inode *fd_dir_lookup(struct inode *dir, const struct name *name) {
-    return fd_lookup_with(dir, name, fd_node);
-}
-
-static struct inode *fdinfo_dir_lookup(struct inode *dir, const struct name *name) {
-    return fd_lookup_with(dir, name, fdinfo_node);
 }
 
 static bool emit_number(struct dir_emit *e, int nr, u64 ino, u8 type, u64 next) {
@@ -311,13 +298,15 @@ static bool emit_number(struct dir_emit *e, int nr, u64 ino, u8 type, u64 next) 
     return e->entry(e, name, scnprintf(name, sizeof(name), "%d", nr), ino, type, next);
 }
 
-static int fd_readdir_as(struct file *f, struct dir_emit *e, u64 *pos, u32 kind, u8 type) {
+static int fd_dir_readdir(struct file *f, struct dir_emit *e, u64 *pos) {
+    bool info = proc_i(f->inode)->task_entry->show_fd;
     struct task *t = link_task(f->inode);
     if (IS_ERR(t))
         return PTR_ERR(t);
     bool room = emit_dots(f, e, pos);
     for (int fd; room && *pos < INT32_MAX && (fd = task_next_fd(t, *pos - 2)) >= 0;) {
-        room = emit_number(e, fd, INO(t->pid->nr, kind, fd), type, (u64)fd + 3);
+        room = emit_number(e, fd, INO(t->pid->nr, info ? INO_FDINFO : INO_FD, fd),
+                           info ? DT_REG : DT_LNK, (u64)fd + 3);
         if (room)
             *pos = (u64)fd + 3;
     }
@@ -325,20 +314,9 @@ static int fd_readdir_as(struct file *f, struct dir_emit *e, u64 *pos, u32 kind,
     return 0;
 }
 
-static int fd_dir_readdir(struct file *f, struct dir_emit *e, u64 *pos) {
-    return fd_readdir_as(f, e, pos, INO_FD, DT_LNK);
-}
-
-static int fdinfo_dir_readdir(struct file *f, struct dir_emit *e, u64 *pos) {
-    return fd_readdir_as(f, e, pos, INO_FDINFO, DT_REG);
-}
-
 const struct inode_ops fd_dir_inode_ops = {.lookup = fd_dir_lookup};
 const struct file_ops fd_dir_ops = {
     .read = read_is_dir, .seek = dir_seek, .readdir = fd_dir_readdir, .poll = poll_always};
-const struct inode_ops fdinfo_dir_inode_ops = {.lookup = fdinfo_dir_lookup};
-const struct file_ops fdinfo_dir_ops = {
-    .read = read_is_dir, .seek = dir_seek, .readdir = fdinfo_dir_readdir, .poll = poll_always};
 
 // ---- /proc/<pid>/task ----
 

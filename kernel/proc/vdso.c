@@ -12,23 +12,18 @@
 #include "mm/vm.h"
 #include "proc/life.h"
 
-static struct page *share(const void *va, enum access access) {
-    struct page *p = va_to_page(va);
+static const struct vma_ops vvar_ops;
+
+static struct page *fault(struct vma *v, va_t addr, enum access access) {
+    struct page *p = va_to_page(v->ops == &vvar_ops ? (const void *)&vvar : vdso_image);
+    (void)addr;
     if (access == ACCESS_WRITE)
         return ERR_PTR(-EFAULT);
     page_get(p);
     return p;
 }
-static struct page *vvar_fault(struct vma *v, va_t addr, enum access access) {
-    (void)v, (void)addr;
-    return share(&vvar, access);
-}
-static struct page *vdso_fault(struct vma *v, va_t addr, enum access access) {
-    (void)v, (void)addr;
-    return share(vdso_image, access);
-}
-static const struct vma_ops vvar_ops = {.name = "[vvar]", .fault = vvar_fault};
-static const struct vma_ops vdso_ops = {.name = "[vdso]", .fault = vdso_fault};
+static const struct vma_ops vvar_ops = {.name = "[vvar]", .fault = fault};
+static const struct vma_ops vdso_ops = {.name = "[vdso]", .fault = fault};
 
 static void keep(const void *va) {
     struct page *p = va_to_page(va);
@@ -42,18 +37,17 @@ void vdso_init(void) {
     keep(vdso_image);
 }
 
+static long map(struct mm *mm, va_t addr, u32 flags, const struct vma_ops *ops) {
+    struct vma_request r = {
+        .addr = addr, .length = PAGE_SIZE, .flags = flags, .fixed = true, .ops = ops};
+    return vma_map(mm, &r);
+}
+
 int vdso_map(struct mm *mm) {
-    struct vma_request data = {
-        .addr = VVAR, .length = PAGE_SIZE, .flags = VM_READ, .fixed = true, .ops = &vvar_ops};
-    struct vma_request code = {.addr = VDSO,
-                               .length = PAGE_SIZE,
-                               .flags = VM_READ | VM_EXEC,
-                               .fixed = true,
-                               .ops = &vdso_ops};
     write_lock(&mm->lock);
-    long addr = vma_map(mm, &data);
+    long addr = map(mm, VVAR, VM_READ, &vvar_ops);
     if (addr > 0)
-        addr = vma_map(mm, &code);
+        addr = map(mm, VDSO, VM_READ | VM_EXEC, &vdso_ops);
     write_unlock(&mm->lock);
     return addr < 0 ? addr : 0;
 }

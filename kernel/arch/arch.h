@@ -12,8 +12,8 @@ extern char perhart_start[], perhart_end[];
 // Map all of [0, top) of physical memory: 1 GiB and 2 MiB leaves, the kernel's image by 4 KiB pages
 // (text read-execute, read-only data read, the rest read-write). alloc returns zeroed frames.
 void kernel_map(pa_t top, pa_t (*alloc)(void));
-extern pa_t
-    kernel_root;  // root table that holds the kernel half only; idle harts and kernel threads boot on it
+// Root table that holds the kernel half only; idle harts and kernel threads boot on it
+extern pa_t kernel_root;
 
 // Copy the kernel half into a new root table.
 void kernel_half(u64 *root);

@@ -10,9 +10,9 @@ struct sbi_result {
 };
 struct sbi_result sbi_call(u64 extension, u64 function, u64 a0, u64 a1, u64 a2, u64 a3);
 
-void sbi_console_write(const char *s,
-                       size_t n);  // legacy console: for the first lines and for panics
-void sbi_set_timer(u64 time);      // interrupt when the time CSR reaches `time`; ~0ul: never
+// Legacy console: for the first lines and for panics
+void sbi_console_write(const char *s, size_t n);
+void sbi_set_timer(u64 time);  // interrupt when the time CSR reaches `time`; ~0ul: never
 void sbi_send_ipi(u64 hartid);
 void sbi_remote_fence_i(u64 hartid);
 // sfence.vma on a hart: of [start, start + size), size ~0ul for all; in one ASID.

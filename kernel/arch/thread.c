@@ -28,8 +28,8 @@ BUILD_ASSERT(sizeof(struct trapframe) == TF_SIZE && TF_SIZE % 16 == 0);
 void thread_first(void);
 void secondary_start(void);
 __noreturn void secondary_entry(void);
-extern struct thread
-    *hart_idle[MAX_HARTS];  // entry.S: for each hart that is to start; it looks there
+// entry.S: for each hart that is to start; it looks there
+extern struct thread *hart_idle[MAX_HARTS];
 
 static void init(struct thread *t, void (*fn)(void *), void *arg, u64 to_user) {
     t->context =

@@ -45,8 +45,8 @@
 // Bits of thread.work: what must happen before the thread next returns to user code.
 #define WORK_RESCHED 1  // call schedule(); also makes the kernel preempt itself
 #define WORK_SIGNAL 2   // a signal may be deliverable, or the task must stop or die
-#define WORK_REGISTERS                                                                             \
-    4  // the trapframe was rewritten (exec, sigreturn): load all registers from it
+// The trapframe was rewritten (exec, sigreturn): load all registers from it
+#define WORK_REGISTERS 4
 
 #ifndef __ASSEMBLER__
 #include "lib/types.h"
@@ -114,8 +114,8 @@ void thread_init_user(struct thread *t, void (*fn)(void *), void *arg);
 
 // Floating point. Called by the switch and by exec, fork and signal code, interrupts off or preemption off.
 void fpu_switch_out(struct thread *prev);  // save if dirty: the hart goes to another thread
-void fpu_switch_in(
-    struct thread *next);  // use the registers if they are still its own, else trap at first use
+// Use the registers if they are still its own, else trap at first use
+void fpu_switch_in(struct thread *next);
 void fpu_save(struct thread *t);      // bring current's t->fpu up to date
 void fpu_forget(struct thread *t);    // t->fpu was changed: load it at next use
 void fpu_reset(struct thread *t);     // exec: all zero

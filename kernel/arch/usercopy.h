@@ -11,7 +11,7 @@ size_t usercopy_zero(void *user_dst, size_t n);                  // bytes NOT ze
 // Length of the string copied without its NUL, n when no NUL within n bytes, or -EFAULT.
 ssize_t usercopy_string(char *dst, const char *user_src, size_t n);
 int usercopy_load32(u32 *dst, const u32 *user_src);  // 0 or -EFAULT
-int usercopy_cmpxchg32(u32 *user, u32 *expected,
-                       u32 desired);  // 0 (then *expected is the old value) or -EFAULT
+// 0 (then *expected is the old value) or -EFAULT
+int usercopy_cmpxchg32(u32 *user, u32 *expected, u32 desired);
 
 #endif

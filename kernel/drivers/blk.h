@@ -38,8 +38,8 @@ struct block_device {
     bool read_only;
     bool can_flush;
     u32 failed, write_failed;  // [a] a transfer failed, and was told of on the console; a write did
-    void (*submit)(
-        struct bio *);  // never sleeps longer than for a free slot; calls done() later or at once
+    // Never sleeps longer than for a free slot; calls done() later or at once
+    void (*submit)(struct bio *);
     void *driver;
     struct mapping mapping;  // the device's own pages: file-system metadata
     struct list link;
@@ -61,8 +61,8 @@ static inline void bio_init(struct bio *b, enum bio_op op, struct block_device *
 void bio_submit(struct bio *b);  // checks the range; -EIO through done() when outside
 void bio_end(struct bio *b);     // by a driver, in place of done(): the bio it was given is over
 int bio_run(struct bio *b);      // submit and wait: 0 or -EIO
-int blk_transfer(struct block_device *d, enum bio_op op, u64 sector, void *buf,
-                 size_t n);             // buf in the direct map
+// buf in the direct map
+int blk_transfer(struct block_device *d, enum bio_op op, u64 sector, void *buf, size_t n);
 int blk_flush(struct block_device *d);  // all finished writes are on the medium: 0 or -EIO
 
 #endif

@@ -5,8 +5,8 @@
 #include "lib/types.h"
 
 // Interrupts of devices. fn runs with interrupts off.
-int irq_register(u32 irq, const char *name, void (*fn)(void *arg),
-                 void *arg);  // 0 or -EINVAL, -EBUSY, -ENOMEM
+// 0 or -EINVAL, -EBUSY, -ENOMEM
+int irq_register(u32 irq, const char *name, void (*fn)(void *arg), void *arg);
 struct printer;
 void irq_show(struct printer *p);  // lines of /proc/interrupts
 

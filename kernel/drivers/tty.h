@@ -15,8 +15,8 @@ struct tty;
 // it: of rank RANK_DEVICE and at a higher address, as in struct uart { struct tty tty; struct irqlock lock; … }.
 struct tty_driver {
     u32 capacity;  // bytes that it holds while they wait to be sent
-    size_t (*write)(struct tty *t, const char *s,
-                    size_t n);                  // take up to n bytes for output; how many
+    // Take up to n bytes for output; how many
+    size_t (*write)(struct tty *t, const char *s, size_t n);
     size_t (*pending)(struct tty *t);           // bytes taken and not sent
     void (*flush)(struct tty *t);               // forget them
     void (*wake)(struct tty *t);                // t->stopped or t->throttled changed
@@ -38,8 +38,8 @@ struct tty {
     struct waitq writers;                // for room, and for all being sent
     // Input: bytes [tail, head), counted without end; those before `canon` can be read in canonical mode.
     char input[TTY_INPUT];  // [t]
-    u64 line_end[TTY_INPUT /
-                 64];          // [t] bit: the byte ends a line; a NUL that does is an end of file
+    // [t] bit: the byte ends a line; a NUL that does is an end of file
+    u64 line_end[TTY_INPUT / 64];
     u32 head, tail, canon;     // [t]
     u32 column, canon_column;  // [t] of the cursor; where the line being typed began
     bool literal;              // [t] the next character is taken as it is (VLNEXT)
@@ -72,9 +72,8 @@ long tty_ioctl(struct tty *t, u32 cmd, u64 arg);
 u32 tty_poll_events(struct tty *t);  // POLLIN, POLLOUT … that hold now; wait on readers and writers
 void tty_open(struct tty *t, bool noctty);  // a session leader without a terminal gets this one
 struct tty *tty_of_current(void);           // controlling terminal, for /dev/tty; NULL
-void tty_hangup_session(
-    struct process *
-        leader);  // exit of a session leader: lock not held; SIGHUP, SIGCONT to the foreground group
+// Exit of a session leader: lock not held; SIGHUP, SIGCONT to the foreground group
+void tty_hangup_session(struct process *leader);
 void tty_console_write(const char *s, size_t n);  // kprintf's sink: polls the UART; any context
 
 #endif

@@ -22,9 +22,9 @@ struct virtio_device {
     u32 irq;            // [I]
     u64 features;       // [I] agreed on
     bool broken;        // [a] it did what no device may do; it was reset and is not used any more
-    void (*interrupt)(
-        struct virtio_device *d);  // [I] the driver's; interrupts off. Also when it just broke
-    void *driver;                  // [I] the driver's own
+    // [I] the driver's; interrupts off. Also when it just broke
+    void (*interrupt)(struct virtio_device *d);
+    void *driver;  // [I] the driver's own
 };
 
 // A driver offers this; probe gives 0, or a negative errno after a line that says why.
@@ -35,10 +35,10 @@ struct virtio_driver {
 extern const struct virtio_driver virtio_blk_driver, virtio_rng_driver;
 
 // The steps of a probe, in order. Queues come between the two.
-int virtio_negotiate(struct virtio_device *d,
-                     u64 wanted);  // d->features: wanted and offered. 0 or -ENODEV
-int virtio_start(
-    struct virtio_device *d);  // interrupts go to d->interrupt. 0, -EBUSY, -EINVAL, -ENOMEM
+// d->features: wanted and offered. 0 or -ENODEV
+int virtio_negotiate(struct virtio_device *d, u64 wanted);
+// Interrupts go to d->interrupt. 0, -EBUSY, -EINVAL, -ENOMEM
+int virtio_start(struct virtio_device *d);
 // Stop the device and never use it again. It does not touch memory any more when this returns.
 void virtio_break(struct virtio_device *d, const char *why);
 
@@ -88,8 +88,8 @@ struct virtqueue {
 
 // Make queue `index` of at most `most` entries. 0, -ENODEV when the device has no such queue, -ENOMEM.
 int virtq_init(struct virtqueue *q, struct virtio_device *d, u32 index, u32 most);
-void virtq_destroy(
-    struct virtqueue *q);  // for a probe that fails: resets the device first. Fine on a zeroed one
+// For a probe that fails: resets the device first. Fine on a zeroed one
+void virtq_destroy(struct virtqueue *q);
 // Offer n pieces, those that the device reads first; token, not NULL, comes back from virtq_take. `indirect`: the
 // device reads the array itself, which must stay until then; it takes one entry of the queue instead of n.
 // 0, or -ENOSPC when the queue is full.

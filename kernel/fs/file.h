@@ -22,12 +22,11 @@ struct file_ops {
     ssize_t (*read)(struct file *f, struct iter *to, u64 *pos);
     ssize_t (*write)(struct file *f, struct iter *from, u64 *pos);
     s64 (*seek)(struct file *f, s64 offset, int whence);  // NULL: -ESPIPE
-    int (*readdir)(struct file *f, struct dir_emit *e,
-                   u64 *pos);  // entries from *pos on until e says stop; 0 or errno
+    // Entries from *pos on until e says stop; 0 or errno
+    int (*readdir)(struct file *f, struct dir_emit *e, u64 *pos);
     long (*ioctl)(struct file *f, u32 cmd, u64 arg);  // NULL: -ENOTTY
-    u32 (*poll)(
-        struct file *f,
-        struct poll_table *pt);  // POLL bits that hold; registers on wait queues when pt wants it
+    // POLL bits that hold; registers on wait queues when pt wants it
+    u32 (*poll)(struct file *f, struct poll_table *pt);
     int (*mmap)(struct file *f, struct vma_request *r);  // fill ops, mapping …; NULL: -ENODEV
     int (*fsync)(struct file *f, bool data_only);        // NULL: -EINVAL
 };
@@ -60,10 +59,10 @@ static inline void file_get(struct file *f) { ref_get(&f->ref); }
 void file_put(struct file *f);
 u64 files_in_use(void);
 
-ssize_t file_read(struct file *f, struct iter *to,
-                  u64 *pos);  // checks mode; NULL pos: the file's own, with its lock
-ssize_t file_write(struct file *f, struct iter *from,
-                   u64 *pos);  // also O_APPEND, RLIMIT_FSIZE, SIGXFSZ
+// Checks mode; NULL pos: the file's own, with its lock
+ssize_t file_read(struct file *f, struct iter *to, u64 *pos);
+// Also O_APPEND, RLIMIT_FSIZE, SIGXFSZ
+ssize_t file_write(struct file *f, struct iter *from, u64 *pos);
 ssize_t file_read_kernel(struct file *f, void *buf, size_t n, u64 pos);
 ssize_t file_write_kernel(struct file *f, const void *buf, size_t n, u64 pos);
 int file_fsync(struct file *f, bool data_only);
@@ -110,10 +109,8 @@ static inline void fd_put(struct fd_ref r) {
         file_put(r.file);
 }
 struct file *fd_lookup(int fd);  // always a counted reference; NULL
-int fd_alloc(
-    struct file *f, int min,
-    bool
-        cloexec);  // installs, takes over the reference: number, -EMFILE, -ENOMEM (then the caller still has it)
+// Installs, takes over the reference: number, -EMFILE, -ENOMEM (then the caller still has it)
+int fd_alloc(struct file *f, int min, bool cloexec);
 int fd_close(int fd);
 int fd_dup2(int old, int new_, bool cloexec);  // number or errno; dup3(2)
 int fd_set_cloexec(int fd, bool on);
@@ -136,8 +133,8 @@ int poll_files(struct pollfd *fds, u32 n, u64 deadline);
 // ---- advisory locks (fs/lock.c) ----
 long file_posix_lock(struct file *f, int cmd, u64 user_flock);  // fcntl F_GETLK F_SETLK F_SETLKW
 long file_flock(struct file *f, int op);
-void locks_close(struct files *owner,
-                 struct file *f);    // POSIX locks go when any descriptor of the file closes
+// POSIX locks go when any descriptor of the file closes
+void locks_close(struct files *owner, struct file *f);
 void locks_release(struct file *f);  // BSD locks go with the description
 
 // ---- registration of devices (fs/devfs.c) ----

@@ -15,8 +15,8 @@
 static inline u32 name_hash_step(u32 h, u8 c) { return (h ^ c) * 0x01000193; }
 #define NAME_HASH_SEED 0x811c9dc5u
 void dentry_init(void);
-struct dentry *dentry_root(
-    struct super *sb, struct inode *root);  // takes over the inode reference; NULL: out of memory
+// Takes over the inode reference; NULL: out of memory
+struct dentry *dentry_root(struct super *sb, struct inode *root);
 static inline void dentry_get(struct dentry *d) { ref_get(&d->ref); }
 void dentry_free(struct dentry *d);  // count fell to 0
 static inline void dentry_put(struct dentry *d) {
@@ -37,8 +37,8 @@ void dentry_delete(struct dentry *d);
 // d becomes `name` in `dir`; what was cached there goes. => both directories and sb->rename_lock locked.
 void dentry_move(struct dentry *d, struct dentry *dir, struct dentry *target);
 bool dentry_unhashed(const struct dentry *d);
-bool dentry_is_below(const struct dentry *d,
-                     const struct dentry *top);  // d is top or inside; => sb->rename_lock held
+// d is top or inside; => sb->rename_lock held
+bool dentry_is_below(const struct dentry *d, const struct dentry *top);
 size_t dentry_shrink(size_t want);
 void dentry_shrink_super(struct super *sb);
 struct dentry *dentry_parent(struct dentry *d);  // with a reference

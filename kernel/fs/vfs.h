@@ -63,13 +63,13 @@ struct inode {
     u64 ino;                      // [I]
     struct super *sb;             // [I]
     const struct inode_ops *ops;  // [I]
-    const struct file_ops
-        *fops;            // [I] of an open file of it; devices and FIFOs are replaced at open
-    u32 mode;             // type [I], permissions [lock]
-    u32 nlink, uid, gid;  // [lock]
-    u32 rdev;             // [I]
-    u64 size;             // [lock]; read without by stat and read
-    u64 blocks;           // [lock] of 512 bytes
+    // [I] of an open file of it; devices and FIFOs are replaced at open
+    const struct file_ops *fops;
+    u32 mode;                             // type [I], permissions [lock]
+    u32 nlink, uid, gid;                  // [lock]
+    u32 rdev;                             // [I]
+    u64 size;                             // [lock]; read without by stat and read
+    u64 blocks;                           // [lock] of 512 bytes
     struct timespec atime, mtime, ctime;  // [lock]
     struct rwlock lock;                   // directory: its entries. File: size and writes
     struct mapping mapping;
@@ -90,17 +90,15 @@ struct inode {
 #define INODE_FREEING 8u  // leaving the table; waiters sleep on it
 
 struct super_ops {
-    struct inode *(*alloc)(
-        struct super *sb);              // zeroed inode (embedded in the file system's own); NULL
+    // Zeroed inode (embedded in the file system's own); NULL
+    struct inode *(*alloc)(struct super *sb);
     void (*free)(struct inode *inode);  // give its memory back
-    int (*read)(
-        struct inode *
-            inode);  // fill a new inode by number from disk; 0, -EIO, -ENOENT. NULL for memory file systems
-    void (*evict)(
-        struct inode
-            *inode);  // last reference and nlink == 0: free what it has on disk. May be NULL
-    int (*write)(
-        struct inode *inode);  // INODE_DIRTY: put attributes into the disk's buffers. May be NULL
+    // Fill a new inode by number from disk; 0, -EIO, -ENOENT. NULL for memory file systems
+    int (*read)(struct inode *inode);
+    // Last reference and nlink == 0: free what it has on disk. May be NULL
+    void (*evict)(struct inode *inode);
+    // INODE_DIRTY: put attributes into the disk's buffers. May be NULL
+    int (*write)(struct inode *inode);
     int (*sync)(struct super *sb, bool wait);  // write super block and all metadata. May be NULL
     int (*statfs)(struct super *sb, struct statfs *st);
     int (*make_writable)(struct super *sb);  // remount a read-only one for writing. NULL: -EROFS
@@ -123,8 +121,8 @@ struct super {
     struct list link;  // of all super blocks
     u32 mounts;        // [mount lock]
     void *private_;
-    bool
-        keep_dentries;  // memory file system: inodes with names and their dentries are never reclaimed
+    // Memory file system: inodes with names and their dentries are never reclaimed
+    bool keep_dentries;
     bool uncached;  // names come and go by themselves (procfs): every lookup asks the file system
 };
 
@@ -180,35 +178,33 @@ void path_put(const struct path *p);
 #define LOOKUP_EMPTY 4u      // "" means the start itself (AT_EMPTY_PATH)
 // Find `path` from dirfd (AT_FDCWD: cwd). 0 and *out with references, or -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG, -EBADF ….
 int path_lookup(int dirfd, const char *path, u32 flags, struct path *out);
-struct file *path_open(int dirfd, const char *path, int flags,
-                       u32 mode);  // open(2): a file with a reference or ERR_PTR
-struct file *path_open_exec(const char *path_or_null,
-                            int dirfd);  // for execve: regular, executable; denies writing
+// open(2): a file with a reference or ERR_PTR
+struct file *path_open(int dirfd, const char *path, int flags, u32 mode);
+// For execve: regular, executable; denies writing
+struct file *path_open_exec(const char *path_or_null, int dirfd);
 int path_mknod(int dirfd, const char *path, u32 mode, u32 rdev);  // also mkdir with S_IFDIR
 int path_symlink(const char *target, int dirfd, const char *path);
 int path_link(int old_dirfd, const char *old, int new_dirfd, const char *new_, int flags);
 int path_unlink(int dirfd, const char *path, bool directory);
 int path_truncate(int dirfd, const char *path, u64 size);
-int path_rename(int old_dirfd, const char *old, int new_dirfd, const char *new_,
-                u32 flags);  // RENAME_NOREPLACE, RENAME_EXCHANGE
-ssize_t path_string(
-    const struct path *p, char *buf,
-    size_t size);  // absolute path from current's root, NUL-terminated; length or -ERANGE
+// RENAME_NOREPLACE, RENAME_EXCHANGE
+int path_rename(int old_dirfd, const char *old, int new_dirfd, const char *new_, u32 flags);
+// Absolute path from current's root, NUL-terminated; length or -ERANGE
+ssize_t path_string(const struct path *p, char *buf, size_t size);
 int path_permission(const struct path *p, int mask);  // the same, and -EROFS of the mount
-int inode_permission(const struct inode *inode,
-                     int mask);  // 4 read, 2 write, 1 execute by fsuid; 0 or -EACCES, -EROFS
+// 4 read, 2 write, 1 execute by fsuid; 0 or -EACCES, -EROFS
+int inode_permission(const struct inode *inode, int mask);
 
 // ---- inodes (fs/inode.c) ----
-struct inode *inode_get(struct super *sb,
-                        u64 ino);  // from the table or read in; reference; ERR_PTR
-struct inode *inode_new(
-    struct super *sb, u64 ino,
-    u32 mode);  // in the table, not read; owner ids and times set from current; ERR_PTR
+// From the table or read in; reference; ERR_PTR
+struct inode *inode_get(struct super *sb, u64 ino);
+// In the table, not read; owner ids and times set from current; ERR_PTR
+struct inode *inode_new(struct super *sb, u64 ino, u32 mode);
 static inline void inode_ref(struct inode *i) { ref_get(&i->ref); }
 void inode_put(struct inode *i);
 void inode_mark_dirty(struct inode *i);
-int inode_set_size(struct inode *i,
-                   u64 size);  // truncate(2): lock, page cache and file system. 0 or errno
+// truncate(2): lock, page cache and file system. 0 or errno
+int inode_set_size(struct inode *i, u64 size);
 struct setattr {
     u32 valid;  // SET_ bits
     u32 mode, uid, gid;
@@ -220,8 +216,8 @@ struct setattr {
 #define SET_ATIME 8u
 #define SET_MTIME 16u
 #define SET_TIMES_NOW 32u  // by a caller who only may write the file
-int inode_setattr(struct inode *i,
-                  const struct setattr *a);  // checks permission: 0, -EPERM, -EROFS
+// Checks permission: 0, -EPERM, -EROFS
+int inode_setattr(struct inode *i, const struct setattr *a);
 void inode_stat(struct inode *i, struct abi_stat *st);
 struct timespec time_now(void);  // wall clock for time stamps
 static inline bool inode_is_dir(const struct inode *i) { return (i->mode & S_IFMT) == S_IFDIR; }
@@ -229,21 +225,21 @@ static inline bool inode_is_reg(const struct inode *i) { return (i->mode & S_IFM
 static inline bool inode_is_link(const struct inode *i) { return (i->mode & S_IFMT) == S_IFLNK; }
 u64 inodes_in_use(void);
 int inode_write(struct inode *i);  // attributes into the disk's buffers, if dirty: 0 or errno
-int inode_sync_super(
-    struct super *sb);  // all of sb's dirty inodes: pages and attributes. 0 or errno
-void inode_touch(struct inode *i,
-                 u32 times);  // SET_ATIME, SET_MTIME (with ctime): the present; marks dirty
+// All of sb's dirty inodes: pages and attributes. 0 or errno
+int inode_sync_super(struct super *sb);
+// SET_ATIME, SET_MTIME (with ctime): the present; marks dirty
+void inode_touch(struct inode *i, u32 times);
 
 // ---- mounts (fs/mount.c) ----
 int vfs_mount(const char *source, const char *target, const char *type, u64 flags,
               const char *options);
 // umount2(2). With MNT_DETACH what is mounted on it goes too, as on Linux
 int vfs_umount(const char *target, int flags);
-int vfs_mount_root(const char *device,
-                   bool read_only);  // "/dev/vda": tries each type that needs a device
-void vfs_sync(void);                 // sync(2)
-int vfs_syncfs(struct super *sb);    // syncfs(2): 0 or errno
-void vfs_shutdown(void);             // poweroff: sync, then everything read-only and marked clean
+// "/dev/vda": tries each type that needs a device
+int vfs_mount_root(const char *device, bool read_only);
+void vfs_sync(void);               // sync(2)
+int vfs_syncfs(struct super *sb);  // syncfs(2): 0 or errno
+void vfs_shutdown(void);           // poweroff: sync, then everything read-only and marked clean
 int vfs_statfs(const struct path *p, struct statfs *st);
 void vfs_show_mounts(struct printer *p);  // /proc/mounts
 void vfs_show_mountinfo(struct printer *p);

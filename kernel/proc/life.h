@@ -49,8 +49,8 @@ void task_unlink(struct task *t);
 int become_only_thread(void);
 // A parent that waits in vfork() may go on: current no longer uses its memory.
 void vfork_release(void);
-void process_rusage(struct process *p, int who,
-                    struct rusage *out);  // getrusage(2), => family_lock not held
+// getrusage(2), => family_lock not held
+void process_rusage(struct process *p, int who, struct rusage *out);
 
 // ---- wait4.c ----
 struct wait_request {
@@ -101,12 +101,12 @@ int cred_setregid(u32 r, u32 e);
 int cred_setgroups(u32 n, const u32 *groups);
 u32 cred_setfsuid(u32 uid);  // the old one
 u32 cred_setfsgid(u32 gid);
-void user_count(u32 uid,
-                int delta);  // tasks of a user, root's are not counted. => family_lock held
-u32 user_tasks(u32 uid);     // => family_lock held
-bool user_too_many(void);    // current's user has more tasks than RLIMIT_NPROC allows
-bool user_reserve(
-    u32 uid);  // make a counter for uid; false: out of memory. => family_lock not held
+// Tasks of a user, root's are not counted. => family_lock held
+void user_count(u32 uid, int delta);
+u32 user_tasks(u32 uid);   // => family_lock held
+bool user_too_many(void);  // current's user has more tasks than RLIMIT_NPROC allows
+// Make a counter for uid; false: out of memory. => family_lock not held
+bool user_reserve(u32 uid);
 
 // ---- group.c ----
 int do_setpgid(int pid, int pgid);

@@ -12,8 +12,8 @@
 #include "proc/signal.h"
 #include "time/timer.h"
 
-#define VICTIM_TIME                                                                                \
-    (100 * NSEC_PER_MSEC)  // that a victim gets to die before the caller looks again
+// That a victim gets to die before the caller looks again
+#define VICTIM_TIME (100 * NSEC_PER_MSEC)
 
 // A program may ask to be killed sooner or later, in thousandths of all memory: /proc/pid/oom_score_adj.
 static u64 adjusted(const struct process *p, u64 pages) {

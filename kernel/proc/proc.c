@@ -28,8 +28,8 @@
 #include "mm/slab.h"
 
 #define PID_HASH 1024
-#define RESERVED_PIDS                                                                              \
-    300  // after the numbers have wrapped around, small ones are left to system programs
+// After the numbers have wrapped around, small ones are left to system programs
+#define RESERVED_PIDS 300
 #define PID_LIMIT 4194304
 
 extern char boot_stack[];

@@ -73,8 +73,8 @@ struct sighand {
 struct process {
     struct ref ref;
     // [family] family_lock
-    struct list
-        threads;  // of task.thread_link; to change also siglock, so either lock is enough to read
+    // Of task.thread_link; to change also siglock, so either lock is enough to read
+    struct list threads;
     struct task *leader;
     u32 nr_threads;  // not yet dead
     struct process *parent;
@@ -112,8 +112,8 @@ struct process {
     struct timer real_timer;  // ITIMER_REAL
     u64 real_interval;        // ns [siglock]
     struct timer cpu_limit;   // looks whether RLIMIT_CPU is reached [siglock]
-    struct cpu_timers
-        *cpu_timers;     // ITIMER_VIRTUAL and _PROF, time/posix.c; NULL until used [siglock]
+    // ITIMER_VIRTUAL and _PROF, time/posix.c; NULL until used [siglock]
+    struct cpu_timers *cpu_timers;
     struct list timers;  // of timer_create(), proc/timers.c [siglock]
     int next_timer;      // number that the next of them gets [siglock]
     u32 nr_queued;       // signals in queues, and timers, for RLIMIT_SIGPENDING [siglock]
@@ -217,8 +217,8 @@ struct pid *pid_find(int nr);  // borrows; NULL
 static inline void pid_get(struct pid *p) { ref_get(&p->ref); }
 void pid_put(struct pid *p);         // takes family_lock when last: => not held
 void pid_put_locked(struct pid *p);  // => family_lock held
-struct pid *pid_next(
-    int nr);  // the one with the smallest number >= nr that lives; => family_lock held; borrows
+// The one with the smallest number >= nr that lives; => family_lock held; borrows
+struct pid *pid_next(int nr);
 u32 pids_in_use(void);
 struct task *task_lookup(int nr);        // takes the lock; returns a reference or NULL
 struct process *process_find(int tgid);  // => family_lock held; borrows
@@ -236,8 +236,8 @@ void signal_pgrp(struct pid *pgrp, int sig);
 #define ERESTARTSYS 512     // restart if the handler has SA_RESTART, else EINTR
 #define ERESTARTNOINTR 513  // always restart
 #define ERESTARTNOHAND 514  // EINTR if a handler ran, else restart
-#define ERESTART_RESTARTBLOCK                                                                      \
-    516  // call task->restart through restart_syscall, or EINTR if a handler ran
+// Call task->restart through restart_syscall, or EINTR if a handler ran
+#define ERESTART_RESTARTBLOCK 516
 
 // Kernel threads: a task without user memory, started by kthreadd's ways in proc/kthread.c (see proc/life.h).
 

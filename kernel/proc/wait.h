@@ -55,8 +55,8 @@ void waitq_prepare(struct waitq *q, struct waiter *w, u32 state, const char *wme
 void waitq_finish(struct waitq *q, struct waiter *w);  // state RUNNING again, off the queue
 
 // Any context. key is what fn gets (poll: the ready events; 0 otherwise).
-void waitq_wake(struct waitq *q, u32 exclusive,
-                u32 key);  // all shared waiters and up to `exclusive` others
+// All shared waiters and up to `exclusive` others
+void waitq_wake(struct waitq *q, u32 exclusive, u32 key);
 void waitq_wake_locked(struct waitq *q, u32 exclusive, u32 key);  // => q->lock held
 static inline void wake_one(struct waitq *q) { waitq_wake(q, 1, 0); }
 static inline void wake_all(struct waitq *q) { waitq_wake(q, ~0u, 0); }

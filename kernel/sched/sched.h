@@ -57,8 +57,8 @@ struct runq {
     struct task *exited;  // the task just switched away from for the last time
     struct task *moving;  // the one just switched away from that must go to another hart
     struct timer tick;    // ends the current task's turn; armed only when others wait
-    struct timer
-        sample;  // divides time into the users' and the kernel's; ends when the hart is idle
+    // Divides time into the users' and the kernel's; ends when the hart is idle
+    struct timer sample;
     u64 system;  // ns of tasks in the kernel; others may read it [a]
     struct rr_queue rr;
 };
@@ -70,14 +70,14 @@ struct sched_class {
     void (*enqueue)(struct runq *rq, struct sched_entity *se, bool wakeup);
     void (*dequeue)(struct runq *rq, struct sched_entity *se);
     struct sched_entity *(*pick)(struct runq *rq);  // the best; it stops waiting. NULL: none
-    void (*put)(struct runq *rq,
-                struct sched_entity *se);  // a running, still queued one waits again
+    // A running, still queued one waits again
+    void (*put)(struct runq *rq, struct sched_entity *se);
     bool (*preempts)(struct runq *rq, struct sched_entity *woken, struct sched_entity *current);
     u64 (*turn_ends)(struct runq *rq, struct sched_entity *se);  // ns; TIME_NEVER: no tick needed
     bool (*tick)(struct runq *rq, struct sched_entity *se);      // true: its turn is over
     void (*yield)(struct runq *rq, struct sched_entity *se);     // current goes behind the others
-    struct sched_entity *(*waiting)(
-        struct runq *rq, struct sched_entity *after);  // walk over those that wait; NULL: first
+    // Walk over those that wait; NULL: first
+    struct sched_entity *(*waiting)(struct runq *rq, struct sched_entity *after);
 };
 extern const struct sched_class rr_class, idle_class;
 struct runq *runq_of(u32 hart);  // for /proc and gdb; fields are racy without its lock
@@ -91,9 +91,9 @@ void sched_yield(void);
 void sched_start(struct task *t);  // a new task's first enqueue
 // current's state becomes ZOMBIE or DEAD. => not preemptible until sched_exit()
 void sched_mark_dead(u32 state);
-bool task_wake(struct task *t,
-               u32 states);  // if t is in one of these states make it runnable; true if it was
-void sched_kick(u32 hart);   // have that hart come through the kernel (IPI if it is not this one)
+// If t is in one of these states make it runnable; true if it was
+bool task_wake(struct task *t, u32 states);
+void sched_kick(u32 hart);  // have that hart come through the kernel (IPI if it is not this one)
 void sched_resched(struct task *t);                // ask a running task to call schedule()
 int sched_set_affinity(struct task *t, u64 mask);  // 0, -EINVAL; moves at once
 u64 sched_task_runtime(struct task *t);            // ns on a hart so far

@@ -33,8 +33,8 @@ struct posix_itimer {
     u64 value, interval;  // ns; value: until the next signal, 0: off
 };
 void posix_itimer_get(int which, struct posix_itimer *out);
-int posix_itimer_set(int which, const struct posix_itimer *new_,
-                     struct posix_itimer *old);  // 0, -ENOMEM
+// 0, -ENOMEM
+int posix_itimer_set(int which, const struct posix_itimer *new_, struct posix_itimer *old);
 // RLIMIT_CPU of p has a new value, in p->limit. => siglock held
 void posix_limit_cpu(struct process *p);
 void posix_exit(struct process *p);  // the last thread ends: no timer is left

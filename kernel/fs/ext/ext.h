@@ -135,8 +135,8 @@ static inline void ext_bput(struct ext_buf *b) {
         page_put(b->page);
     b->page = NULL;
 }
-void ext_bforget(struct ext_fs *fs,
-                 u32 block);  // freed: what is dirty of it must not reach the disk
+// Freed: what is dirty of it must not reach the disk
+void ext_bforget(struct ext_fs *fs, u32 block);
 int ext_meta_start(struct ext_fs *fs);
 void ext_meta_stop(struct ext_fs *fs);
 

@@ -58,8 +58,8 @@ struct inode *proc_inode_new(struct super *sb, u64 ino, u32 mode, const struct i
 // The task of a node, with a reference; NULL when it is gone.
 struct task *node_task(struct inode *inode);
 
-extern const struct file_ops
-    generated_ops;  // text made at the first read and at each read from position 0
+// Text made at the first read and at each read from position 0
+extern const struct file_ops generated_ops;
 extern const struct inode_ops plain_inode_ops;
 s64 plain_seek(struct file *f, s64 offset, int whence);
 bool emit_dots(struct file *f, struct dir_emit *e, u64 *pos);
@@ -67,8 +67,8 @@ bool name_number(const struct name *name, int *nr);  // decimal, no leading zero
 
 // tasks.c
 struct inode *task_dir_lookup(struct super *sb, int nr);  // /proc/<nr>; NULL: no such task
-int task_dirs_readdir(struct dir_emit *e, u64 *pos,
-                      u64 base);  // processes at positions from base on
+// Processes at positions from base on
+int task_dirs_readdir(struct dir_emit *e, u64 *pos, u64 base);
 void task_links_init(void);
 extern const struct inode_ops fd_dir_inode_ops, threads_inode_ops;
 extern const struct file_ops fd_dir_ops, threads_ops;

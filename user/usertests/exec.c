@@ -116,8 +116,7 @@ static void keeps_pid(void) { child_ok(pid_child); }
 /* Tries to run a file, in a child: 0, or the error. */
 static long try_exec(const char *path) {
     char *argv[] = {"usertests", "--child", "true", 0};
-    long *shared =
-        (long *)OK(sys_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    long *shared = shared_page();
     int pid = fork(), status;
     long r;
 

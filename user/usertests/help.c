@@ -45,9 +45,20 @@ int child_signal(void (*f)(void)) {
     return WTERMSIG(status);
 }
 
+void kill_child(int pid) {
+    OK(sys_kill(pid, SIGKILL));
+    EQ(wait_status(pid), SIGKILL);
+}
+
 void nothing(void) {}
 
 void sleep_long(void) { sleep_ms(100000); }
+
+int sleep_thread(void *unused) {
+    (void)unused;
+    sleep_long();
+    return 0;
+}
 
 void spin(void) {
     for (;;)
@@ -119,12 +130,14 @@ void sleep_ms(int ms) {
         ;
 }
 
-int64_t now_ms(void) {
+int64_t clock_ms(int clock) {
     struct timespec t;
 
-    sys_clock_gettime(CLOCK_MONOTONIC, &t);
+    OK(sys_clock_gettime(clock, &t));
     return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
+
+int64_t now_ms(void) { return clock_ms(CLOCK_MONOTONIC); }
 
 void become_user(uint32_t uid) {
     OK(sys_setgroups(0, 0));
@@ -140,6 +153,10 @@ void on_signal(int sig, void (*f)(int), uint64_t flags) {
 
 void *map_pages(size_t pages, int prot) {
     return (void *)OK(sys_mmap(0, pages * PAGE, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+}
+
+void *shared_page(void) {
+    return (void *)OK(sys_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 }
 
 void *unmapped_page(void) {

@@ -17,12 +17,7 @@ static uint64_t soft_limit(int what) {
     return l.rlim_cur;
 }
 
-static int64_t used_ms(void) {
-    struct timespec t;
-
-    OK(sys_clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t));
-    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
+static int64_t used_ms(void) { return clock_ms(CLOCK_PROCESS_CPUTIME_ID); }
 
 /* ---- RLIMIT_CPU */
 

@@ -16,11 +16,6 @@ static int poll_ms(int fd, int ms) {
     return OK(sys_ppoll(&p, 1, &t, 0, 8)) ? p.revents : 0;
 }
 
-static void end(int pid) {
-    OK(sys_kill(pid, SIGKILL));
-    EQ(wait_status(pid), SIGKILL);
-}
-
 static void opened(void) {
     int pid = spawn(sleep_long), fd = open_pid(pid);
     char text[64], path[32];
@@ -34,13 +29,7 @@ static void opened(void) {
     n = OK(sys_readlinkat(AT_FDCWD, path, text, sizeof(text) - 1));
     text[n] = 0;
     CHECK(strcmp(text, "anon_inode:[pidfd]") == 0);
-    end(pid);
-}
-
-static int end_at_once(void *arg) {
-    (void)arg;
-    sleep_ms(100000);
-    return 0;
+    kill_child(pid);
 }
 
 static void open_errors(void) {
@@ -52,8 +41,7 @@ static void open_errors(void) {
     FAILS(EINVAL, sys_pidfd_open(0, 0));
     FAILS(EINVAL, sys_pidfd_open(-5, 0));
     FAILS(ESRCH, sys_pidfd_open(999999999, 0));
-    tid = (int)OK(
-        clone_call(CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, new_stack(), 0, 0, 0, end_at_once, 0));
+    tid = (int)OK(clone_call(THREAD, new_stack(), 0, 0, 0, sleep_thread, 0));
     FAILS(EINVAL, sys_pidfd_open(tid, 0)); /* not a process */
     OK(sys_setrlimit(RLIMIT_NOFILE, &few));
     while (sys_dup(0) >= 0)
@@ -95,8 +83,7 @@ static int sleep_a_little(void *arg) {
 }
 
 static void leader_goes_first(void) {
-    OK(clone_call(CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, new_stack(), 0, 0, 0, sleep_a_little,
-                  0));
+    OK(clone_call(THREAD, new_stack(), 0, 0, 0, sleep_a_little, 0));
     sys_exit(0);
 }
 
@@ -151,17 +138,26 @@ static void send_to_others(void) {
     FAILS(EPERM, sys_pidfd_send_signal(init, SIGTERM, 0, 0));
 }
 
-/* The number may go round, the descriptor never means another process. */
+/* The number may be taken, if it is free, but the descriptor never means another process. */
 static void never_another(void) {
     int pid = spawn(nothing), fd = open_pid(pid);
+    struct clone_args args = {.exit_signal = SIGCHLD, .set_tid = (uint64_t)&pid, .set_tid_size = 1};
 
     wait_ok(pid);
-    for (int i = 0; i < 400; i++) {
-        int other = spawn(nothing);
-        CHECK(other != pid);
-        wait_ok(other);
+    long other = sys_clone3(&args, sizeof(args));
+    if (other == 0)
+        sleep_long();
+    CHECK(other == pid || other == -EEXIST);
+    FAILS(ESRCH, sys_pidfd_send_signal(fd, SIGKILL, 0, 0));
+    EQ(poll_ms(fd, 0), POLLIN | POLLHUP);
+    if (other < 0) { /* it is free when the descriptor is closed */
+        OK(sys_close(fd));
+        other = OK(sys_clone3(&args, sizeof(args)));
+        if (other == 0)
+            sleep_long();
+        EQ(other, pid);
     }
-    FAILS(ESRCH, sys_pidfd_send_signal(fd, 0, 0, 0));
+    kill_child(pid);
 }
 
 static void waited_for(void) {
@@ -205,7 +201,7 @@ static void fdinfo(void) {
     EQ(proc_number(path, "Pid:"), pid);
     EQ(proc_number(path, "NSpid:"), pid);
     EQ(proc_number(path, "pos:"), 0);
-    end(pid);
+    kill_child(pid);
     memset(text, 0, sizeof(text));
     CHECK(read_file(path, text, sizeof(text)) > 0);
     CHECK(strstr(text, "\nPid:\t-1\n") != 0);

@@ -11,11 +11,6 @@
 static int fds[2];
 static char buffer[3 * PIPE_SIZE];
 
-static uint32_t *shared_words(void) {
-    return (uint32_t *)OK(
-        sys_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-}
-
 /* ---- pipes */
 
 static void bytes_in_order(void) {
@@ -161,7 +156,7 @@ static void fault_in_the_middle(void) {
 }
 
 static void many_readers(void) {
-    uint32_t *sum = shared_words();
+    uint32_t *sum = shared_page();
 
     OK(sys_pipe2(fds, 0));
     for (int i = 0; i < 5; i++) {
@@ -208,7 +203,7 @@ static void fifo(void) {
 /* ---- futex */
 
 static void futex_wake(void) {
-    uint32_t *w = shared_words();
+    uint32_t *w = shared_page();
 
     FAILS(EAGAIN, sys_futex(w, FUTEX_WAIT, 1, 0, 0, 0));
     EQ(sys_futex(w, FUTEX_WAKE, 1, 0, 0, 0), 0);
@@ -244,7 +239,7 @@ static void futex_timeouts(void) {
 }
 
 static void futex_requeue(void) {
-    uint32_t *w = shared_words();
+    uint32_t *w = shared_page();
 
     for (int i = 0; i < 3; i++) {
         if (fork() == 0) {
@@ -262,7 +257,7 @@ static void futex_requeue(void) {
 }
 
 static void futex_bitset(void) {
-    uint32_t *w = shared_words();
+    uint32_t *w = shared_page();
     int pids[2];
 
     for (int i = 0; i < 2; i++) {
@@ -281,7 +276,7 @@ static void futex_bitset(void) {
 }
 
 static void futex_wake_op(void) {
-    uint32_t *w = shared_words();
+    uint32_t *w = shared_page();
     int pid = fork();
 
     if (pid == 0) {
@@ -302,7 +297,7 @@ struct robust_lock {
 };
 
 static void robust_list(void) {
-    struct robust_lock *l = (struct robust_lock *)shared_words();
+    struct robust_lock *l = (struct robust_lock *)shared_page();
     static struct robust_list_head head;
     int pid = fork();
 

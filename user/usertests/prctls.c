@@ -43,8 +43,7 @@ static void no_death_signal(void) {
 static void parent_death_signal(void) {
     int sig = 9;
 
-    shared = (volatile int *)OK(
-        sys_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    shared = shared_page();
     OK(prctl(PR_SET_CHILD_SUBREAPER, 1));
     child_ok(parent_who_dies);
     EQ(wait_status(shared[1]), 0);

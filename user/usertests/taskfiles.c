@@ -5,8 +5,6 @@
 #include "abi/sched.h"
 #include "abi/syscall.h"
 
-#define THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
-
 static char text[8192], path[64];
 
 /* The file of a task, as text. */
@@ -15,11 +13,6 @@ static char *file_of(int pid, const char *name) {
     snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
     OK(read_file(path, text, sizeof(text) - 1));
     return text;
-}
-
-static void end(int pid) {
-    OK(sys_kill(pid, SIGKILL));
-    EQ(wait_status(pid), SIGKILL);
 }
 
 static int fds[2];
@@ -37,8 +30,8 @@ static void in_syscall(void) {
     snprintf(wanted, sizeof(wanted), "%d 0x%x 0x%lx 0x21 ", SYS_read, fds[0], (long)text);
     CHECK(strncmp(file_of(pid, "syscall"), wanted, strlen(wanted)) == 0);
     CHECK(strcmp(file_of(spinning, "syscall"), "running\n") == 0);
-    end(pid);
-    end(spinning);
+    kill_child(pid);
+    kill_child(spinning);
 }
 
 static void stack_and_wchan(void) {
@@ -49,7 +42,7 @@ static void stack_and_wchan(void) {
     CHECK(strstr(file_of(pid, "stack"), "sys_nanosleep+0x") != 0);
     CHECK(strcmp(file_of(pid, "wchan"), "nanosleep") == 0);
     CHECK(strcmp(file_of(spinning, "wchan"), "0") == 0);
-    end(spinning);
+    kill_child(spinning);
     become_user(1000);
     snprintf(path, sizeof(path), "/proc/%d/stack", pid);
     CHECK(read_file(path, text, sizeof(text)) < 0);
@@ -139,8 +132,8 @@ static void children_file(void) {
     snprintf(wanted, sizeof(wanted), "%d %d ", a < b ? a : b, a < b ? b : a);
     snprintf(name, sizeof(name), "task/%d/children", getpid());
     CHECK(strcmp(file_of(getpid(), name), wanted) == 0);
-    end(a);
-    end(b);
+    kill_child(a);
+    kill_child(b);
     CHECK(read_file("/proc/thread-self/children", text, sizeof(text)) == 0);
 }
 

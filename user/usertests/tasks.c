@@ -6,16 +6,8 @@
 #include "abi/resource.h"
 #include "abi/sched.h"
 
-#define THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
-
 static volatile int shared_int;
 static int tid_word, parent_word;
-
-/* Zeroed memory that children share with us. */
-static volatile int *shared_words(void) {
-    return (volatile int *)OK(
-        sys_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-}
 
 static void wait_zero(volatile int *word) {
     int value;
@@ -623,7 +615,7 @@ static void spinners_do_not_block(void) {
 }
 
 static void yield_works(void) {
-    volatile int *turn = shared_words();
+    volatile int *turn = shared_page();
     uint64_t mask = 1;
     int pid;
 

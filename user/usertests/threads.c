@@ -4,8 +4,6 @@
 #include "abi/membarrier.h"
 #include "abi/sched.h"
 
-#define THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
-
 static void barrier_commands(void) {
     long have = OK(sys_membarrier(MEMBARRIER_CMD_QUERY, 0, 0));
 
@@ -72,12 +70,6 @@ static void barrier_orders(void) {
         both_zero += mine == 0 && busy_saw == 0;
     }
     EQ(both_zero, 0);
-}
-
-static int sleep_thread(void *arg) {
-    (void)arg;
-    sleep_long();
-    return 0;
 }
 
 static void robust_list_of(void) {

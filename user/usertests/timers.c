@@ -5,7 +5,6 @@
 #include "abi/sched.h"
 
 #define MS 1000000L
-#define THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
 
 static volatile int count, by_tid;
 static volatile struct siginfo last;
@@ -207,25 +206,18 @@ static void absolute(void) {
     }
 }
 
-static int64_t used_ms(int clock) {
-    struct timespec t;
-
-    OK(sys_clock_gettime(clock, &t));
-    return ms_of(&t);
-}
-
 static void cpu_clock(int clock) {
     int id = create(clock, SIGEV_SIGNAL, SIGUSR1, 0);
-    int64_t start = used_ms(clock);
+    int64_t start = clock_ms(clock);
 
     catch_signal(SIGUSR1);
     set_ms(id, 100, 0);
     sleep_ms(200);
     EQ(count, 0); /* sleeping uses none of it */
-    while (!count && used_ms(clock) - start < 5000)
+    while (!count && clock_ms(clock) - start < 5000)
         ;
     EQ(count, 1);
-    CHECK(used_ms(clock) - start >= 100);
+    CHECK(clock_ms(clock) - start >= 100);
 }
 
 static void process_clock(void) { cpu_clock(CLOCK_PROCESS_CPUTIME_ID); }
@@ -358,14 +350,14 @@ static void set_itimer(int which, int64_t us, int64_t interval) {
 }
 
 static void itimer_prof(void) {
-    int64_t start = used_ms(CLOCK_PROCESS_CPUTIME_ID);
+    int64_t start = clock_ms(CLOCK_PROCESS_CPUTIME_ID);
 
     catch_signal(SIGPROF);
     set_itimer(ITIMER_PROF, 50000, 50000);
-    while (count < 4 && used_ms(CLOCK_PROCESS_CPUTIME_ID) - start < 5000)
+    while (count < 4 && clock_ms(CLOCK_PROCESS_CPUTIME_ID) - start < 5000)
         ;
     CHECK(count >= 4);
-    CHECK(used_ms(CLOCK_PROCESS_CPUTIME_ID) - start >= 200);
+    CHECK(clock_ms(CLOCK_PROCESS_CPUTIME_ID) - start >= 200);
 }
 
 static void itimers_of_threads(void) {

@@ -56,11 +56,14 @@ int wait_status(int pid);          /* the word that wait4 gives */
 void child_ok(void (*f)(void));    /* runs f in a child, which must exit with 0 */
 int child_signal(void (*f)(void)); /* runs f in a child, which must be killed: by what */
 void wait_ok(int pid);             /* the child must exit with 0 */
+void kill_child(int pid);          /* and reap it */
 
-void nothing(void);    /* for spawn: ends at once */
-void sleep_long(void); /* for spawn: until it is killed */
-void spin(void);       /* the same, on a hart */
-char *new_stack(void); /* the end of fresh memory, for clone_call */
+void nothing(void);             /* for spawn: ends at once */
+void sleep_long(void);          /* for spawn: until it is killed */
+int sleep_thread(void *unused); /* the same, for clone_call */
+void spin(void);                /* the same, on a hart */
+char *new_stack(void);          /* the end of fresh memory, for clone_call */
+#define THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
 
 /* ---- files */
 void put_file(const char *path, const char *text);
@@ -73,10 +76,12 @@ void copy_file(const char *from, const char *to, int mode);
 
 /* ---- the rest */
 void sleep_ms(int ms);
+int64_t clock_ms(int clock);
 int64_t now_ms(void);           /* monotonic */
 void become_user(uint32_t uid); /* also the group; no way back */
 void on_signal(int sig, void (*f)(int), uint64_t flags);
 void *map_pages(size_t pages, int prot); /* private, anonymous */
+void *shared_page(void);                 /* of zeroes, which children share with us */
 void *unmapped_page(void);
 long proc_number(const char *file,
                  const char *label); /* the number behind a label in a file of /proc; -1 */

@@ -6,11 +6,6 @@
 
 static void exit_7(void) { sys_exit_group(7); }
 
-static void end(int pid) {
-    OK(sys_kill(pid, SIGKILL));
-    EQ(wait_status(pid), SIGKILL);
-}
-
 static struct siginfo info;
 
 static long wait_id(int which, int id, int options) {
@@ -49,7 +44,7 @@ static void stopped(void) {
     EQ(info.si_pid, 0);
     OK(wait_id(P_PID, pid, WEXITED | WNOHANG));
     EQ(info.si_pid, 0);
-    end(pid);
+    kill_child(pid);
 }
 
 static void continued(void) {
@@ -64,7 +59,7 @@ static void continued(void) {
     EQ(info.si_code, CLD_CONTINUED);
     EQ(info.si_status, SIGCONT);
     EQ(sys_wait4(pid, &status, WCONTINUED | WUNTRACED | WNOHANG, 0), 0);
-    end(pid);
+    kill_child(pid);
 }
 
 static void untraced(void) {
@@ -79,7 +74,7 @@ static void untraced(void) {
     OK(sys_kill(pid, SIGCONT));
     EQ(sys_wait4(pid, &status, WCONTINUED, 0), pid);
     EQ(WIFCONTINUED(status), 1);
-    end(pid);
+    kill_child(pid);
 }
 
 static void clone_children(void) {
@@ -114,7 +109,7 @@ static void by_group(void) {
     FAILS(EINVAL, wait_id(P_PID, 0, WEXITED));
     FAILS(EINVAL, wait_id(P_PID, -1, WEXITED));
     FAILS(ESRCH, sys_wait4(INT32_MIN, 0, 0, 0));
-    end(other);
+    kill_child(other);
 }
 
 static void usage(void) {
@@ -135,8 +130,7 @@ static int make_child(void *arg) {
 static void child_of_a_thread(void) {
     static volatile int pid;
 
-    OK(clone_call(CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_FILES | CLONE_FS, new_stack(), 0,
-                  0, 0, make_child, (void *)&pid));
+    OK(clone_call(THREAD, new_stack(), 0, 0, 0, make_child, (void *)&pid));
     while (pid == 0)
         sys_sched_yield();
     EQ(wait_status(pid), W_EXITCODE(7, 0));
@@ -145,11 +139,6 @@ static void child_of_a_thread(void) {
 /* ---- orphans */
 
 static volatile int *shared;
-
-static void make_shared(void) {
-    shared = (volatile int *)OK(
-        sys_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-}
 
 static void wait_word(volatile int *word, int value) {
     int64_t end_at = now_ms() + 20000;
@@ -178,7 +167,7 @@ static void parent_of_stopped(void) {
 }
 
 static void orphaned_group(void) {
-    make_shared();
+    shared = shared_page();
     OK(sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
     sys_setpgid(0, 0);
     /* the reaper must not be in the same session, for it would be a link: a new one in between */
@@ -231,7 +220,7 @@ static void inner_reaper(void) {
 static void subreaper(void) {
     int on = 0;
 
-    make_shared();
+    shared = shared_page();
     OK(sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
     OK(sys_prctl(PR_GET_CHILD_SUBREAPER, (uint64_t)&on, 0, 0, 0));
     EQ(on, 1);

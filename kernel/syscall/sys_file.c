@@ -138,12 +138,7 @@ long sys_lseek(const u64 *a) {
     struct fd_ref r = fd_get((int)a[0]);
     if (!r.file)
         return -EBADF;
-    s64 result = -ESPIPE;
-    if (r.file->ops->seek) {
-        mutex_lock(&r.file->pos_lock);
-        result = r.file->ops->seek(r.file, (s64)a[1], (int)a[2]);
-        mutex_unlock(&r.file->pos_lock);
-    }
+    s64 result = file_seek(r.file, (s64)a[1], (int)a[2]);
     fd_put(r);
     return result;
 }

@@ -131,6 +131,7 @@ static void open_flags(void) {
     FAILS(EBADF, sys_write(fd, &c, 1));
     fd = (int)OK(open_at("file", O_PATH, 0));
     FAILS(EBADF, sys_read(fd, &c, 1));
+    FAILS(EBADF, sys_lseek(fd, 0, SEEK_SET));
 }
 
 /* ---- reading and writing */

@@ -50,19 +50,16 @@ static int rng_probe(struct virtio_device *d) {
     error = virtq_init(&r->queue, d, 0, 8);
     if (error == 0)
         error = virtio_start(d);
-    if (error) {
-        virtq_destroy(&r->queue);
-        kfree(r);
-        return error;
+    if (error == 0) {
+        u32 n = ask(r);
+        random_add(r->seed, n);
+        memset(r->seed, 0, sizeof(r->seed));
+        if (n == 0)
+            virtio_break(d, "it gave no random bytes");
     }
-    u32 n = ask(r);
-    random_add(r->seed, n);
-    memset(r->seed, 0, sizeof(r->seed));
-    if (n == 0)
-        virtio_break(d, "it gave no random bytes");
     virtq_destroy(&r->queue);
     kfree(r);
-    return 0;
+    return error;
 }
 
 const struct virtio_driver virtio_rng_driver = {.id = VIRTIO_ID_RNG, .probe = rng_probe};

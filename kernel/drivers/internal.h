@@ -28,6 +28,6 @@ void tty_signal_foreground(struct tty *t, int sig);  // => no locks
 long tty_job_ioctl(struct tty *t, u32 cmd, u64 arg);
 
 // tty.c
-int tty_drain(struct tty *t);  // wait until all was sent: 0, -ERESTARTSYS, -EIO
+int tty_drain(struct tty *t);  // wait until all was sent: 0, -ERESTARTSYS
 
 #endif

@@ -19,9 +19,6 @@
 #define PIECE 256
 #define VTIME_UNIT (100 * NSEC_PER_MSEC)
 
-static struct irqlock ttys_lock = IRQLOCK_INIT(RANK_DEVICE, "terminals");
-static struct list ttys = LIST_INIT(ttys);  // [ttys_lock] tty.link
-
 // What a serial line is like when nobody has changed it.
 static const struct termios default_termios = {
     .c_iflag = ICRNL | IXON,
@@ -68,25 +65,9 @@ void tty_init(struct tty *t, const char *name, u32 devno, const struct tty_drive
     t->termios = default_termios;
     t->ispeed = t->ospeed = 115200;
     softwork_init(&t->work, send_signals);
-    u64 flags = irqlock_acquire(&ttys_lock);
-    list_add_tail(&t->link, &ttys);
-    irqlock_release(&ttys_lock, flags);
-}
-
-struct tty *tty_find(u32 devno) {
-    struct tty *t, *found = NULL;
-    u64 flags = irqlock_acquire(&ttys_lock);
-
-    list_for_each (t, &ttys, link)
-        if (t->devno == devno)
-            found = t;
-    irqlock_release(&ttys_lock, flags);
-    return found;
 }
 
 void tty_output_ready(struct tty *t) { waitq_wake(&t->writers, ~0u, POLLOUT | POLLWRNORM); }
-
-static bool hung_up(const struct tty *t) { return READ_ONCE(t->hung_up); }
 
 static int lock_for(struct mutex *m, bool nonblock) {
     if (nonblock)
@@ -114,15 +95,14 @@ static int wait_for_input(struct tty *t, size_t done, bool nonblock) {
 
     if (tty_readable(t, 1))
         return 1;
-    if (hung_up(t) || limit == 0)
+    if (limit == 0)
         return 0;
     if (nonblock)
         return -EAGAIN;
     if (limit == TIME_NEVER)
-        error = wait_event_interruptible(&t->readers, tty_readable(t, 1) || hung_up(t), "ttyin");
+        error = wait_event_interruptible(&t->readers, tty_readable(t, 1), "ttyin");
     else
-        error = wait_event_deadline(&t->readers, tty_readable(t, 1) || hung_up(t),
-                                    clock_ns() + limit, "ttyin");
+        error = wait_event_deadline(&t->readers, tty_readable(t, 1), clock_ns() + limit, "ttyin");
     if (error)
         return error == -ETIMEDOUT ? 0 : error;
     return tty_readable(t, 1);
@@ -183,13 +163,11 @@ ssize_t tty_read(struct tty *t, u64 uaddr, size_t n, bool nonblock) {
 
 // ---- writing
 
-static bool has_room(struct tty *t) { return t->driver->pending(t) < TTY_WAKE || hung_up(t); }
+static bool has_room(struct tty *t) { return t->driver->pending(t) < TTY_WAKE; }
 
-// Give s to the driver; *done counts the bytes. 0, -EAGAIN, -EIO, -ERESTARTSYS.
+// Give s to the driver; *done counts the bytes. 0, -EAGAIN, -ERESTARTSYS.
 static int output(struct tty *t, const char *s, size_t n, bool nonblock, size_t *done) {
     while (n > 0) {
-        if (hung_up(t))
-            return -EIO;
         u64 flags = irqlock_acquire(&t->lock);
         size_t used = tty_output_locked(t, s, n);
         irqlock_release(&t->lock, flags);
@@ -226,10 +204,7 @@ ssize_t tty_write(struct tty *t, u64 uaddr, size_t n, bool nonblock) {
 }
 
 int tty_drain(struct tty *t) {
-    int error =
-        wait_event_interruptible(&t->writers, t->driver->pending(t) == 0 || hung_up(t), "ttydrain");
-
-    return error ? error : hung_up(t) ? -EIO : 0;
+    return wait_event_interruptible(&t->writers, t->driver->pending(t) == 0, "ttydrain");
 }
 
 // ---- polling
@@ -238,8 +213,6 @@ u32 tty_poll_events(struct tty *t) {
     const u8 *cc = t->termios.c_cc;
     u32 events = 0;
 
-    if (hung_up(t))
-        return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLHUP;
     // With a timer, a read is answered by the first byte; without, by VMIN of them.
     if (tty_readable(t, cc[VTIME] == 0 && cc[VMIN] > 1 ? cc[VMIN] : 1))
         events |= POLLIN | POLLRDNORM;

@@ -32,7 +32,6 @@ struct tty {
     char name[16];                       // [I] "ttyS0"
     u32 devno;                           // [I] major << 8 | minor
     const struct tty_driver *driver;     // [I]
-    struct list link;                    // [I] after tty_init: of all terminals
     struct mutex read_lock, write_lock;  // one reader, one writer at a time
     struct waitq readers;                // for input
     struct waitq writers;                // for room, and for all being sent
@@ -45,7 +44,6 @@ struct tty {
     bool literal;              // [t] the next character is taken as it is (VLNEXT)
     bool stopped;              // [t] output waits for ^Q
     bool throttled;            // [t] the driver must not take input from the hardware
-    bool hung_up;              // [a] the other side is gone
     struct termios termios;    // [t]
     u32 ispeed, ospeed;        // [t] baud, as termios2 has them
     struct winsize winsize;    // [t]
@@ -56,14 +54,12 @@ struct tty {
 };
 
 void tty_init(struct tty *t, const char *name, u32 devno, const struct tty_driver *d);
-struct tty *tty_find(u32 devno);  // NULL
-extern struct tty *console_tty;   // NULL before uart_init
+extern struct tty *console_tty;  // NULL before uart_init
 
 // For drivers. Any context, t->lock not held.
 void tty_input(struct tty *t, const char *s, size_t n);
 size_t tty_input_room(struct tty *t);  // bytes that tty_input will keep; at 0 t->throttled is set
 void tty_output_ready(struct tty *t);  // also when flushed, then with t->lock held
-void tty_hangup(struct tty *t);  // => task context: no more input or output; SIGHUP to the session
 
 // For the device files. uaddr: user buffers. Results as read(2), write(2), ioctl(2).
 ssize_t tty_read(struct tty *t, u64 uaddr, size_t n, bool nonblock);
@@ -71,7 +67,6 @@ ssize_t tty_write(struct tty *t, u64 uaddr, size_t n, bool nonblock);
 long tty_ioctl(struct tty *t, u32 cmd, u64 arg);
 u32 tty_poll_events(struct tty *t);  // POLLIN, POLLOUT … that hold now; wait on readers and writers
 void tty_open(struct tty *t, bool noctty);  // a session leader without a terminal gets this one
-struct tty *tty_of_current(void);           // controlling terminal, for /dev/tty; NULL
 // Exit of a session leader: lock not held; SIGHUP, SIGCONT to the foreground group
 void tty_hangup_session(struct process *leader);
 void tty_console_write(const char *s, size_t n);  // kprintf's sink: polls the UART; any context

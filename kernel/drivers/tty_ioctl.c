@@ -163,8 +163,6 @@ static long set_discipline(u64 arg) {
 }
 
 long tty_ioctl(struct tty *t, u32 cmd, u64 arg) {
-    if (READ_ONCE(t->hung_up))
-        return -EIO;
     switch (cmd) {
     case TCGETS:
         return show_settings(t, arg, sizeof(struct termios));

@@ -119,40 +119,11 @@ void tty_open(struct tty *t, bool noctty) {
     spin_unlock(&family_lock);
 }
 
-struct tty *tty_of_current(void) {
-    struct process *p = current->process;
-
-    if (!p)
-        return NULL;
-    spin_lock(&family_lock);
-    struct tty *t = p->session->tty;
-    spin_unlock(&family_lock);
-    return t;
-}
-
 void tty_hangup_session(struct process *leader) {
     spin_lock(&family_lock);
     struct tty *t = is_leader(leader) ? leader->session->tty : NULL;
     struct pid *group = t ? detach_locked(t) : NULL;
     spin_unlock(&family_lock);
-    hangup_group(group);
-}
-
-void tty_hangup(struct tty *t) {
-    WRITE_ONCE(t->hung_up, true);
-    waitq_wake(&t->readers, ~0u, POLLIN | POLLHUP);
-    waitq_wake(&t->writers, ~0u, POLLOUT | POLLHUP);
-    spin_lock(&family_lock);
-    struct process *leader = t->session && t->session->task ? t->session->task->process : NULL;
-    if (leader)
-        process_get(leader);
-    struct pid *group = detach_locked(t);
-    spin_unlock(&family_lock);
-    if (leader) {
-        signal_process(leader, SIGHUP);
-        signal_process(leader, SIGCONT);
-        process_put(leader);
-    }
     hangup_group(group);
 }
 

@@ -152,9 +152,6 @@ int virtio_start(struct virtio_device *d) {
     return 0;
 }
 
-u8 virtio_config8(struct virtio_device *d, u32 offset) {
-    return mmio_read8(d->regs + VIRTIO_CONFIG + offset);
-}
 u32 virtio_config32(struct virtio_device *d, u32 offset) { return get(d, VIRTIO_CONFIG + offset); }
 
 u64 virtio_config64(struct virtio_device *d, u32 offset) {

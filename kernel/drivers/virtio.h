@@ -43,7 +43,6 @@ int virtio_start(struct virtio_device *d);
 void virtio_break(struct virtio_device *d, const char *why);
 
 // Configuration space; a u64 is read as one value even while the device changes it.
-u8 virtio_config8(struct virtio_device *d, u32 offset);
 u32 virtio_config32(struct virtio_device *d, u32 offset);
 u64 virtio_config64(struct virtio_device *d, u32 offset);
 

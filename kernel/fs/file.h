@@ -64,7 +64,6 @@ ssize_t file_read(struct file *f, struct iter *to, u64 *pos);
 // Also O_APPEND, RLIMIT_FSIZE, SIGXFSZ
 ssize_t file_write(struct file *f, struct iter *from, u64 *pos);
 ssize_t file_read_kernel(struct file *f, void *buf, size_t n, u64 pos);
-ssize_t file_write_kernel(struct file *f, const void *buf, size_t n, u64 pos);
 int file_fsync(struct file *f, bool data_only);
 s64 file_seek(struct file *f, s64 offset, int whence);  // lseek(2), with the lock of the offset
 int file_deny_write(struct file *f);  // a running program: 0 or -ETXTBSY; undone by file_put

@@ -167,18 +167,6 @@ static size_t vfs_shrink(size_t want) {
     return freed + inode_shrink(want);
 }
 
-int vfs_statfs(const struct path *p, struct statfs *st) {
-    struct super *sb = p->dentry->sb;
-    *st = (struct statfs){
-        .f_bsize = sb->block_size, .f_frsize = sb->block_size, .f_namelen = NAME_MAX};
-    st->f_fsid.val[0] = sb->devno;
-    int error = sb->ops->statfs ? sb->ops->statfs(sb, st) : 0;
-    u32 flags = p->mount->flags | (sb->read_only ? MS_RDONLY : 0);
-    st->f_flags = ST_VALID | (flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)) |
-                  (flags & MS_NOATIME ? ST_NOATIME : ST_RELATIME);
-    return error;
-}
-
 // ---- the tree of mounts ----
 
 static struct hlist_head *chain_of(const struct mount *parent, const struct dentry *point) {

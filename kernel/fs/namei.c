@@ -440,19 +440,6 @@ struct file *path_open_exec(const char *path, int dirfd) {
     return f;
 }
 
-int path_truncate(int dirfd, const char *path, u64 size) {
-    struct path p;
-    int error = path_lookup(dirfd, path, LOOKUP_FOLLOW, &p);
-    if (error)
-        return error;
-    struct inode *inode = dentry_inode(p.dentry);
-    error = inode_is_dir(inode) ? -EISDIR : !inode_is_reg(inode) ? -EINVAL : path_permission(&p, 2);
-    if (error == 0)
-        error = inode_set_size(inode, size);
-    path_put(&p);
-    return error;
-}
-
 // ---- making and removing names ----
 
 // Begin a walk and go to the parent directory.

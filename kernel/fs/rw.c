@@ -62,13 +62,6 @@ ssize_t file_read_kernel(struct file *f, void *buf, size_t n, u64 pos) {
     return f->ops->read(f, &it, &pos);
 }
 
-ssize_t file_write_kernel(struct file *f, const void *buf, size_t n, u64 pos) {
-    struct iovec v = {(void *)buf, n};
-    struct iter it;
-    iter_init(&it, &v, 1, n, true);
-    return file_write(f, &it, &pos);
-}
-
 int file_fsync(struct file *f, bool data_only) {
     if (f->flags & O_PATH)
         return -EBADF;

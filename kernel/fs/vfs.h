@@ -186,7 +186,6 @@ int path_mknod(int dirfd, const char *path, u32 mode, u32 rdev);  // also mkdir 
 int path_symlink(const char *target, int dirfd, const char *path);
 int path_link(int old_dirfd, const char *old, int new_dirfd, const char *new_, int flags);
 int path_unlink(int dirfd, const char *path, bool directory);
-int path_truncate(int dirfd, const char *path, u64 size);
 // RENAME_NOREPLACE, RENAME_EXCHANGE
 int path_rename(int old_dirfd, const char *old, int new_dirfd, const char *new_, u32 flags);
 // Absolute path from current's root, NUL-terminated; length or -ERANGE
@@ -240,7 +239,6 @@ int vfs_mount_root(const char *device, bool read_only);
 void vfs_sync(void);               // sync(2)
 int vfs_syncfs(struct super *sb);  // syncfs(2): 0 or errno
 void vfs_shutdown(void);           // poweroff: sync, then everything read-only and marked clean
-int vfs_statfs(const struct path *p, struct statfs *st);
 void vfs_show_mounts(struct printer *p);  // /proc/mounts
 void vfs_show_mountinfo(struct printer *p);
 void vfs_init(void);

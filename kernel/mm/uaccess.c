@@ -52,13 +52,6 @@ int copy_from_user_nofault(void *dst, u64 src, size_t n) {
     return error;
 }
 
-int copy_to_user_nofault(u64 dst, const void *src, size_t n) {
-    preempt_disable();
-    int error = copy_to_user(dst, src, n);
-    preempt_enable();
-    return error;
-}
-
 int fault_in_user(u64 addr, size_t n, bool write) {
     if (!user_range_ok(addr, n) || !current->mm)
         return -EFAULT;

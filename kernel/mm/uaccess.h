@@ -49,7 +49,6 @@ void path_buffer_put(char *path);
 
 // Copy without repairing faults; usable under spinning locks. 0 or -EFAULT.
 int copy_from_user_nofault(void *dst, u64 src, size_t n);
-int copy_to_user_nofault(u64 dst, const void *src, size_t n);
 // Make [addr, addr+n) present (writable) so that a nofault copy will likely succeed. 0 or -EFAULT.
 int fault_in_user(u64 addr, size_t n, bool write);
 

@@ -253,8 +253,6 @@ u64 mm_rss_peak(const struct mm *mm) {
     return max(rss, peak);
 }
 
-u64 mm_badness(const struct mm *mm) { return mm_rss(mm) + load_relaxed(&mm->table_pages); }
-
 // Counts columns, so that paths begin in the same one.
 struct maps_printer {
     struct printer base;

@@ -157,8 +157,6 @@ void mm_show_maps(struct mm *mm, struct printer *p,
 void mm_maps_pad(struct printer *p);
 u64 mm_rss(const struct mm *mm);  // pages in memory
 u64 mm_rss_peak(const struct mm *mm);
-u64 mm_badness(
-    const struct mm *mm);  // pages that killing its tasks would free: for the out-of-memory killer
 extern u64 committed_pages;    // [a] promised by VM_ACCOUNT VMAs
 extern int overcommit_memory;  // /proc/sys/vm/overcommit_memory: 0 heuristic, 1 always
 void vm_init(void);

@@ -549,15 +549,6 @@ void sched_kick(u32 hart) {
         sbi_send_ipi(hart_hartid[hart]);
 }
 
-void sched_resched(struct task *t) {
-    u64 flags = irq_save();
-    struct runq *rq = lock_task(t);
-    if (rq->running == t)
-        resched(rq);
-    irqlock_release_irqs_off(&rq->lock);
-    irq_restore(flags);
-}
-
 int sched_set_affinity(struct task *t, u64 mask) {
     mask &= nr_harts == 64 ? ~0ul : (1ul << nr_harts) - 1;
     if (mask == 0)

@@ -94,7 +94,6 @@ void sched_mark_dead(u32 state);
 // If t is in one of these states make it runnable; true if it was
 bool task_wake(struct task *t, u32 states);
 void sched_kick(u32 hart);  // have that hart come through the kernel (IPI if it is not this one)
-void sched_resched(struct task *t);                // ask a running task to call schedule()
 int sched_set_affinity(struct task *t, u64 mask);  // 0, -EINVAL; moves at once
 u64 sched_task_runtime(struct task *t);            // ns on a hart so far
 u64 sched_idle_ns(u32 hart);                       // time that a hart was idle

@@ -301,8 +301,6 @@ static int exchange_limit(struct process *p, int which, const struct rlimit *new
     if (new_->rlim_max > old->rlim_max && !capable())
         return -EPERM;
     p->limit[which] = *new_;
-    if (which == RLIMIT_CPU)
-        posix_limit_cpu(p);
     return 0;
 }
 
@@ -322,9 +320,13 @@ static int limit_of(int pid, int which, const struct rlimit *new_, struct rlimit
     struct pid *nr = pid ? pid_find(pid) : current->pid;
     struct task *t = nr ? nr->task : NULL;
     if (t && t->process) {
-        u64 flags = irqlock_acquire(&t->process->siglock);
-        error = may_limit(t) ? exchange_limit(t->process, which, new_, old) : -EPERM;
-        irqlock_release(&t->process->siglock, flags);
+        struct process *p = t->process;
+        bool watched = new_ && which == RLIMIT_CPU;
+        u64 flags = watched ? posix_limit_lock(p) : irqlock_acquire(&p->siglock);
+        error = may_limit(t) ? exchange_limit(p, which, new_, old) : -EPERM;
+        if (watched)
+            posix_limit_cpu(p);
+        irqlock_release(&p->siglock, flags);
     }
     spin_unlock(&family_lock);
     return error;

@@ -366,9 +366,10 @@ static void limit_fired(struct timer *t) {
         signal_process(p, sig);
 }
 
+u64 posix_limit_lock(struct process *p) { return stop_and_lock(p, &p->cpu_limit); }
+
 void posix_limit_cpu(struct process *p) {
     p->cpu_limit.fn = limit_fired;
-    timer_cancel(&p->cpu_limit);
     watch_limit(p, posix_cpu_time_locked(p, false));
 }
 

@@ -35,7 +35,10 @@ struct posix_itimer {
 void posix_itimer_get(int which, struct posix_itimer *out);
 // 0, -ENOMEM
 int posix_itimer_set(int which, const struct posix_itimer *new_, struct posix_itimer *old);
-// RLIMIT_CPU of p has a new value, in p->limit. => siglock held
+// Before RLIMIT_CPU of p changes: take siglock with the timer that watches the limit stopped, and its handler, which may
+// outlive the lock, not running. The saved flags.
+u64 posix_limit_lock(struct process *p);
+// Watch the limit in p->limit. => siglock held by the above, or p is new
 void posix_limit_cpu(struct process *p);
 void posix_exit(struct process *p);  // the last thread ends: no timer is left
 

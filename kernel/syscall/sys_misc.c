@@ -16,7 +16,6 @@
 #include "mm/uaccess.h"
 #include "mm/vm.h"
 #include "proc/proc.h"
-#include "sync/block.h"
 #include "syscall/syscall.h"
 
 /* ---- the machine's name ---- */

@@ -754,49 +754,15 @@ static void signal_storm(void) {
     CHECK(hits > 0);
 }
 
-/* All registers that a program may use, full of known values while alarms strike, and a handler that
- * leaves other values in each. gp stays: the handler's C needs it. */
-#define EACH(what)                                                                                 \
-    ".irp r, ra, tp, t0, t2, t3, t4, t5, t6, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, "   \
-    "a2, a3, a4, a5, a6, a7; " what "; .endr; "
-
-/* 0 once *count has reached `until`; 1 if a register is not what it was. Keeps its caller's registers
- * below sp. */
+/* registers.S */
 long hold_registers(volatile int *count, long until);
-asm(".text; .balign 4; .option push; .option norvc; hold_registers: addi sp, sp, -256;"
-    ".set at, 0;" EACH("sd \\r, at(sp); .set at, at + 8") ".set v, 0x1234;" EACH(
-        "li \\r, v; .set v, v + 0x111") "1: .set v, 0x1234;" EACH("li t1, v; bne \\r, t1, 2f; .set "
-                                                                  "v, v + 0x111") "lw t1, 0(a0); "
-                                                                                  "blt t1, a1, 1b; "
-                                                                                  "li a0, 0; j 3f;"
-                                                                                  "2: li a0, 1;"
-                                                                                  "3: .set at, "
-                                                                                  "0;" EACH(
-                                                                                      "ld \\r, "
-                                                                                      "at(sp); "
-                                                                                      ".set at, at "
-                                                                                      "+ 8") "addi "
-                                                                                             "sp, "
-                                                                                             "sp, "
-                                                                                             "256; "
-                                                                                             "ret; "
-                                                                                             ".opti"
-                                                                                             "on "
-                                                                                             "pop");
+void spoil_registers(int sig);
+void count_alarm(int sig);
 
-static void count_alarm(int sig) {
+void count_alarm(int sig) {
     (void)sig;
     hits++;
 }
-
-/* The handler proper: counts, then spoils every register but ra, sp, gp. */
-void spoil_registers(int sig);
-asm(".text; .balign 4; spoil_registers: addi sp, sp, -16; sd ra, 0(sp); la t0, spoil_count; ld t0, "
-    "0(t0);"
-    "jalr t0; ld ra, 0(sp); addi sp, sp, 16; .irp r, tp, t0, t1, t2, t3, t4, t5, t6, s0, s1, s2, "
-    "s3, "
-    "s4, s5, s6, s7, s8, s9, s10, s11, a0, a1, a2, a3, a4, a5, a6, a7; li \\r, -1; .endr; ret");
-void (*spoil_count)(int) = count_alarm;
 
 static void alarm_keeps_registers(void) {
     struct itimerval t = {{0, 1000}, {0, 1000}};

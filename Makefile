@@ -130,7 +130,7 @@ $(filter-out $(UDIR:%=$B/user/%),$(UPROG)): $B/user/%: $B/obj/user/%.c.o $B/obj/
 	$(call say,LINK)$(ULINK) $(filter %.o %.a,$^) -lgcc
 
 .SECONDEXPANSION:
-$(UDIR:%=$B/user/%): $B/user/%: $$(addprefix $B/obj/,$$(addsuffix .o,$$(wildcard user/$$*/*.c))) $B/obj/user/lib.a user/lib/user.ld
+$(UDIR:%=$B/user/%): $B/user/%: $$(addprefix $B/obj/,$$(addsuffix .o,$$(wildcard user/$$*/*.[cS]))) $B/obj/user/lib.a user/lib/user.ld
 	@mkdir -p $(@D)
 	$(call say,LINK)$(ULINK) $(filter %.o %.a,$^) -lgcc
 

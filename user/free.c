@@ -1,13 +1,6 @@
 /* free: memory, in KiB, from /proc/meminfo. */
 #include "user/lib/tool.h"
-
-static long field(const char *text, const char *name) {
-    const char *at = strstr(text, name);
-
-    for (at = at ? at + strlen(name) : ""; *at == ' ' || *at == ':'; at++)
-        ;
-    return atoi(at);
-}
+#include "user/lib/proc.h"
 
 int main(int argc, char **argv) {
     char text[4096];
@@ -18,11 +11,12 @@ int main(int argc, char **argv) {
     r = read_file("/proc/meminfo", text, sizeof(text));
     if (r < 0)
         return complain("/proc/meminfo", r);
-    total = field(text, "MemTotal");
-    unused = field(text, "MemFree");
-    cached = field(text, "\nBuffers") + field(text, "\nCached") + field(text, "SReclaimable");
+    total = number_behind(text, "MemTotal");
+    unused = number_behind(text, "MemFree");
+    cached = number_behind(text, "\nBuffers") + number_behind(text, "\nCached") +
+             number_behind(text, "SReclaimable");
     out("%12s %10s %10s %10s %10s\n", "total", "used", "free", "cache", "available");
     out("Mem: %7ld %10ld %10ld %10ld %10ld\n", total, total - unused - cached, unused, cached,
-        field(text, "MemAvailable"));
+        number_behind(text, "MemAvailable"));
     return out_flush();
 }

@@ -1,53 +1,18 @@
-/* ps: every process, from /proc: pid, parent, group, terminal's state, memory in KiB, where it
- * sleeps, its command. Kernel threads, which have no command line, are shown in brackets. */
+/* ps [-T] [pid...]: all processes, or these, from /proc: number, parent, group, state, memory in
+ * KiB, where it sleeps, command. -T shows each thread on a line of its own, with its number in a
+ * column TID. Kernel threads are in brackets; so are the dead, whose command line is gone. */
 #include "user/lib/tool.h"
+#include "user/lib/proc.h"
 
-struct process {
-    int pid, ppid, pgrp;
-    char state, name[64];
-    long rss; /* pages */
-};
+static bool threads, header_done;
+static int shown;
 
-/* "12 (sh) S 1 12 ...": the name is between the first and the last parenthesis, and may hold
- * anything. */
-static bool parse_stat(char *text, struct process *p) {
-    char *open = strchr(text, '('), *close = strrchr(text, ')'), *f;
-    int field;
-
-    if (!open || !close || close < open)
-        return false;
-    *close = 0;
-    p->pid = atoi(text);
-    snprintf(p->name, sizeof(p->name), "%s", open + 1);
-    f = close + 2;
-    p->state = *f;
-    for (field = 3; *f; field++) {
-        if (field == 4)
-            p->ppid = atoi(f);
-        else if (field == 5)
-            p->pgrp = atoi(f);
-        else if (field == 24)
-            p->rss = atoi(f);
-        while (*f && *f != ' ')
-            f++;
-        f += *f == ' ';
-    }
-    return field > 5;
-}
-
-static void print_process(const char *pid) {
-    char path[64], text[1024], wchan[32];
-    struct process p = {.pid = 0};
+/* The command line with blanks between the arguments, or the name in brackets. */
+static void out_command(const char *process, const struct proc_task *t) {
+    char path[80], text[1024];
     long n;
 
-    snprintf(path, sizeof(path), "/proc/%s/stat", pid);
-    if (read_file(path, text, sizeof(text)) <= 0 || !parse_stat(text, &p))
-        return; /* it has ended meanwhile */
-    snprintf(path, sizeof(path), "/proc/%s/wchan", pid);
-    if (read_file(path, wchan, sizeof(wchan)) <= 0 || strcmp(wchan, "0") == 0)
-        strcpy(wchan, "-");
-    out("%5d %5d %5d %c %7ld %-12s ", p.pid, p.ppid, p.pgrp, p.state, p.rss * 4, wchan);
-    snprintf(path, sizeof(path), "/proc/%s/cmdline", pid);
+    snprintf(path, sizeof(path), "%s/cmdline", process);
     n = read_file(path, text, sizeof(text));
     for (long i = 0; i + 1 < n; i++) {
         if (!text[i])
@@ -56,24 +21,63 @@ static void print_process(const char *pid) {
     if (n > 0)
         out("%s\n", text);
     else
-        out("[%s]\n", p.name);
+        out("[%s]%s\n", t->name, t->state == 'Z' ? " <defunct>" : "");
+}
+
+static void out_header(void) {
+    if (header_done)
+        return;
+    header_done = true;
+    out("  PID %s PPID  PGRP S  RSS-KB WCHAN        COMMAND\n", threads ? "  TID " : "");
+}
+
+static void show_task(const char *dir, void *process) {
+    char path[80], wchan[32];
+    struct proc_task t;
+    const char *of = process ? process : dir;
+
+    if (!proc_task_read(dir, &t))
+        return; /* it has ended meanwhile */
+    snprintf(path, sizeof(path), "%s/wchan", dir);
+    if (read_file(path, wchan, sizeof(wchan)) <= 0 || strcmp(wchan, "0") == 0)
+        strcpy(wchan, "-");
+    out_header();
+    shown++;
+    out("%5d ", atoi(path_base(of)));
+    if (threads)
+        out("%5d ", t.pid);
+    out("%5d %5d %c %7ld %-12s ", t.ppid, t.pgrp, t.state, t.rss * (PAGE / 1024), wchan);
+    out_command(of, &t);
+}
+
+static void show_process(const char *dir, void *unused) {
+    char path[80];
+
+    (void)unused;
+    snprintf(path, sizeof(path), "%s/task", dir);
+    if (threads)
+        proc_each(path, show_task, (void *)dir);
+    else
+        show_task(dir, 0);
 }
 
 int main(int argc, char **argv) {
-    struct dir d;
-    struct abi_dirent *e;
-    long r;
+    struct opts o = opts_start(argv, "T", "[-T] [pid...]");
+    char path[80];
+    long r = 0, pid;
 
     (void)argc;
-    tool_name(argv[0]);
-    r = dir_open(&d, "/proc");
+    while (opt_next(&o))
+        threads = true;
+    for (char **p = o.argv; *p; p++) {
+        if (!parse_num(*p, 10, &pid) || pid < 1)
+            die("%s: not a process number", *p);
+        snprintf(path, sizeof(path), "/proc/%ld", pid);
+        show_process(path, 0);
+    }
+    if (!*o.argv)
+        r = proc_each("/proc", show_process, 0);
     if (r < 0)
         return complain("/proc", r);
-    out("  PID  PPID  PGRP S  RSS-KB WCHAN        COMMAND\n");
-    while ((e = dir_next(&d))) {
-        if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
-            print_process(e->d_name);
-    }
-    dir_close(&d);
-    return out_flush();
+    return out_flush() | (shown == 0);
 }

@@ -109,7 +109,34 @@ static const char *const signal_names[] = {
 };
 
 const char *signal_name(int sig) {
-    return sig > 0 && sig < (int)ARRAY_LEN(signal_names) ? signal_names[sig] : 0;
+    static char real_time[16];
+
+    if (sig < SIGRTMIN || sig > SIGRTMAX)
+        return sig > 0 && sig < (int)ARRAY_LEN(signal_names) ? signal_names[sig] : 0;
+    snprintf(real_time, sizeof(real_time), sig == SIGRTMIN ? "RTMIN" : "RTMIN+%d", sig - SIGRTMIN);
+    return real_time;
+}
+
+static bool same_word(const char *a, const char *b) {
+    for (; *a && *b; a++, b++) {
+        if ((*a & ~32) != (*b & ~32))
+            return false;
+    }
+    return *a == *b;
+}
+
+/* Of "RTMIN", "RTMIN+2", "RTMAX-2". */
+static int real_time_number(const char *name) {
+    long n = 0;
+    bool from_max = strncmp(name, "RTMAX", 5) == 0;
+
+    if (!from_max && strncmp(name, "RTMIN", 5) != 0)
+        return -1;
+    if (name[5] && (name[5] != (from_max ? '-' : '+') || !parse_num(name + 6, 10, &n)))
+        return -1;
+    if (n < 0 || n > SIGRTMAX - SIGRTMIN)
+        return -1;
+    return (int)(from_max ? SIGRTMAX - n : SIGRTMIN + n);
 }
 
 int signal_number(const char *name) {
@@ -117,13 +144,13 @@ int signal_number(const char *name) {
 
     if (parse_num(name, 10, &n))
         return n >= 0 && n <= SIGRTMAX ? (int)n : -1;
-    if (strncmp(name, "SIG", 3) == 0)
+    if (strncmp(name, "SIG", 3) == 0 || strncmp(name, "sig", 3) == 0)
         name += 3;
     for (int i = 1; i < (int)ARRAY_LEN(signal_names); i++) {
-        if (strcmp(signal_names[i], name) == 0)
+        if (same_word(signal_names[i], name))
             return i;
     }
-    return -1;
+    return real_time_number(name);
 }
 
 /* ---- users and groups */

@@ -4,8 +4,9 @@
  * A block is a header of 16 bytes and the bytes that the caller has; sizes are counted in headers,
  * so everything is 16-aligned. More memory comes from sbrk, 64 KiB or more at a time, and is never
  * given back. The break may have been moved by the program in between: a new piece that does not
- * follow the last simply becomes a block of its own. */
+ * follow the last simply becomes a block of its own. One mutex lets threads call everything here. */
 #include "user/lib/tool.h"
+#include "user/lib/thread.h"
 
 struct block {
     struct block *next; /* free blocks only */
@@ -15,6 +16,7 @@ struct block {
 #define UNIT sizeof(struct block)
 #define GROW_UNITS (65536 / UNIT)
 
+static struct mutex heap_lock; /* guards all that follows, and the break */
 static struct block base = {.next = &base};
 static struct block *rover = &base; /* a free block, the search starts after it */
 
@@ -68,12 +70,10 @@ static void *take(struct block *before, struct block *b, uint64_t units) {
     return b + 1;
 }
 
-void *malloc(uint n) {
+static void *allocate(uint n) {
     uint64_t units = ((uint64_t)n + UNIT - 1) / UNIT + 1;
     struct block *before = rover, *b;
 
-    if (n > 0x7fff0000)
-        return 0;
     for (;;) {
         b = before->next;
         if (b->units >= units)
@@ -87,9 +87,23 @@ void *malloc(uint n) {
     }
 }
 
+void *malloc(uint n) {
+    void *p;
+
+    if (n > 0x7fff0000)
+        return 0;
+    mutex_lock(&heap_lock);
+    p = allocate(n);
+    mutex_unlock(&heap_lock);
+    return p;
+}
+
 void free(void *p) {
-    if (p)
-        insert((struct block *)p - 1);
+    if (!p)
+        return;
+    mutex_lock(&heap_lock);
+    insert((struct block *)p - 1);
+    mutex_unlock(&heap_lock);
 }
 
 void *realloc(void *p, size_t n) {

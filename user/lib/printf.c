@@ -217,16 +217,26 @@ void printf(const char *fmt, ...) {
 
 static void flush_nowhere(struct sink *s) { (void)s; }
 
-int snprintf(char *buf, size_t size, const char *fmt, ...) {
+int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap) {
     struct sink s = {.flush = flush_nowhere, .buf = buf, .size = size ? size - 1 : 0};
-    va_list ap;
+    va_list copy;
 
-    va_start(ap, fmt);
-    format(&s, fmt, &ap);
-    va_end(ap);
+    va_copy(copy, ap);
+    format(&s, fmt, &copy);
+    va_end(copy);
     if (size)
         buf[s.used] = 0;
     return (int)s.total;
+}
+
+int snprintf(char *buf, size_t size, const char *fmt, ...) {
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(buf, size, fmt, ap);
+    va_end(ap);
+    return n;
 }
 
 static void flush_out(struct sink *s) {

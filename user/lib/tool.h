@@ -25,6 +25,7 @@ char *strstr(const char *s, const char *part);
 void *memchr(const void *s, int c, size_t n);
 void *realloc(void *p, size_t n);
 int snprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
 void vfprintf(int fd, const char *fmt, va_list ap);
 void printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void fprintf(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -135,10 +136,14 @@ long exec_path(char **argv);
 
 /* ---- signals, users, time (env.c, time.c) */
 
-/* The number of "TERM", "SIGTERM" or "15"; -1 if there is none. The name of a number, without SIG,
- * or null. */
+/* The number of "TERM", "sigterm", "15" or "RTMIN+2"; -1 if there is none. The name of a number,
+ * without SIG, valid until the next call, or null. */
 int signal_number(const char *name);
 const char *signal_name(int sig);
+
+/* The command kill(1) (kill.c), with its messages; returns the exit status. job, if not null, turns
+ * "%1" into what kill(2) takes, or 0. */
+int kill_command(char **argv, int (*job)(const char *spec));
 
 /* The name of a user or group from /etc/passwd or /etc/group, or its number; in buf. */
 const char *id_name(const char *file, uint32_t id, char *buf, size_t size);

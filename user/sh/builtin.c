@@ -97,28 +97,14 @@ static int shift(char **argv) {
     return 0;
 }
 
-static int do_kill(char **argv) {
-    int sig = SIGTERM, status = 0, job;
-    char **p = argv + 1;
+/* What kill(2) calls a job: its group, or its first process; 0 if there is no such job. */
+static int job_target(const char *spec) {
+    int pgid = job_pgid(spec);
 
-    if (*p && **p == '-' && (*p)[1]) {
-        sig = signal_number(*p++ + 1);
-        if (sig < 0)
-            return problem("kill", argv[1], EINVAL);
-    }
-    for (; *p; p++) {
-        long pid, r = -ESRCH;
-        if (**p == '%') {
-            job = job_pgid(*p);
-            r = job > 0 ? sys_kill(interactive ? -job : job, sig) : -ESRCH;
-        } else if (parse_num(*p, 10, &pid)) {
-            r = sys_kill((int)pid, sig);
-        }
-        if (r < 0)
-            status = problem("kill", *p, r);
-    }
-    return status;
+    return pgid <= 0 ? 0 : interactive ? -pgid : pgid;
 }
+
+static int do_kill(char **argv) { return kill_command(argv, job_target); }
 
 static int succeed(char **argv) {
     (void)argv;

@@ -754,6 +754,25 @@ static void signal_storm(void) {
     CHECK(hits > 0);
 }
 
+/* registers.S */
+long hold_registers(volatile int *count, long until);
+void spoil_registers(int sig);
+void count_alarm(int sig);
+
+void count_alarm(int sig) {
+    (void)sig;
+    hits++;
+}
+
+static void alarm_keeps_registers(void) {
+    struct itimerval t = {{0, 1000}, {0, 1000}};
+
+    hits = 0;
+    on_signal(SIGALRM, spoil_registers, 0);
+    OK(sys_setitimer(ITIMER_REAL, &t, 0));
+    EQ(hold_registers(&hits, 200), 0);
+}
+
 const struct test signal_tests[] = {
     {"T10_handler_runs", handler_runs, 0},
     {"T10_default_actions", default_actions, 0},
@@ -789,6 +808,7 @@ const struct test signal_tests[] = {
     {"T11_alarm_period", alarm_period, 0},
     {"T11_alarm_and_fork", alarm_and_fork, 0},
     {"T11_alarm_virtual", alarm_virtual, 0},
+    {"T11_alarm_keeps_registers", alarm_keeps_registers, 0},
     {"T13_fault_addresses", fault_addresses, 0},
     {"T13_bad_instructions", bad_instructions, 0},
     {0, 0, 0},

@@ -1,7 +1,10 @@
-/* What thread libraries need beside clone() and futexes: membarrier(2), get_robust_list(2). */
+/* What thread libraries need beside clone() and futexes: membarrier(2), get_robust_list(2); and our
+ * own such library, user/lib/thread.h. */
 #include "user/usertests/ut.h"
+#include "user/lib/thread.h"
 #include "abi/futex.h"
 #include "abi/membarrier.h"
+#include "abi/resource.h"
 #include "abi/sched.h"
 
 static void barrier_commands(void) {
@@ -95,9 +98,198 @@ static void robust_list_of(void) {
     OK(sys_get_robust_list(sys_gettid(), &got, &size));
 }
 
+/* ---- user/lib/thread.h */
+
+#define WORKERS 6
+
+static struct thread *worker(void *(*f)(void *), long arg) {
+    struct thread *t;
+
+    OK(thread_create(&t, f, (void *)arg));
+    return t;
+}
+
+static void all_workers(void *(*f)(void *)) {
+    struct thread *t[WORKERS];
+
+    for (long i = 0; i < WORKERS; i++)
+        t[i] = worker(f, i);
+    for (long i = 0; i < WORKERS; i++)
+        EQ(thread_join(t[i]), i);
+}
+
+static void *who_am_i(void *arg) {
+    struct thread *me = thread_self();
+
+    EQ(me->tid, sys_gettid());
+    CHECK(sys_gettid() != sys_getpid());
+    CHECK(!me->own);
+    me->own = arg;
+    sys_sched_yield();
+    CHECK(thread_self()->own == arg);
+    if ((long)arg % 2)
+        thread_exit(arg);
+    return arg;
+}
+
+static void create_and_join(void) {
+    struct thread *first = thread_self();
+
+    for (int i = 0; i < 100; i++)
+        all_workers(who_am_i);
+    CHECK(thread_self() == first);
+    EQ(proc_number("/proc/self/status", "Threads:"), 1);
+}
+
+static void *below_the_stack(void *arg) {
+    volatile char *end = (char *)(thread_self() + 1);
+
+    end[-THREAD_STACK] = 1;
+    put_file("reached", "the lowest byte");
+    end[-THREAD_STACK - 1] = 1;
+    return arg;
+}
+
+static void stack_overflow_child(void) { thread_join(worker(below_the_stack, 1)); }
+
+static void stack_overflow(void) {
+    EQ(child_signal(stack_overflow_child), SIGSEGV);
+    expect_file("reached", "the lowest byte");
+}
+
+static void no_more_threads_child(void) {
+    struct thread *t;
+
+    /* room for the stack, but not for another task */
+    OK(sys_prlimit64(0, RLIMIT_NPROC, &(struct rlimit){1, 1}, 0));
+    become_user(1000);
+    EQ(thread_create(&t, who_am_i, 0), -EAGAIN);
+}
+
+static void no_more_threads(void) { child_ok(no_more_threads_child); }
+
+static struct mutex lock;
+static volatile long counter;
+
+static void *count_with_mutex(void *arg) {
+    for (int i = 0; i < 5000; i++) {
+        mutex_lock(&lock);
+        long seen = counter;
+        if (i % 50 == 0)
+            sys_sched_yield();
+        counter = seen + 1;
+        mutex_unlock(&lock);
+    }
+    return arg;
+}
+
+static void *try_to_lock(void *arg) { return mutex_trylock(&lock) ? 0 : arg; }
+
+static void mutex_excludes(void) {
+    all_workers(count_with_mutex);
+    EQ(counter, WORKERS * 5000);
+    EQ(lock.word, 0);
+    CHECK(mutex_trylock(&lock));
+    all_workers(try_to_lock);
+    mutex_unlock(&lock);
+}
+
+static struct condition changed;
+static long turn, passed;
+
+static void *in_turn(void *arg) {
+    mutex_lock(&lock);
+    for (long i = (long)arg; i < WORKERS * 500; i += WORKERS) {
+        while (turn != i)
+            condition_wait(&changed, &lock);
+        turn++;
+        condition_broadcast(&changed);
+    }
+    mutex_unlock(&lock);
+    return arg;
+}
+
+/* Each signal lets one pass, and none is lost. */
+static void *pass_once(void *arg) {
+    mutex_lock(&lock);
+    while (turn == 0)
+        condition_wait(&changed, &lock);
+    turn--;
+    passed++;
+    mutex_unlock(&lock);
+    return arg;
+}
+
+static void conditions(void) {
+    struct thread *t[WORKERS];
+
+    all_workers(in_turn);
+    EQ(turn, WORKERS * 500);
+    turn = 0;
+    for (long i = 0; i < WORKERS; i++)
+        t[i] = worker(pass_once, i);
+    for (long i = 0; i < WORKERS; i++) {
+        mutex_lock(&lock);
+        turn++;
+        mutex_unlock(&lock);
+        condition_signal(&changed);
+    }
+    for (long i = 0; i < WORKERS; i++)
+        EQ(thread_join(t[i]), i);
+    EQ(passed, WORKERS);
+    EQ(changed.waiting, 0);
+}
+
+#define STEPS 300
+static struct barrier step_end = BARRIER_OF(WORKERS);
+static int step_of[WORKERS], lasts;
+
+static void *steps(void *arg) {
+    for (int s = 1; s <= STEPS; s++) {
+        step_of[(long)arg] = s;
+        if (barrier_wait(&step_end))
+            __atomic_add_fetch(&lasts, 1, __ATOMIC_RELAXED);
+        for (int i = 0; i < WORKERS; i++)
+            EQ(step_of[i], s);
+        barrier_wait(&step_end);
+    }
+    return arg;
+}
+
+static void barriers(void) {
+    all_workers(steps);
+    EQ(lasts, STEPS);
+}
+
+static void *allocate(void *arg) {
+    char *mine[20];
+
+    for (int round = 0; round < 100; round++) {
+        for (int i = 0; i < 20; i++) {
+            mine[i] = malloc(16 + i * 40);
+            memset(mine[i], (int)(long)arg, 16 + i * 40);
+        }
+        for (int i = 0; i < 20; i++) {
+            for (int at = 0; at < 16 + i * 40; at++)
+                EQ(mine[i][at], (long)arg);
+            free(mine[i]);
+        }
+    }
+    return arg;
+}
+
+static void malloc_of_threads(void) { all_workers(allocate); }
+
 const struct test thread_tests[] = {
     {"T4_membarrier_commands", barrier_commands, 0},
     {"T4_membarrier_orders", barrier_orders, 0},
     {"T4_robust_list_of", robust_list_of, 0},
+    {"T4_library_create_and_join", create_and_join, 0},
+    {"T4_library_stack_overflow", stack_overflow, 0},
+    {"T4_library_no_more_threads", no_more_threads, 0},
+    {"T4_library_mutex", mutex_excludes, 0},
+    {"T4_library_condition", conditions, 0},
+    {"T4_library_barrier", barriers, 0},
+    {"T4_library_malloc", malloc_of_threads, 0},
     {0, 0, 0},
 };

@@ -75,7 +75,7 @@ def test_D4_hold_without_a_bound_is_silent(shell):
 
 def test_D4_hold_needs_its_kernel(shell):
     m = shell(append="hold=100")
-    assert "boot argument hold: only a kernel built with CHECK=locks measures locks" in m.text()
+    assert "boot argument hold: only a kernel built with CHECK=locks knows it" in m.text()
 
 
 def test_D4_locks_silent_on_a_shell(shell):

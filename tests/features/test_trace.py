@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from xv39 import images, paths
+from xv39.machine import Machine
 
 LINE = re.compile(r"(\d+)\.(\d{9}) (\d+) (\d+) (\w+) (.+)")
 PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
@@ -100,13 +101,22 @@ class Recorded:
         return {key: int(value) for key, value in re.findall(r"fact (\w+) (\d+)", self.text(f"/{name}.facts"))}
 
 
+def ready(m) -> Machine:
+    m.wait_prompt()
+    m.check("mount -t proc proc /proc && mount -t tmpfs tmpfs /tmp")
+    return m
+
+
+def start(boot, image, append: str = "", **how) -> Machine:
+    """A machine whose init is Debian's shell."""
+    return ready(boot(disks=[image], append=f"init=/bin/sh {append}", shell="posix", **how))
+
+
 @pytest.fixture(scope="module", params=[1, 4], ids=["1hart", "4harts"])
 def recorded(request, image):
-    from xv39.machine import Machine
     m = Machine(disks=[image], smp=request.param, append="init=/bin/sh", shell="posix", name=f"trace-{request.param}")
     try:
-        m.wait_prompt()
-        m.check("mount -t proc proc /proc && mount -t tmpfs tmpfs /tmp")
+        ready(m)
         m.check("t all workload", timeout=120)
         m.check("t marker sh -c " + shlex.quote('echo "a \\"quoted\\" text" > /proc/trace/marker'))
         m.check("echo 'switch wake' > /proc/trace/filter; cat /proc/trace/filter > /filter1; t switches workload")
@@ -308,9 +318,7 @@ def test_S13_what_was_lost_is_told(recorded):
 
 def test_S13_turning_on_and_off_and_resizing_under_load(boot, image):
     """Harts record while others take the rings away, make new ones and read them; afterwards a trace is whole."""
-    m = boot(disks=[image], smp=4, append="init=/bin/sh", shell="posix")
-    m.wait_prompt()
-    m.check("mount -t proc proc /proc && mount -t tmpfs tmpfs /tmp")
+    m = start(boot, image, smp=4)
     m.send_line("for i in 1 2 3; do (while [ ! -e /tmp/end ]; do workload; done) > /dev/null & done")
     m.wait_prompt()
     output = m.check("for size in 16 1000 64 5000 16 300 32 16384; do echo $size > /proc/trace/size; echo 1 > /proc/trace/on; "
@@ -364,9 +372,7 @@ def strace_lines(output: str) -> list[str]:
 @pytest.mark.parametrize("smp", [1, 4])
 def test_D4_strace_of_a_program_by_its_name(boot, image, smp):
     """Exactly its calls, whole lines also when parent and child run on two harts; and nobody else's."""
-    m = boot(disks=[image], smp=smp, append="init=/bin/sh", shell="posix")
-    m.wait_prompt()
-    m.check("mount -t proc proc /proc && mount -t tmpfs tmpfs /tmp")
+    m = start(boot, image, smp=smp)
     m.check("echo calls > /proc/trace/strace")
     status, output = m.run("ls > /dev/null; calls")
     assert status == 3
@@ -389,13 +395,13 @@ def test_D4_strace_of_a_process_by_its_number(boot, image):
     assert re.search(r'(?m)^\[pid \d+\] execve\("/bin/true", \["/bin/true"\], 0x[0-9a-f]+ /\* \d+ vars? \*/\) = 0$', output), output
     assert re.search(r"(?m)^\[pid \d+\] exit_group\(0\) = \?$", output), output
     assert m.run("echo 29999 > /proc/trace/strace")[0] == 1
+    m.check("echo > /proc/trace/strace")
+    assert "[pid" not in m.check(f"echo {2**32 + 1} > /proc/trace/strace; cd /")  # no number of the shell, which is 1
 
 
 def test_T13_of_several_oopses_at_once_one_is_whole(boot, image):
     """Four harts fall within microseconds: the report of the first is there, line by line, and nothing of the others."""
-    m = boot(disks=[image], smp=4, append="init=/bin/sh panic=-1", shell="posix")
-    m.wait_prompt()
-    m.check("mount -t proc proc /proc")
+    m = start(boot, image, "panic=-1", smp=4)
     m.send_line("for i in 1 2 3 4 5 6; do (while [ ! -e /go ]; do :; done; echo c > /proc/sysrq-trigger) & done; sleep 1; echo > /go")
     m.wait_end(crash_ok=True)
     report = m.before[m.before.index("oops:"):]
@@ -409,9 +415,8 @@ def test_T13_of_several_oopses_at_once_one_is_whole(boot, image):
 @pytest.mark.parametrize("smp", [1, 4])
 def test_D4_an_oops_shows_the_last_events(boot, image, smp):
     """trace= from the start; the last line of the hart that fell is its write to sysrq-trigger."""
-    m = boot(disks=[image], smp=smp, append="init=/bin/sh trace=all panic=-1", shell="posix")
-    m.wait_prompt()
-    m.check("mount -t proc proc /proc; ls /bin > /dev/null")
+    m = start(boot, image, "trace=all panic=-1", smp=smp)
+    m.check("ls /bin > /dev/null")
     m.send_line("echo c > /proc/sysrq-trigger")
     m.wait_end(crash_ok=True)
     report = m.before

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from xv39 import images, paths
 from xv39.machine import Machine
 
 LINE = re.compile(r"(\d+)\.(\d{9}) (\d+) (\d+) (\w+) (.+)")
@@ -59,14 +58,11 @@ class Trace:
 
 
 @pytest.fixture(scope="module")
-def image(debian_root, tmp_path_factory):
-    root = tmp_path_factory.mktemp("root")
-    paths.run("cp", "-a", f"{debian_root}/.", root)
-    images.build(paths.TOP / "tests/programs/workload.c", root / "bin/workload", "-O1", "-pthread")
-    images.build(paths.TOP / "tests/programs/calls.c", root / "bin/calls", "-nostdlib", "-ffreestanding")
-    (root / "bin/t").write_text(SCRIPT)
-    (root / "bin/t").chmod(0o755)
-    return images.make_ext2(tmp_path_factory.mktemp("image") / "trace.img", root, "96M")
+def image(debian_with):
+    def add(root):
+        (root / "bin/t").write_text(SCRIPT)
+        (root / "bin/t").chmod(0o755)
+    return debian_with(["workload", "-O1"], ["calls", "-nostdlib", "-ffreestanding"], add=add)
 
 
 # t NAME COMMAND…: run the command while tracing is on; facts and events go to files.

@@ -14,7 +14,8 @@
 #   make setup      install what is missing; the other goals do it too
 #
 # A variant is the same tree built otherwise, in a folder of its own: CLANG=1, STRICT=1 (-Werror), and checks of the
-# kernel (docs/debugging.md), of which CHECK names one or more: CHECK="kasan ubsan", poison, leak, locks, fail, race.
+# kernel (docs/debugging.md), of which CHECK names one or more: CHECK="kasan ubsan", poison, leak, locks, fail, race, chaos,
+# kcov; PLANT=1 adds the bugs that tests of the checks look for.
 
 CPUS   ?= 2
 MEM    ?= 128M
@@ -43,30 +44,30 @@ KCC := $(if $(CLANG),clang --target=riscv64-unknown-elf,$(TOOLPREFIX)gcc)
 KLD := $(if $(CLANG),ld.lld,$(TOOLPREFIX)ld)
 
 # ---- variants
-CHECK_locks    := -DCHECK_LOCKS -fno-optimize-sibling-calls
-CHECK_poison   := -DCHECK_POISON -DCHECK_HEAP -fno-optimize-sibling-calls
-CHECK_leak     := -DCHECK_LEAK -DCHECK_HEAP -fno-optimize-sibling-calls
-CHECK_chaos    := -DCHECK_CHAOS -fno-optimize-sibling-calls
+CHECK_locks    := -DCHECK_LOCKS
+CHECK_poison   := -DCHECK_POISON -DCHECK_HEAP
+CHECK_leak     := -DCHECK_LEAK -DCHECK_HEAP
+CHECK_chaos    := -DCHECK_CHAOS
 CHECK_fail     := -DCHECK_FAIL
-CHECK_kasan    := -DCHECK_KASAN -DCHECK_HEAP -fno-optimize-sibling-calls
+CHECK_kasan    := -DCHECK_KASAN -DCHECK_HEAP
 CHECK_kcov     := -DCHECK_KCOV
-CHECK_race     := -DCHECK_RACE -fno-optimize-sibling-calls
-SANITIZE_ubsan := -fsanitize=undefined -fno-sanitize=alignment -Wno-array-bounds -fno-optimize-sibling-calls
+CHECK_race     := -DCHECK_RACE
+SANITIZE_ubsan := -fsanitize=undefined -fno-sanitize=alignment -Wno-array-bounds
 SANITIZE_kasan := -fsanitize=kernel-address -fasan-shadow-offset=0xe0000007c0000000 -fsanitize-address-use-after-scope \
 	$(addprefix --param asan-,globals=1 stack=1 instrumentation-with-call-threshold=0)
 SANITIZE_kcov  := -fsanitize-coverage=trace-pc
 SANITIZE_race  := $(if $(CLANG),-Xclang -fsanitize=thread $(addprefix -mllvm -tsan-,distinguish-volatile instrument-func-entry-exit=0),\
 	-fsanitize=thread -Wno-tsan $(addprefix --param tsan-,distinguish-volatile=1 instrument-func-entry-exit=0))
-# What a check is made of, and the files that the compiler must not put it into.
-PARTS_poison   := heap callers
-PARTS_locks    := locks callers
-PARTS_fail     := fail callers
-PARTS_leak     := leak heap callers
-PARTS_ubsan    := ubsan callers
-PARTS_chaos    := chaos callers
-PARTS_kasan    := kasan checked_string heap callers
+# What a check is made of, beside check/callers.c, and the files that the compiler must not put it into.
+PARTS_poison   := heap
+PARTS_locks    := locks
+PARTS_fail     := fail
+PARTS_leak     := leak heap
+PARTS_ubsan    := ubsan
+PARTS_chaos    := chaos
+PARTS_kasan    := kasan checked_string heap
 PARTS_kcov     := kcov
-PARTS_race     := race checked_string callers
+PARTS_race     := race checked_string
 WITHOUT_ubsan  := $(filter-out %/planted_memory.c %/planted_fuzz.c,$(wildcard kernel/check/*.c))
 WITHOUT_kasan  := $(filter-out %/planted_chaos.c,$(WITHOUT_ubsan)) kernel/lib/string.c kernel/mm/slab.c
 WITHOUT_kcov   := $(filter-out %/planted_fuzz.c,$(wildcard kernel/check/*.c)) $(wildcard kernel/arch/*)
@@ -83,10 +84,10 @@ STRING  := $(if $(CLANG),,-fno-tree-loop-distribute-patterns)
 
 # ---- kernel: every source in every room
 KSRC   := $(filter-out kernel/check/%,$(wildcard kernel/*.c kernel/*/*.c kernel/*/*/*.c kernel/*/*.S)) \
-	$(patsubst %,kernel/check/%.c,$(sort $(foreach c,$(CHECK),$(PARTS_$c)) $(if $(PLANT),$(patsubst kernel/check/%.c,%,$(wildcard kernel/check/planted*.c)))))
+	$(patsubst %,kernel/check/%.c,$(sort $(foreach c,$(CHECK),$(PARTS_$c) callers))) $(if $(PLANT),$(wildcard kernel/check/planted*.c))
 KOBJ   := $(KSRC:%=$B/obj/%.o)
 KFLAGS := $(SHARED) -mabi=lp64 -march=$(if $(CLANG),rv64imac,rv64imac_zicsr_zifencei) -Ikernel -Ikernel/include \
-	$(if $(CLANG),-mno-relax) $(foreach c,$(CHECK),$(CHECK_$c)) $(if $(PLANT),-DPLANT)
+	$(if $(CLANG),-mno-relax) $(foreach c,$(CHECK),$(CHECK_$c) -fno-optimize-sibling-calls) $(if $(PLANT),-DPLANT)
 
 # Only arch/fpu.S knows floating-point registers.
 KSFLAGS := -march=$(if $(CLANG),rv64imafdc,rv64imafdc_zicsr_zifencei)

@@ -70,9 +70,23 @@ def debian_root(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def debian_image(debian_root, tmp_path_factory):
-    """An image of it, where busybox's sh is /bin/sh."""
-    return images.make_ext2(tmp_path_factory.mktemp("image") / "debian.img", debian_root, "96M")
+def debian_with(debian_root, tmp_path_factory):
+    """debian_with(["races", "-O1"]): an image of it, where busybox's sh is /bin/sh, with programs from tests/programs, each
+    with what the compiler is to be told. add(root) may add more."""
+    def make(*programs: list[str], add=lambda root: None):
+        root = tmp_path_factory.mktemp("root")
+        paths.run("cp", "-a", f"{debian_root}/.", root)
+        for name, *options in programs:
+            images.build(paths.TOP / f"tests/programs/{name}.c", root / "bin" / name, *options)
+        add(root)
+        return images.make_ext2(tmp_path_factory.mktemp("image") / "debian.img", root, "96M")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def debian_image(debian_with):
+    return debian_with()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,6 +9,7 @@
 
 #include "arch/arch.h"
 #include "arch/sv39.h"
+#include "lib/printf.h"
 
 void callers_take(struct callers *t, const void *frame) {
     u64 fp = (u64)frame;
@@ -24,15 +25,26 @@ void callers_take(struct callers *t, const void *frame) {
     }
 }
 
+static void put(struct printer *p, const char *s, size_t n) {
+    (void)p;
+    kprintf("%.*s", (int)n, s);
+}
+
+struct printer check_console = {put};
+
+void callers_show(struct printer *p, const struct callers *t) {
+    for (u32 i = 0; i < CALLERS_DEPTH && t->at[i]; i++) {
+        u64 offset, pc = (u64)kernel_start + t->at[i] - 4;
+        const char *name = symbol_name(pc, &offset);
+        printer_printf(p, "  %016lx %s+0x%lx\n", pc, name, offset);
+    }
+}
+
 void callers_print(const char *title, const struct callers *t) {
     if (t->at[0] == 0)
         return;
     kprintf("%s:\n", title);
-    for (u32 i = 0; i < CALLERS_DEPTH && t->at[i]; i++) {
-        u64 offset, pc = (u64)kernel_start + t->at[i] - 4;
-        const char *name = symbol_name(pc, &offset);
-        kprintf("  %016lx %s+0x%lx\n", pc, name, offset);
-    }
+    callers_show(&check_console, t);
 }
 
 void check_panic(const char *check, const char *what, u64 pc, const void *frame) {

@@ -291,30 +291,17 @@ static void print_all(struct printer *p) {
     print_steps(p);
 }
 
-static void to_console(struct printer *p, const char *s, size_t n) {
-    (void)p;
-    kprintf("%.*s", (int)n, s);
-}
-
 void chaos_report(void) {
-    struct printer p = {to_console};
+    struct printer *p = &check_console;
     if (!armed)
         return;
     chaos_on = false;
-    print_all(&p);
-    print_tasks(&p);
-    printer_printf(&p, "chaos: end of the report\n");
+    print_all(p);
+    print_tasks(p);
+    printer_printf(p, "chaos: end of the report\n");
 }
 
 // ---- arguments
-
-static bool take_number(const char **s, u64 *out) {
-    if (**s < '0' || **s > '9')
-        return false;
-    for (*out = 0; **s >= '0' && **s <= '9'; (*s)++)
-        *out = *out * 10 + (u64)(**s - '0');
-    return true;
-}
 
 static bool skip(const char **s, char c) {
     if (**s != c)
@@ -324,7 +311,7 @@ static bool skip(const char **s, char c) {
 }
 
 bool chaos_set_seed(const char *s) {
-    if (s == NULL || !take_number(&s, &seed) || (skip(&s, ':') && !take_number(&s, &rate)))
+    if (s == NULL || !take_u64(&s, &seed) || (skip(&s, ':') && !take_u64(&s, &rate)))
         return false;
     armed = *s == '\0' && rate > 0;
     return armed;
@@ -342,8 +329,8 @@ bool chaos_set_points(const char *s) {
     follow = armed = true;
     while (s && *s) {
         u64 pid, point, to;
-        if (!take_number(&s, &pid) || !skip(&s, '.') || !take_number(&s, &point) ||
-            !skip(&s, '>') || !take_number(&s, &to) || nr_listed == MAX_CHOICES)
+        if (!take_u64(&s, &pid) || !skip(&s, '.') || !take_u64(&s, &point) || !skip(&s, '>') ||
+            !take_u64(&s, &to) || nr_listed == MAX_CHOICES)
             return false;
         insert((struct choice){(u32)pid, (u32)to, point});
         skip(&s, ',');
@@ -351,7 +338,7 @@ bool chaos_set_points(const char *s) {
     return true;
 }
 
-bool chaos_set_limit(const char *s) { return s && take_number(&s, &limit) && *s == '\0'; }
+bool chaos_set_limit(const char *s) { return s && parse_u64(s, &limit) == 0; }
 
 bool chaos_set_hold(const char *s) {
     hold = true;

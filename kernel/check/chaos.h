@@ -9,14 +9,14 @@
 struct task;
 struct runq;
 
-#ifdef CHECK_CHAOS
-#define chaos_built true
-// Values of boot arguments (docs/debugging.md); false: a bad one.
+// Values of boot arguments (docs/debugging.md); false: a bad one. => chaos_built
 bool chaos_set_seed(const char *value);    // chaos=
 bool chaos_set_points(const char *value);  // chaos-points=
 bool chaos_set_limit(const char *value);   // chaos-limit=
 bool chaos_set_hold(const char *value);    // chaos-hold
 
+#ifdef CHECK_CHAOS
+#define chaos_built true
 // What a task has of its own. [s]
 struct chaos_task {
     uint64_t points;  // that it passed since the start
@@ -40,7 +40,6 @@ void chaos_report(void);      // a panic: what happened so far, to the console
 bool chaos_repeatable(void);  // one hart: devices are to take the same time in each run
 #else
 #define chaos_built false
-static inline bool chaos_set_seed(const char *value) { return value; }
 struct chaos_task {};
 static inline void chaos_point(void) {}
 static inline void chaos_interrupted(void) {}

@@ -7,6 +7,7 @@
  *
  * Each function is one line of checks and a call: a report names the function that called it. No state, no locks.
  */
+#include "check/callers.h"
 #include "check/raw_string.h"
 #include "lib/string.h"
 
@@ -24,8 +25,6 @@
 #undef strlcpy
 #undef page_clear
 #undef page_copy
-
-void check_range(const void *p, size_t n, bool write, u64 pc, const void *frame);
 
 #define READS(p, n)                                                                                \
     check_range(p, n, false, (u64)__builtin_return_address(0), __builtin_frame_address(0))

@@ -63,16 +63,6 @@ bool fail_now(enum fail_kind kind) {
 
 // ---- setting rates ----
 
-// The number at *text, which is behind it afterwards.
-static bool number(const char **text, u64 *out) {
-    const char *p = *text;
-    for (*out = 0; *p >= '0' && *p <= '9'; p++)
-        *out = *out * 10 + (u64)(*p - '0');
-    bool good = p != *text;
-    *text = p;
-    return good;
-}
-
 struct wanted {
     bool given;
     u32 rate;
@@ -87,9 +77,9 @@ static bool parse_one(const char **text, struct wanted *all) {
         if (strncmp(*text, kinds[i].name, len) != 0 || (*text)[len] != ':')
             continue;
         *text += len + 1;
-        if (!number(text, &rate) || rate > UINT32_MAX)
+        if (!take_u64(text, &rate) || rate > UINT32_MAX)
             return false;
-        if (**text == ':' && (++*text, !number(text, &seed)))
+        if (**text == ':' && (++*text, !take_u64(text, &seed)))
             return false;
         all[i] = (struct wanted){true, (u32)rate, seed};
         if (**text == ',')

@@ -7,16 +7,16 @@
 
 enum fail_kind { FAIL_ALLOC, FAIL_USERCOPY, FAIL_BLOCK, FAIL_KINDS };
 
+// KIND:RATE[:SEED], several with commas: one of RATE asked fails, 0 none; or "off". 0 or -EINVAL. => fail_built
+int fail_set(const char *text);
+
 #ifdef CHECK_FAIL
 #define fail_built true
-// KIND:RATE[:SEED], several with commas: one of RATE asked fails, 0 none; or "off". 0 or -EINVAL.
-int fail_set(const char *text);
 bool fail_now(enum fail_kind kind);  // shall the caller fail? Any context
 void fail_arm(void);                 // the first program runs: from now on
 void fail_init(void);                // makes /proc/xv39/fail
 #else
 #define fail_built false
-static inline int fail_set(const char *text) { return text ? 0 : 0; }
 static inline bool fail_now(enum fail_kind kind) { return kind == FAIL_KINDS; }
 static inline void fail_arm(void) {}
 static inline void fail_init(void) {}

@@ -105,9 +105,7 @@ void heap_describe(u64 address) {
     if (!pa_is_ram(va_to_pa((void *)address)))
         return;
     const struct object_head *h = find_head(address);
-    if (h && address - (u64)(h + 1) < h->room + 0ul)
-        describe_object(h, address);
-    else if (h && address < (u64)(h + 1))
+    if (h && address < (u64)(h + 1) + h->room)
         describe_object(h, address);
     else
         describe_page(va_to_page((void *)address));
@@ -275,7 +273,7 @@ void heap_page_alloc(void *block, unsigned order, bool user) {
     }
     kasan_allow(block, PAGE_SIZE << order);
     track(block, order, true, frame);
-    leak_page_alloc(block, order, user, frame);
+    leak_page_alloc(block, user, frame);
 }
 
 void heap_page_narrow(void *block, unsigned order, size_t bytes) {

@@ -71,10 +71,9 @@ static struct frame *frame_of(u64 frame) {
     return group ? group + n % GROUP : NULL;
 }
 
-void leak_page_alloc(void *block, unsigned order, bool user, const void *frame) {
+void leak_page_alloc(void *block, bool user, const void *frame) {
     struct page *p = va_to_page(block);
     struct frame *f = frame_of((u64)(p - page_array) + first_frame);
-    (void)order;
     p->free.link.next = NULL;  // of the list of free pages: a pointer to the next that is given out
     if (!f)
         return;
@@ -352,14 +351,6 @@ static int write_leak(const char *text, size_t n) {
     return 0;
 }
 
-static void show_callers(struct printer *p, const struct callers *by) {
-    for (u32 i = 0; i < CALLERS_DEPTH && by->at[i]; i++) {
-        u64 offset, pc = (u64)kernel_start + by->at[i] - 4;
-        const char *name = symbol_name(pc, &offset);
-        printer_printf(p, "  %016lx %s+0x%lx\n", pc, name, offset);
-    }
-}
-
 static void show_leak(struct printer *p) {
     mutex_lock(&scan.lock);
     printer_printf(p, "lost %u, reached %lu, scan %u\n", nr_lost, scan.reached, scan.number);
@@ -367,7 +358,7 @@ static void show_leak(struct printer *p) {
         const struct loss *l = &losses[i];
         printer_printf(p, "leak: %u of %lu bytes, cache %s, at %016lx, allocated by:\n", l->count,
                        l->size, l->cache, ~l->not_address);
-        show_callers(p, &l->by);
+        callers_show(p, &l->by);
     }
     mutex_unlock(&scan.lock);
 }

@@ -21,6 +21,7 @@
 #include "arch/upcall.h"
 #include "fs/proc.h"
 #include "lib/printf.h"
+#include "lib/string.h"
 #include "proc/proc.h"
 
 u32 hold_us;
@@ -33,8 +34,7 @@ void locks_complain(u64 pc, const void *frame, const char *title, const struct c
     vsnprintf(what, sizeof what, fmt, args);
     va_end(args);
     hold_us = 0;
-    irq_disable();
-    console_panicking = true;
+    oops_begin();
     kprintf("\noops: locks: %s, hart %u, task %s\n", what, hart_id(), current->name);
     snprintf(by, sizeof by, "%s by", title ? title : "");
     if (taken)
@@ -136,11 +136,8 @@ void irqs_go_on(void) {
 // ---- the bound ----
 
 int hold_set(const char *text) {
-    u64 us = 0;
-    const char *p = text;
-    for (; p && *p >= '0' && *p <= '9' && us <= 100000000; p++)
-        us = us * 10 + (u64)(*p - '0');
-    if (p == text || *p || us > 100000000)
+    u64 us;
+    if (!text || parse_u64(text, &us) || us > 100000000)
         return -EINVAL;
     WRITE_ONCE(hold_us, (u32)us);
     return 0;

@@ -6,6 +6,8 @@
 #include "check/callers.h"
 #include "lib/types.h"
 
+int hold_set(const char *text);  // a number of microseconds: 0 or -EINVAL. => locks_built
+
 #ifdef CHECK_LOCKS
 #define locks_built true
 
@@ -44,8 +46,7 @@ static inline void hold_irqs_on(void) {
     if (hold_us)
         irqs_go_on();
 }
-int hold_set(const char *text);  // a number of microseconds: 0 or -EINVAL
-void locks_init(void);           // makes /proc/xv39/hold
+void locks_init(void);  // makes /proc/xv39/hold
 #else
 #define locks_built false
 static inline void locks_back_to_user(void) {}
@@ -60,7 +61,6 @@ static inline void sleeping_lock_dropped(const void *lock, const char *name) {
 }
 static inline void hold_irqs_off(void) {}
 static inline void hold_irqs_on(void) {}
-static inline int hold_set(const char *text) { return text ? 0 : 0; }
 static inline void locks_init(void) {}
 #endif
 

@@ -253,7 +253,6 @@ static inline __attribute__((always_inline)) void access(u64 address, size_t siz
 }
 
 // check/checked_string.c and structures that are copied.
-void check_range(const void *p, size_t n, bool write, u64 pc, const void *frame);
 void check_range(const void *p, size_t n, bool write, u64 pc, const void *frame) {
     for (u64 at = (u64)p, end = at + n, next; at < end; at = next) {
         next = min(end, align_down(at, PAGE_SIZE) + PAGE_SIZE);

@@ -37,6 +37,13 @@ void page_copy(void *restrict dst, const void *restrict src);
  */
 u64 strtou64(const char *s, const char **end);
 
+/* The number at *s, which is behind it afterwards; false: there is none. */
+static inline bool take_u64(const char **s, u64 *out) {
+    const char *start = *s;
+    *out = strtou64(start, s);
+    return *s != start;
+}
+
 /* The whole string as a number, as strtou64(): 0, or -EINVAL and *out untouched. */
 int parse_u64(const char *s, u64 *out);
 

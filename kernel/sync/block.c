@@ -22,8 +22,14 @@
 #include "abi/errno.h"
 #include "trace/trace.h"
 
-static void wait_begin(u32 *waiters) { __atomic_fetch_add(waiters, 1, __ATOMIC_SEQ_CST); }
-static void wait_end(u32 *waiters) { __atomic_fetch_sub(waiters, 1, __ATOMIC_SEQ_CST); }
+static void wait_begin(const void *lock, u32 *waiters, const char *who, const void *caller) {
+    __atomic_fetch_add(waiters, 1, __ATOMIC_SEQ_CST);
+    trace(TRACE_LOCK, lock, "mutex", who, caller);
+}
+static void wait_end(const void *lock, u32 *waiters) {
+    trace(TRACE_LOCK_END, lock);
+    __atomic_fetch_sub(waiters, 1, __ATOMIC_SEQ_CST);
+}
 
 void mutex_init_named(struct mutex *m, struct lock_name name) {
     m->owner = NULL;
@@ -34,22 +40,18 @@ void mutex_init_named(struct mutex *m, struct lock_name name) {
 
 void mutex_lock_slow(struct mutex *m) {
     assert(load_relaxed(&m->owner) != current);
-    wait_begin(&m->waiters);
-    trace(TRACE_LOCK, m, "mutex", NULL, __builtin_return_address(0));
+    wait_begin(m, &m->waiters, NULL, __builtin_return_address(0));
     wait_event(&m->waitq, mutex_trylock(m), "mutex");
-    trace(TRACE_LOCK_END, m);
-    wait_end(&m->waiters);
+    wait_end(m, &m->waiters);
 }
 
 int mutex_lock_interruptible(struct mutex *m) {
     lock_wanted(m, &m->name, 0);
     if (mutex_trylock(m))
         return 0;
-    wait_begin(&m->waiters);
-    trace(TRACE_LOCK, m, "mutex", NULL, __builtin_return_address(0));
+    wait_begin(m, &m->waiters, NULL, __builtin_return_address(0));
     int error = wait_event_interruptible(&m->waitq, mutex_trylock(m), "mutex");
-    trace(TRACE_LOCK_END, m);
-    wait_end(&m->waiters);
+    wait_end(m, &m->waiters);
     return error;
 }
 
@@ -75,23 +77,19 @@ static bool try_write(struct rwlock *l) {
 
 void read_lock_slow(struct rwlock *l) {
     assert(load_relaxed(&l->writer) != current);
-    wait_begin(&l->waiters);
-    trace(TRACE_LOCK, l, "mutex", "reader", __builtin_return_address(0));
+    wait_begin(l, &l->waiters, "reader", __builtin_return_address(0));
     wait_event(&l->waitq, try_read(l), "rwlock");
-    trace(TRACE_LOCK_END, l);
-    wait_end(&l->waiters);
+    wait_end(l, &l->waiters);
 }
 
 // The last waiting writer lets readers in again even if it was not the one that held them off.
 void write_lock_slow(struct rwlock *l) {
     assert(load_relaxed(&l->writer) != current);
-    wait_begin(&l->waiters);
-    wait_begin(&l->writers_waiting);
-    trace(TRACE_LOCK, l, "mutex", "writer", __builtin_return_address(0));
+    wait_begin(l, &l->waiters, "writer", __builtin_return_address(0));
+    __atomic_fetch_add(&l->writers_waiting, 1, __ATOMIC_SEQ_CST);
     wait_event(&l->waitq, try_write(l), "rwlock");
-    trace(TRACE_LOCK_END, l);
-    wait_end(&l->writers_waiting);
-    wait_end(&l->waiters);
+    __atomic_fetch_sub(&l->writers_waiting, 1, __ATOMIC_SEQ_CST);
+    wait_end(l, &l->waiters);
 }
 
 void rwlock_wake(struct rwlock *l) { wake_all(&l->waitq); }

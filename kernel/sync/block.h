@@ -68,9 +68,6 @@ static inline void mutex_unlock(struct mutex *m) {
         mutex_unlock_slow(m);
     chaos_point();
 }
-static inline bool mutex_is_mine(const struct mutex *m) {
-    return load_relaxed(&m->owner) == current;
-}
 
 // Many readers or one writer; a waiting writer holds new readers off. Readers must not nest.
 struct rwlock {

@@ -85,15 +85,6 @@ static inline void spin_unlock(struct spinlock *l) {
     preempt_enable();
     chaos_point();
 }
-static inline bool spin_trylock(struct spinlock *l) {
-    chaos_point();
-    preempt_disable();
-    if (lock_try(&l->lock))
-        return true;
-    preempt_enable();
-    return false;
-}
-static inline bool spin_is_mine(const struct spinlock *l) { return lock_is_mine(&l->lock); }
 
 static inline void irqlock_init(struct irqlock *l, enum lock_rank rank, const char *name) {
     lock_init(&l->lock, rank, name);

@@ -35,23 +35,23 @@ const struct symbol open_names[] = {NAME(O_CREAT),
                                     NAME(O_CLOEXEC),
                                     NAME(O_PATH),
                                     END};
-const struct symbol whence_names[] = {NAME(SEEK_SET),  NAME(SEEK_CUR),  NAME(SEEK_END),
-                                      NAME(SEEK_DATA), NAME(SEEK_HOLE), END};
-const struct symbol at_names[] = {NAME(AT_SYMLINK_NOFOLLOW), NAME(AT_SYMLINK_FOLLOW),
-                                  NAME(AT_NO_AUTOMOUNT), NAME(AT_EMPTY_PATH), END};
-const struct symbol mmap_names[] = {NAME(MAP_SHARED_VALIDATE),
-                                    NAME(MAP_SHARED),
-                                    NAME(MAP_PRIVATE),
-                                    NAME(MAP_FIXED),
-                                    NAME(MAP_ANONYMOUS),
-                                    NAME(MAP_GROWSDOWN),
-                                    NAME(MAP_DENYWRITE),
-                                    NAME(MAP_LOCKED),
-                                    NAME(MAP_NORESERVE),
-                                    NAME(MAP_POPULATE),
-                                    NAME(MAP_STACK),
-                                    NAME(MAP_FIXED_NOREPLACE),
-                                    END};
+static const struct symbol whence_names[] = {NAME(SEEK_SET),  NAME(SEEK_CUR),  NAME(SEEK_END),
+                                             NAME(SEEK_DATA), NAME(SEEK_HOLE), END};
+static const struct symbol at_names[] = {NAME(AT_SYMLINK_NOFOLLOW), NAME(AT_SYMLINK_FOLLOW),
+                                         NAME(AT_NO_AUTOMOUNT), NAME(AT_EMPTY_PATH), END};
+static const struct symbol mmap_names[] = {NAME(MAP_SHARED_VALIDATE),
+                                           NAME(MAP_SHARED),
+                                           NAME(MAP_PRIVATE),
+                                           NAME(MAP_FIXED),
+                                           NAME(MAP_ANONYMOUS),
+                                           NAME(MAP_GROWSDOWN),
+                                           NAME(MAP_DENYWRITE),
+                                           NAME(MAP_LOCKED),
+                                           NAME(MAP_NORESERVE),
+                                           NAME(MAP_POPULATE),
+                                           NAME(MAP_STACK),
+                                           NAME(MAP_FIXED_NOREPLACE),
+                                           END};
 const struct symbol prot_names[] = {NAME(PROT_READ), NAME(PROT_WRITE), NAME(PROT_EXEC), END};
 const struct symbol clone_names[] = {NAME(CLONE_VM),
                                      NAME(CLONE_FS),
@@ -66,7 +66,7 @@ const struct symbol clone_names[] = {NAME(CLONE_VM),
                                      NAME(CLONE_CHILD_CLEARTID),
                                      NAME(CLONE_CHILD_SETTID),
                                      END};
-const struct symbol wait_names[] = {NAME(WNOHANG), NAME(WUNTRACED), NAME(WCONTINUED), END};
+static const struct symbol wait_names[] = {NAME(WNOHANG), NAME(WUNTRACED), NAME(WCONTINUED), END};
 static const struct symbol unlink_names[] = {NAME(AT_REMOVEDIR), END};
 
 static const struct {
@@ -104,61 +104,15 @@ const char *signal_name(u64 sig) {
     return sig < ARRAY_SIZE(names) ? names[sig] : NULL;
 }
 
-#define ERROR(name, meaning)                                                                       \
-    { name, #name, meaning }
 const char *error_name(int error, const char **meaning) {
     static const struct {
-        int error;
         const char *name, *meaning;
     } errors[] = {
-        ERROR(EPERM, "Operation not permitted"),
-        ERROR(ENOENT, "No such file or directory"),
-        ERROR(ESRCH, "No such process"),
-        ERROR(EINTR, "Interrupted system call"),
-        ERROR(EIO, "Input/output error"),
-        ERROR(ENXIO, "No such device or address"),
-        ERROR(E2BIG, "Argument list too long"),
-        ERROR(ENOEXEC, "Exec format error"),
-        ERROR(EBADF, "Bad file descriptor"),
-        ERROR(ECHILD, "No child processes"),
-        ERROR(EAGAIN, "Resource temporarily unavailable"),
-        ERROR(ENOMEM, "Cannot allocate memory"),
-        ERROR(EACCES, "Permission denied"),
-        ERROR(EFAULT, "Bad address"),
-        ERROR(ENOTBLK, "Block device required"),
-        ERROR(EBUSY, "Device or resource busy"),
-        ERROR(EEXIST, "File exists"),
-        ERROR(EXDEV, "Invalid cross-device link"),
-        ERROR(ENODEV, "No such device"),
-        ERROR(ENOTDIR, "Not a directory"),
-        ERROR(EISDIR, "Is a directory"),
-        ERROR(EINVAL, "Invalid argument"),
-        ERROR(ENFILE, "Too many open files in system"),
-        ERROR(EMFILE, "Too many open files"),
-        ERROR(ENOTTY, "Inappropriate ioctl for device"),
-        ERROR(ETXTBSY, "Text file busy"),
-        ERROR(EFBIG, "File too large"),
-        ERROR(ENOSPC, "No space left on device"),
-        ERROR(ESPIPE, "Illegal seek"),
-        ERROR(EROFS, "Read-only file system"),
-        ERROR(EMLINK, "Too many links"),
-        ERROR(EPIPE, "Broken pipe"),
-        ERROR(ERANGE, "Numerical result out of range"),
-        ERROR(EDEADLK, "Resource deadlock avoided"),
-        ERROR(ENAMETOOLONG, "File name too long"),
-        ERROR(ENOSYS, "Function not implemented"),
-        ERROR(ENOTEMPTY, "Directory not empty"),
-        ERROR(ELOOP, "Too many levels of symbolic links"),
-        ERROR(EOVERFLOW, "Value too large for defined data type"),
-        ERROR(ENOTSOCK, "Socket operation on non-socket"),
-        ERROR(EOPNOTSUPP, "Operation not supported"),
-        ERROR(EAFNOSUPPORT, "Address family not supported by protocol"),
-        ERROR(ETIMEDOUT, "Connection timed out"),
+#define ERROR(name, meaning) [name] = {#name, meaning},
+#include "abi/errors.def"
     };
-    for (u32 i = 0; i < ARRAY_SIZE(errors); i++)
-        if (errors[i].error == error) {
-            *meaning = errors[i].meaning;
-            return errors[i].name;
-        }
-    return NULL;
+    if (error < 0 || error >= (int)ARRAY_SIZE(errors))
+        return NULL;
+    *meaning = errors[error].meaning;
+    return errors[error].name;
 }

@@ -9,8 +9,7 @@ struct symbol {
     const char *name;
 };
 // Each ends with a name of NULL.
-extern const struct symbol open_names[], whence_names[], at_names[], mmap_names[], prot_names[],
-    clone_names[], wait_names[];
+extern const struct symbol open_names[], prot_names[], clone_names[];
 // What the argument `index` of a call is made of: a set of bits (*bits) or one value; NULL: just a number.
 const struct symbol *argument_symbols(u64 call, u32 index, bool *bits);
 const char *signal_name(u64 sig);  // NULL: none

@@ -289,11 +289,11 @@ void trace_show_pids(struct printer *p) {
 
 int strace_select(const char *who) {
     u64 nr = 0;
-    bool found = false, number = who[0] && parse_u64(who, &nr) == 0;
+    bool found = false, number = parse_u64(who, &nr) == 0 && nr <= INT32_MAX;
     struct task *t;
     spin_lock(&family_lock);
     strlcpy(strace_who, who, sizeof(strace_who));
-    strace_pid = (int)nr;
+    strace_pid = number ? (int)nr : 0;
     list_for_each (t, &all_tasks, all_link) {
         bool match = number ? task_tgid(t) == (int)nr : strcmp(t->name, strace_who) == 0;
         match = match && who[0] && t->process;

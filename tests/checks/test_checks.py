@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 from xv39 import paths
-from xv39.checks import kernel
-
-PLANTED = paths.TOP / "kernel/check"
-FRAME = re.compile(r"(?m)^  ([0-9a-f]{16}) (\w+)\+0x")
+from xv39.checks import FRAME, kernel, plant, says_wrong, wrong_line
 
 # (bug, what the panic says of it)
 KASAN = [
@@ -46,27 +43,6 @@ POISON = [
 ]
 
 
-def says_wrong(place: str) -> bool:
-    """place: .../kernel/check/planted_KIND.c:LINE"""
-    match = re.search(r"(planted_\w+\.c):(\d+)", place)
-    return bool(match) and "// wrong" in (PLANTED / match[1]).read_text().splitlines()[int(match[2]) - 1]
-
-
-def wrong_line(image: Path, address: str, function: str) -> bool:
-    """Does the address belong to the line of this function that planted_*.c calls wrong?"""
-    tool = paths.kernel_gcc().removesuffix("gcc") + "addr2line"
-    lines = paths.run(tool, "-f", "-i", "-e", image, address).stdout.split()
-    return any(name == function and says_wrong(place) for name, place in zip(lines[::2], lines[1::2]))
-
-
-def report_of(boot, image: Path, bug: str) -> str:
-    m = boot(kernel=image, append="panic=-1", mem="128M")
-    m.wait_prompt()
-    m.send_line(f"echo {bug} > /proc/xv39/plant")
-    m.wait_end(crash_ok=True)
-    return m.before
-
-
 def judge(report: str, image: Path, bug: str, says: str, line: bool) -> None:
     function = f"plant_{bug}"
     panic = re.search(r"(?m)^panic: (.*)$", report)
@@ -81,7 +57,7 @@ def judge(report: str, image: Path, bug: str, says: str, line: bool) -> None:
 @pytest.mark.parametrize(("bug", "says"), KASAN, ids=[bug for bug, _ in KASAN])
 def test_kasan_finds(boot, bug, says):
     image = kernel("kasan ubsan")
-    report = report_of(boot, image, bug)
+    report = plant(boot, image, bug)
     judge(report, image, bug, says, line=True)
     if says.startswith(("kasan: out of bounds of", "kasan: use of")):
         return
@@ -94,7 +70,7 @@ def test_kasan_finds(boot, bug, says):
 @pytest.mark.parametrize(("bug", "says"), UBSAN, ids=[bug for bug, _ in UBSAN])
 def test_ubsan_finds(boot, bug, says):
     image = kernel("kasan ubsan")
-    report = report_of(boot, image, bug)
+    report = plant(boot, image, bug)
     judge(report, image, bug, says, line=True)
     place = re.search(r"at kernel/check/(planted_\w+\.c:\d+) in ", report)
     assert place and says_wrong(place[1]), report
@@ -104,7 +80,7 @@ def test_ubsan_finds(boot, bug, says):
 def test_poison_finds(boot, bug, says):
     """What was written is found later, when the object is freed or given out again, so the line is another."""
     image = kernel("poison")
-    report = report_of(boot, image, bug)
+    report = plant(boot, image, bug)
     judge(report, image, bug, says, line=False)
     assert f"plant_{bug}+" in report.partition("by:")[2].partition("backtrace:")[0] or bug == "page_after_free", report
 
@@ -119,4 +95,5 @@ def test_silent_on_a_shell(shell):
 def test_without_checks_nothing_is_left():
     """Off without cost: the plain kernel has no symbol of a check."""
     symbols = paths.run("nm", paths.KERNEL).stdout
-    assert not re.search(r" (__asan|__ubsan|kasan_|heap_new|heap_page_|leak_|fail_now|fail_set|sleeping_lock|hold_us|plant)", symbols)
+    assert not re.search(r" (__asan|__ubsan|__tsan|__sanitizer_cov|kasan_|heap_new|heap_page_|leak_|fail_now|fail_set|sleeping_lock|"
+                         r"hold_us|race_|check_range|raw_memcpy|kcov_|write_maze|chaos_|time_set_mark|sched_waiting|plant)", symbols)

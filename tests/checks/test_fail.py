@@ -107,7 +107,7 @@ def test_D4_fail_from_the_start(shell):
 
 def test_D4_fail_needs_its_kernel(shell):
     m = shell(append="fail=alloc:100:1")
-    assert "boot argument fail: only a kernel built with CHECK=fail fails on purpose" in m.text()
+    assert "boot argument fail: only a kernel built with CHECK=fail knows it" in m.text()
 
 
 def test_D4_fail_says_what_it_does_not_understand(shell):

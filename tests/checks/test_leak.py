@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from test_checks import FRAME, wrong_line
-from xv39.checks import assert_nothing_lost, kernel, scan
+from xv39.checks import FRAME, assert_nothing_lost, kernel, scan, wrong_line
 
 CACHE = {"leak_list": "kmalloc-32", "leak_overwritten": "kmalloc-512", "leak_page": "pages", "leak_large": "pages",
          "leak_file": "file"}

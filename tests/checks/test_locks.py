@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from test_checks import FRAME, kernel, wrong_line
+from xv39.checks import FRAME, kernel, plant, wrong_line
 
 # bug: what the panic says of it
 MISTAKES = {
@@ -37,12 +37,8 @@ def frames(text: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("bug", MISTAKES)
 def test_D4_locks_finds(boot, bug):
     image = kernel("locks")
-    m = boot(kernel=image, append="panic=-1" + (" hold=10000" if bug.startswith("hold") else ""),
-             extra=EXACT if bug.startswith("hold") else [])
-    m.wait_prompt(timeout=240)
-    m.send_line(f"echo {bug} > /proc/xv39/plant")
-    m.wait_end(timeout=120, crash_ok=True)
-    report = m.before
+    exact = {"append": "hold=10000", "extra": EXACT} if bug.startswith("hold") else {}
+    report = plant(boot, image, bug, timeout=240, **exact)
     panic = re.search(r"(?m)^panic: locks: (.*) in (\w+)$", report)
     says = re.escape(MISTAKES[bug]).replace("%d", r"\d+")
     assert panic and re.fullmatch(says, panic[1]), report
@@ -75,7 +71,7 @@ def test_D4_hold_without_a_bound_is_silent(shell):
 
 def test_D4_hold_needs_its_kernel(shell):
     m = shell(append="hold=100")
-    assert "boot argument hold: only a kernel built with CHECK=locks measures locks" in m.text()
+    assert "boot argument hold: only a kernel built with CHECK=locks knows it" in m.text()
 
 
 def test_D4_locks_silent_on_a_shell(shell):

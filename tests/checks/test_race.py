@@ -5,9 +5,7 @@ import re
 
 import pytest
 
-from test_checks import FRAME, wrong_line
-from xv39 import paths
-from xv39.checks import kernel
+from xv39.checks import FRAME, kernel, plant, wrong_line
 
 # (bug, functions that race, kinds of access)
 RACES = [
@@ -20,19 +18,11 @@ REPORT = re.compile(r"(?m)^oops: race: in (\w+): ([a-z ]+) of 8 bytes at [0-9a-f
 OTHER = re.compile(r"(?m)^the other: ([a-z ]+) of 8 bytes, hart (\d+), task (\S+), by:")
 
 
-def report_of(boot, bug: str, append: str) -> str:
-    m = boot(kernel=kernel("race"), smp=4, append=f"panic=-1 {append}")
-    m.wait_prompt()
-    m.send_line(f"echo {bug} > /proc/xv39/plant")
-    m.wait_end(timeout=120, crash_ok=True)
-    return m.before
-
-
 @pytest.mark.parametrize(("bug", "functions", "kinds"), RACES, ids=[race[0] for race in RACES])
 def test_D4_race_finds(boot, bug, functions, kinds):
     """In a bounded number of turns, on two harts; the line that is wrong is one of the two that the report names."""
     image = kernel("race")
-    report = report_of(boot, bug, "")
+    report = plant(boot, image, bug, timeout=120, smp=4)
     said, other = REPORT.search(report), OTHER.search(report)
     assert said and other, report
     assert sorted((said[1], said[4])) == sorted(functions), report
@@ -70,9 +60,3 @@ def test_D4_race_silent_on_a_shell(shell):
                     "cat /proc/meminfo /proc/vmstat /proc/stat | wc", "stressfs"):
         m.run(command, timeout=120)
     m.poweroff()
-
-
-def test_D4_race_off_without_cost():
-    """The plain kernel has none of it."""
-    symbols = paths.run("nm", paths.KERNEL).stdout
-    assert not re.search(r" (__tsan|race_|check_range|raw_memcpy)", symbols)

@@ -106,8 +106,3 @@ def test_D4_plain_kernel_says_what_it_lacks(shell):
     m = shell(append="chaos=17")
     assert "boot argument chaos: only a kernel built with CHECK=chaos" in m.text()
     m.poweroff()
-
-
-def test_D4_nothing_is_left_without_the_check():
-    symbols = paths.run("nm", paths.KERNEL).stdout
-    assert not re.search(r" chaos_\w+$|time_set_mark|sched_waiting", symbols, re.MULTILINE)

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from xv39 import images, paths
+from xv39 import images
 
 SUPERBLOCK = 1024
 BLOCK = 1024
@@ -90,11 +90,8 @@ def use_disk(m, device: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def bad_image(debian_root, tmp_path_factory):
-    root = tmp_path_factory.mktemp("root")
-    paths.run("cp", "-a", f"{debian_root}/.", root)
-    (root / "mnt").mkdir()
-    return images.make_ext2(tmp_path_factory.mktemp("image") / "bad.img", root, "96M")
+def bad_image(debian_with):
+    return debian_with(add=lambda root: (root / "mnt").mkdir())
 
 
 def start(boot, bad_image, disks):

@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from xv39 import images, paths
 from xv39.machine import PROMPT, Timeout
 
 
@@ -84,15 +83,14 @@ class TestOurShell:
 
 class TestDebian:
     @pytest.fixture(scope="class")
-    def image(self, debian_root, tmp_path_factory):
+    def image(self, debian_with):
         """Debian's tree with an init per shell, which makes that shell the leader of a session on the console."""
-        root = tmp_path_factory.mktemp("root")
-        paths.run("cp", "-a", f"{debian_root}/.", root)
-        for name, command in {"sh": "/bin/sh", "bash": "/bin/bash --noediting --norc"}.items():
-            script = root / f"session-{name}"
-            script.write_text(f"#!/bin/sh\nsetsid -c {command} </dev/ttyS0 >/dev/ttyS0 2>&1\npoweroff -f\n")
-            script.chmod(0o755)
-        return images.make_ext2(tmp_path_factory.mktemp("image") / "console.img", root, "96M")
+        def add(root):
+            for name, command in {"sh": "/bin/sh", "bash": "/bin/bash --noediting --norc"}.items():
+                script = root / f"session-{name}"
+                script.write_text(f"#!/bin/sh\nsetsid -c {command} </dev/ttyS0 >/dev/ttyS0 2>&1\npoweroff -f\n")
+                script.chmod(0o755)
+        return debian_with(add=add)
 
     @pytest.fixture(params=["sh", "bash"])
     def session(self, shell, image, request):

@@ -5,15 +5,12 @@ import re
 
 import pytest
 
-from xv39 import images, paths
+from xv39 import paths
 
 
 @pytest.fixture(scope="module")
-def faults_image(debian_root, tmp_path_factory):
-    root = tmp_path_factory.mktemp("root")
-    paths.run("cp", "-a", f"{debian_root}/.", root)
-    images.build(paths.TOP / "tests/programs/faults.c", root / "bin/faults", "-O0")
-    return images.make_ext2(tmp_path_factory.mktemp("image") / "faults.img", root, "96M")
+def faults_image(debian_with):
+    return debian_with(["faults", "-O0"])
 
 
 @pytest.mark.parametrize("smp", [1, 4])

@@ -3,15 +3,10 @@ from __future__ import annotations
 
 import pytest
 
-from xv39 import images, paths
-
 
 @pytest.fixture(scope="module")
-def races_image(debian_root, tmp_path_factory):
-    root = tmp_path_factory.mktemp("root")
-    paths.run("cp", "-a", f"{debian_root}/.", root)
-    images.build(paths.TOP / "tests/programs/races.c", root / "bin/races", "-O2", "-pthread")
-    return images.make_ext2(tmp_path_factory.mktemp("image") / "races.img", root, "96M")
+def races_image(debian_with):
+    return debian_with(["races"])
 
 
 @pytest.mark.parametrize("smp", [1, 4])

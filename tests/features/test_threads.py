@@ -3,15 +3,10 @@ from __future__ import annotations
 
 import pytest
 
-from xv39 import images, paths
-
 
 @pytest.fixture(scope="module")
-def threads_image(debian_root, tmp_path_factory):
-    root = tmp_path_factory.mktemp("root")
-    paths.run("cp", "-a", f"{debian_root}/.", root)
-    images.build(paths.TOP / "tests/programs/threads.c", root / "bin/threads")
-    return images.make_ext2(tmp_path_factory.mktemp("image") / "threads.img", root, "96M")
+def threads_image(debian_with):
+    return debian_with(["threads"])
 
 
 @pytest.mark.parametrize("smp", [1, 4])

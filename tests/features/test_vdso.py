@@ -3,17 +3,12 @@ from __future__ import annotations
 
 import pytest
 
-from xv39 import images, paths
-
-OPTIONS = ("-O2", "-fexceptions", "-fnon-call-exceptions", "-fasynchronous-unwind-tables")
+OPTIONS = ("-fexceptions", "-fnon-call-exceptions", "-fasynchronous-unwind-tables")
 
 
 @pytest.fixture(scope="module")
-def vdso_image(debian_root, tmp_path_factory):
-    root = tmp_path_factory.mktemp("root")
-    paths.run("cp", "-a", f"{debian_root}/.", root)
-    images.build(paths.TOP / "tests/programs/vdso.c", root / "bin/vdso", *OPTIONS)
-    return images.make_ext2(tmp_path_factory.mktemp("image") / "vdso.img", root, "96M")
+def vdso_image(debian_with):
+    return debian_with(["vdso", *OPTIONS])
 
 
 @pytest.mark.parametrize("smp", [1, 4])

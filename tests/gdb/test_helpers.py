@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from xv39 import images, paths, speed
+from xv39.checks import kernel
 from xv39.machine import Machine
 
 GDB = paths.gdb()
@@ -349,8 +350,7 @@ def test_D1_before_the_kernel_runs_a_helper_says_so(debugged):
 @pytest.mark.slow
 def test_D1_locks_are_known_with_the_checker(debugged):
     """In the middle of a switch the run queue's lock is held; the checker's kernel tells by whom."""
-    paths.run("make", "-j2", "CHECK=locks", "kernel", cwd=paths.TOP, timeout=900)
-    d = debugged(smp=2, kernel=paths.TOP / "build/locks/kernel/kernel")
+    d = debugged(smp=2, kernel=kernel("locks", plant=False))
     d.machine.wait_prompt()
     said = d.ask("break switch_away", "type", "continue", "locks", "delete", typed="ls\r")
     assert re.search(r"^hart \d holds:\n +runq +rank \d+, 0xf.* by ", said["locks"], re.M), said

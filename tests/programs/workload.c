@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,8 +74,11 @@ static void ping_pong(void) {
 
 static void handler(int sig) { (void)sig; }
 
-// Each thread maps and unmaps: all want their address space's lock.
+// Each thread maps and unmaps: all want their address space's lock, and all at the same time.
 static void *quarrel(void *arg) {
+    static atomic_int ready;
+    for (ready++; ready < 3;)
+        ;
     for (int i = 0; i < 300; i++)
         munmap(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 4096);
     return arg;

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from . import paths, speed
 
+FRAME = re.compile(r"(?m)^  ([0-9a-f]{16}) (\w+)\+0x")  # a line of a call chain: address, function
+
 
 @lru_cache(maxsize=None)
 def kernel(check: str, plant: bool = True) -> Path:
@@ -22,6 +24,33 @@ def kernel(check: str, plant: bool = True) -> Path:
         paths.run("make", "-s", "-j2", "kernel", f"CHECK={check}", *(["PLANT=1"] if plant else []), cwd=paths.TOP,
                   env=env, timeout=900)
     return paths.TOP / "build" / "-".join(words) / "kernel/kernel"
+
+
+def plant(boot, image: Path, bug: str, append: str = "", timeout: float = 60, **how) -> str:
+    """The console from the call of a bug (kernel/check/planted_*.c) to the machine's end."""
+    m = boot(kernel=image, append=f"panic=-1 {append}", **how)
+    m.wait_prompt(timeout)
+    m.send_line(f"echo {bug} > /proc/xv39/plant")
+    m.wait_end(timeout, crash_ok=True)
+    return m.before
+
+
+def source_of(image: Path, *addresses: str) -> list[tuple[str, str]]:
+    """Functions and places (file:line) that these addresses belong to, those of inlined functions too."""
+    tool = paths.kernel_gcc().removesuffix("gcc") + "addr2line"
+    lines = paths.run(tool, "-f", "-i", "-e", image, *addresses).stdout.splitlines() if addresses else []
+    return list(zip(lines[::2], lines[1::2]))
+
+
+def says_wrong(place: str) -> bool:
+    """place: .../kernel/check/planted_KIND.c:LINE"""
+    match = re.search(r"(planted_\w+\.c):(\d+)", place)
+    return bool(match) and "// wrong" in (paths.TOP / "kernel/check" / match[1]).read_text().splitlines()[int(match[2]) - 1]
+
+
+def wrong_line(image: Path, address: str, function: str) -> bool:
+    """Does the address belong to the line of this function that planted_*.c calls wrong?"""
+    return any(name == function and says_wrong(place) for name, place in source_of(image, address))
 
 
 def scan(m) -> str:

@@ -86,8 +86,9 @@ bool may_wait(const char *call);
 const char *why_left_out(const char *call, int depth); /* null: it is not */
 void make_harmless(struct random *r, struct deed *d);
 
-/* The calls of an epoch, in the child: from first to last of [0, EPOCH), each from its own seed. The
- * lowest bits of a seed are the variation: call and arguments stay, what lies in memory does not. */
+/* The calls of an epoch, in the child: from first to last of [0, EPOCH), each from its own seed.
+ * The lowest bits of a seed are the variation: call and arguments stay, what lies in memory does
+ * not. */
 #define VARIATION 0xffffUL
 struct epoch {
     const uint64_t *seeds;

@@ -25,15 +25,16 @@ const int nr_calls = ARRAY_LEN(calls);
 
 static struct options {
     long seed, calls, seconds, processes, threads, index, first, last;
+    long patience; /* seconds; a child that makes no call for so long hangs */
     bool guided, verbose;
-} opt = {.seed = -1, .processes = 1, .threads = 1, .index = -1, .last = -1};
+} opt = {.seed = -1, .processes = 1, .threads = 1, .index = -1, .last = -1, .patience = 2};
 
 /* Of all runners. */
 static struct totals { uint64_t made, failed, died, hung, stuck; } * totals;
 
 #define MAX_BARREN 16 /* epochs without a call; then also at most a quarter of all */
 
-static int64_t deadline, patience = 2; /* seconds; a child that makes no call for so long hangs */
+static int64_t deadline;
 static char base[64];
 
 static int64_t seconds(void) {
@@ -117,9 +118,9 @@ static bool watch(int process, int pid) {
         if (progress->made != made) {
             made = progress->made;
             since = seconds();
-        } else if (seconds() - since > 3 * patience) {
+        } else if (seconds() - since > 3 * opt.patience) {
             break;
-        } else if (seconds() - since > patience) {
+        } else if (seconds() - since > opt.patience) {
             sys_kill(pid, SIGKILL);
         } else if (seconds() > since) {
             sys_kill(pid, SIGCONT);
@@ -129,7 +130,7 @@ static bool watch(int process, int pid) {
     sys_setitimer(0, &tick, 0);
     if (r != pid)
         return false;
-    if (seconds() - since > patience) {
+    if (seconds() - since > opt.patience) {
         say_of(process, "the last call took too long");
         __atomic_fetch_add(&totals->hung, 1, __ATOMIC_RELAXED);
     } else if (status) {
@@ -284,49 +285,27 @@ static long number(const char *text) {
 }
 
 static void read_options(char **argv) {
+    static const struct {
+        int letter;
+        long *value;
+    } numbers[] = {{'s', &opt.seed},      {'n', &opt.calls},   {'t', &opt.seconds},
+                   {'p', &opt.processes}, {'T', &opt.threads}, {'i', &opt.index},
+                   {'f', &opt.first},     {'l', &opt.last},    {'w', &opt.patience}};
     struct opts o = opts_start(argv, "s:n:t:p:c:T:i:f:l:w:gv",
                                "[-s seed] [-n calls] [-t seconds] [-p processes] [-T threads] "
                                "[-c call,call] [-i process -f first -l last] [-w seconds] [-gv]");
 
     for (int c; (c = opt_next(&o)) != 0;) {
-        switch (c) {
-        case 's':
-            opt.seed = number(o.arg);
-            break;
-        case 'n':
-            opt.calls = number(o.arg);
-            break;
-        case 't':
-            opt.seconds = number(o.arg);
-            break;
-        case 'p':
-            opt.processes = number(o.arg);
-            break;
-        case 'T':
-            opt.threads = number(o.arg);
-            break;
-        case 'i':
-            opt.index = number(o.arg);
-            break;
-        case 'f':
-            opt.first = number(o.arg);
-            break;
-        case 'l':
-            opt.last = number(o.arg) + 1;
-            break;
-        case 'w':
-            patience = number(o.arg);
-            break;
-        case 'c':
-            choose_calls(o.arg);
-            break;
-        case 'g':
-            opt.guided = true;
-            break;
-        case 'v':
-            opt.verbose = true;
-            break;
+        for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+            if (numbers[i].letter == c)
+                *numbers[i].value = number(o.arg);
         }
+        if (c == 'l')
+            opt.last++;
+        if (c == 'c')
+            choose_calls(o.arg);
+        opt.guided |= c == 'g';
+        opt.verbose |= c == 'v';
     }
     if (opt.seed < 0) {
         opt.seed = 0;

@@ -3,8 +3,8 @@
  *
  * A call that may wait is made under an interval timer. Calls that do not come back, or come back
  * twice, are made in a child (execve, rt_sigreturn; also chroot, which would open a way out of the
- * sandbox) or give a child or thread something to do (clone): a few calls of its own, then it ends. With -v each call is written to the log before it
- * is made. */
+ * sandbox) or give a child or thread something to do (clone): a few calls of its own, then it ends.
+ * With -v each call is written to the log before it is made. */
 #include "user/fuzz/fuzz.h"
 #include "abi/elf.h"
 #include "abi/sched.h"

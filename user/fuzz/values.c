@@ -4,8 +4,8 @@
  * tends to be wrong: around 0, sign changes, page ends, the border of user addresses, and memory
  * that is read-only, closed, absent, or of a file that is shorter than its mapping.
  *
- * Structures have no types here. They are words, each a small number, two of them in one word, an edge,
- * an address, or a handler: that is what times, sets, vectors and descriptors are made of. */
+ * Structures have no types here. They are words, each a small number, two of them in one word, an
+ * edge, an address, or a handler: that is what times, sets, vectors and descriptors are made of. */
 #include "user/fuzz/fuzz.h"
 #include "abi/stat.h"
 #include "abi/time.h"

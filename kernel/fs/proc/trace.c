@@ -18,10 +18,10 @@
 #include "trace/format.h"
 
 // What comes next. A step may have many lines, counted by `at`.
-enum step { HEAD, HARTS, LOST, TIMES, TASKS, EVENTS, LOST_MEANWHILE, END };
+enum step { HEAD, LOST, TASKS, EVENTS, LOST_MEANWHILE, END };
 
-struct reading {
-    u64 pos;  // of the text that was given out so far
+struct reading {  // [inode's lock]
+    u64 pos;      // of the text that was given out so far
     enum step step;
     u64 at;
     size_t given, length;  // of the line
@@ -50,14 +50,23 @@ static void print_line(struct reading *r, const char *fmt, ...) {
     va_end(args);
 }
 
+static void head_lines(struct reading *r) {
+    u64 on, off;
+    trace_read_begin(&r->reader);
+    trace_times(&on, &off);
+    print_line(r, "# xv39 trace 1\n# harts %u\n# on %lu off %lu\n", nr_harts, on, off);
+    go_to(r, LOST);
+}
+
 static void lost_line(struct reading *r) {
-    u64 hart = r->at++, count = hart < nr_harts ? r->reader.lost[hart] : 0;
-    if (hart >= nr_harts)
+    u64 hart = r->at++;
+    if (hart == nr_harts) {
         go_to(r, r->step + 1);
-    else if (count)
-        print_line(r, "# lost %lu %lu\n", hart, count);
-    if (hart < nr_harts)
-        r->reader.lost[hart] = 0;
+        return;
+    }
+    if (r->reader.lost[hart])
+        print_line(r, "# lost %lu %lu\n", hart, r->reader.lost[hart]);
+    r->reader.lost[hart] = 0;
 }
 
 static void task_line(struct reading *r) {
@@ -94,32 +103,16 @@ static void event_line(struct reading *r) {
     r->line[r->length++] = '\n';
 }
 
-static void times_line(struct reading *r) {
-    u64 on, off;
-    trace_times(&on, &off);
-    print_line(r, "# on %lu off %lu\n", on, off);
-    go_to(r, TASKS);
-}
-
 // The next line, or none if the step just ended.
 static void make_line(struct reading *r) {
     r->given = r->length = 0;
     switch (r->step) {
     case HEAD:
-        trace_read_begin(&r->reader);
-        print_line(r, "# xv39 trace 1\n");
-        go_to(r, HARTS);
-        break;
-    case HARTS:
-        print_line(r, "# harts %u\n", nr_harts);
-        go_to(r, LOST);
+        head_lines(r);
         break;
     case LOST:
     case LOST_MEANWHILE:
         lost_line(r);
-        break;
-    case TIMES:
-        times_line(r);
         break;
     case TASKS:
         task_line(r);

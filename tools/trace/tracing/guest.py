@@ -50,10 +50,10 @@ echo o >/proc/sysrq-trigger
 class Machine(NamedTuple):
     kernel: str
     image: str
-    cpus: str = "2"
-    mem: str = "128M"
-    append: str = ""
-    qemu: str = "qemu-system-riscv64"
+    cpus: str
+    mem: str
+    append: str
+    qemu: str
 
 
 def _command(command: list[str], what: str) -> None:
@@ -89,7 +89,7 @@ def _qemu(machine: Machine, disk: Path, out: Path) -> list[str]:
             "-device", "virtio-rng-device"]
 
 
-def _watch(qemu: subprocess.Popen, show: bool) -> bytes:
+def _watch(qemu: subprocess.Popen) -> bytes:
     """All that the machine prints until it ends; what the command prints is shown as it comes. A kernel that crashed
     gets some seconds to say all of it."""
     text, shown, end = b"", -1, None
@@ -102,7 +102,7 @@ def _watch(qemu: subprocess.Popen, show: bool) -> bytes:
         at = text.find(BEGIN) if shown < 0 else -1
         if at >= 0 and b"\n" in text[at:]:
             shown = text.index(b"\n", at) + 1
-        if shown >= 0 and show:
+        if shown >= 0:
             sys.stdout.buffer.write(text[shown:])
             sys.stdout.flush()
             shown = len(text)
@@ -111,12 +111,12 @@ def _watch(qemu: subprocess.Popen, show: bool) -> bytes:
     return text
 
 
-def _last_lines(console: bytes, count: int = 40) -> str:
+def _last_lines(console: bytes) -> str:
     text = ESCAPE.sub("", console.decode(errors="replace")).replace("\r", "")
-    return "\n".join(text.strip().splitlines()[-count:])
+    return "\n".join(text.strip().splitlines()[-40:])
 
 
-def run(machine: Machine, command: str, size: int, show: bool = True) -> tuple[list[str], int]:
+def run(machine: Machine, command: str, size: int) -> tuple[list[str], int]:
     """The lines of the trace, and with what status the command ended. What it prints is shown on standard output."""
     for file in (machine.kernel, machine.image):
         if not Path(file).exists():
@@ -133,12 +133,11 @@ def run(machine: Machine, command: str, size: int, show: bool = True) -> tuple[l
         except OSError as why:
             raise TraceError(f"{machine.qemu}: {why.strerror}") from None
         try:
-            console = _watch(qemu, show)
+            console = _watch(qemu)
         finally:
             qemu.kill()
             qemu.wait()
-        seen = show and BEGIN in console
-        return _lines(out, console, "" if seen else f"; the end of its console:\n\n{_last_lines(console)}")
+        return _lines(out, console, "" if BEGIN in console else f"; the end of its console:\n\n{_last_lines(console)}")
 
 
 def _lines(out: Path, console: bytes, end: str) -> tuple[list[str], int]:

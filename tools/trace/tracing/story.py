@@ -117,7 +117,6 @@ class Story:
         for event in trace.events:
             while seams and seams[0][0] <= event.ns:
                 self._seam(*seams.pop(0))
-            self._now = event
             self._arrive(event)
             getattr(self, f"_{event.name}", self._other)(event)
         self._finish()
@@ -472,9 +471,6 @@ class Story:
                 ends.pop()
             s.row = len(ends)
             ends.append(s.end)
-
-    def count(self, kind: str) -> int:
-        return sum(s.kind == kind for s in self.slices)
 
     def find(self, kind: str, tid: int | None = None, name: str | None = None) -> list[Slice]:
         return [s for s in self.slices if s.kind == kind and (name is None or s.name == name) and

@@ -2,8 +2,8 @@
 
     # xv39 trace 1
     # harts 2
-    # lost 1 340                    hart 1's ring wrapped: its 340 oldest events are gone
     # on 1000 off 90000             nanoseconds since boot
+    # lost 1 340                    hart 1's ring wrapped: its 340 oldest events are gone
     # task 5 5 "sh"                 tid, pid, name of every task that is alive at reading
     0.000002000 0 5 sys nr=63 name=read a0=0x3 …
     seconds     hart, tid that runs there (0: idle), event, its values

@@ -277,8 +277,11 @@ int inode_evict_super(struct super *sb) {
 
 // ---- dirty attributes ----
 
+// The change comes before the look at the mark, as inode_write() takes the mark off before it looks at the attributes: either
+// that one sees the change or this one sees no mark.
 void inode_mark_dirty(struct inode *i) {
-    if (i->state & INODE_DIRTY || !i->sb->ops->write)
+    memory_fence();
+    if (load_relaxed(&i->state) & INODE_DIRTY || !i->sb->ops->write)
         return;
     spin_lock(&table_lock);
     if (!(atomic_or(&i->state, INODE_DIRTY) & INODE_DIRTY))
@@ -429,8 +432,9 @@ unlock:
     return error;
 }
 
+// Without the lock, which a long write holds: somebody's change may be seen by half.
 void inode_stat(struct inode *i, struct abi_stat *st) {
-    *st = (struct abi_stat){
+    *st = data_race(((struct abi_stat){
         .st_dev = i->sb->devno,
         .st_ino = i->ino,
         .st_mode = i->mode,
@@ -447,7 +451,7 @@ void inode_stat(struct inode *i, struct abi_stat *st) {
         .st_mtime_nsec = i->mtime.tv_nsec,
         .st_ctime = i->ctime.tv_sec,
         .st_ctime_nsec = i->ctime.tv_nsec,
-    };
+    }));
 }
 
 // The file's size changes from or to `pos` inside a page: the page's bytes from there on become zero. When the file

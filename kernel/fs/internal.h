@@ -5,6 +5,7 @@
 #include "abi/errno.h"
 #include "abi/mount.h"
 #include "arch/arch.h"
+#include "check/race.h"
 #include "fs/file.h"
 #include "fs/vfs.h"
 #include "lib/string.h"

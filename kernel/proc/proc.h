@@ -110,7 +110,8 @@ struct process {
     struct waitq child_wait;  // wait4() sleeps here
     struct sighand *sighand;  // [I] after creation, but for exec
     struct timer real_timer;  // ITIMER_REAL
-    u64 real_interval;        // ns [siglock]
+    u64 real_interval;        // [siglock] ns
+    u64 real_due;             // [siglock] when it runs out next; 0: it is not set
     struct timer cpu_limit;   // looks whether RLIMIT_CPU is reached [siglock]
     // ITIMER_VIRTUAL and _PROF, time/posix.c; NULL until used [siglock]
     struct cpu_timers *cpu_timers;

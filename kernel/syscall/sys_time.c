@@ -76,9 +76,10 @@ long sys_settimeofday(const u64 *a) {
     return error ? error : posix_clock_set(CLOCK_REALTIME, ns);
 }
 
+// Rounded up: a value of 0 says that the timer is off.
 static long itimer_out(const struct posix_itimer *t, u64 user) {
     struct itimerval v = {.it_interval = ns_to_timeval(t->interval),
-                          .it_value = ns_to_timeval(t->value)};
+                          .it_value = ns_to_timeval(t->value + NSEC_PER_USEC - 1)};
     return copy_to_user(user, &v, sizeof(v));
 }
 

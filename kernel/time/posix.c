@@ -217,8 +217,10 @@ static void real_timer_fired(struct timer *t) {
     struct process *p = container_of(t, struct process, real_timer);
     signal_process(p, SIGALRM);
     u64 flags = irqlock_acquire(&p->siglock);
-    if (p->real_interval)
-        timer_start(t, max(t->expires + p->real_interval, clock_ns() + POSIX_MIN_PERIOD));
+    p->real_due =
+        p->real_interval ? max(t->expires + p->real_interval, clock_ns() + POSIX_MIN_PERIOD) : 0;
+    if (p->real_due)
+        timer_start(t, p->real_due);
     irqlock_release(&p->siglock, flags);
 }
 
@@ -276,11 +278,10 @@ static struct cpu_timers *cpu_timers(struct process *p) {
 }
 
 static void real_get(struct process *p, struct posix_itimer *out) {
-    u64 now = clock_ns();
+    u64 flags = irqlock_acquire(&p->siglock), now = clock_ns();
     out->interval = p->real_interval;
-    out->value = 0;
-    if (p->real_timer.queued)
-        out->value = p->real_timer.expires > now ? p->real_timer.expires - now : 1;
+    out->value = p->real_due > now ? p->real_due - now : p->real_due != 0;
+    irqlock_release(&p->siglock, flags);
 }
 
 static void cpu_get(struct process *p, int which, struct posix_itimer *out) {
@@ -307,8 +308,9 @@ static void real_set(struct process *p, const struct posix_itimer *t) {
     u64 flags = stop_and_lock(p, &p->real_timer);
     p->real_timer.fn = real_timer_fired;
     p->real_interval = t->value ? t->interval : 0;
-    if (t->value)
-        timer_start(&p->real_timer, deadline_after(t->value));
+    p->real_due = t->value ? deadline_after(t->value) : 0;
+    if (p->real_due)
+        timer_start(&p->real_timer, p->real_due);
     irqlock_release(&p->siglock, flags);
 }
 

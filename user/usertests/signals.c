@@ -692,8 +692,10 @@ static void alarm_period(void) {
 
     on_signal(SIGALRM, count_hit, 0);
     OK(sys_setitimer(ITIMER_REAL, &t, 0));
-    while (hits < 10 && now_ms() - start < 10000)
-        ;
+    while (hits < 10 && now_ms() - start < 10000) {
+        OK(sys_getitimer(ITIMER_REAL, &old));
+        CHECK(old.it_value.tv_usec > 0); /* 0 would say that it is not set */
+    }
     OK(sys_setitimer(ITIMER_REAL, &off, &old));
     CHECK(hits >= 10 && now_ms() - start >= 95);
     EQ(old.it_interval.tv_usec, 10000);

@@ -179,7 +179,10 @@ int ext_write_inode(struct inode *i) {
     if (error)
         return error;
     mutex_lock(&ext_inode(i)->map_lock);
+    race_ignore(
+        1);  // who changes an attribute meanwhile marks the inode after it: then we come again
     raw_store(ext_inode(i), raw);
+    race_ignore(-1);
     mutex_unlock(&ext_inode(i)->map_lock);
     ext_bdirty(&b);
     ext_bput(&b);

@@ -75,13 +75,15 @@ long do_pidfd_getfd(struct pid *pid, int fd);  // pidfd_getfd(2)
 void pidfd_wake(struct process *p);
 
 // ---- kthread.c ----
-// A kernel thread that will run fn(arg), not started, with a reference for the caller; NULL: out of memory. fn returns
-// to end it. kthread_run starts it at once, and gives no reference unless kthread_stop() is to follow: task_get() it.
+// A kernel thread that will run fn(arg), made by kthreadd; NULL, false: out of memory. fn returns to end it. kthread_create
+// gives a reference, to be dropped by kthread_stop() or task_put(), and does not start it: that is sched_start().
+// => may sleep; not by kthreadd
 struct task *kthread_create(void (*fn)(void *), void *arg, const char *name, ...) __printf(3, 4);
-struct task *kthread_run(void (*fn)(void *), void *arg, const char *name, ...) __printf(3, 4);
+bool kthread_run(void (*fn)(void *), void *arg, const char *name, ...) __printf(3, 4);
 bool kthread_should_stop(void);     // for the thread: somebody waits for its end
 void kthread_stop(struct task *t);  // ask it to end, wake it, wait; drops the caller's reference
-void kthread_init(void);            // pid 2, then the threads for softwork of each hart
+void kthread_init(void);            // makes kthreadd, pid 2
+void kthread_start_usual(void);     // the flush thread, and ksoftirqd of each hart
 
 // ---- cred.c ----
 struct cred *cred_create(void);  // root's

@@ -239,8 +239,6 @@ void signal_pgrp(struct pid *pgrp, int sig);
 // Call task->restart through restart_syscall, or EINTR if a handler ran
 #define ERESTART_RESTARTBLOCK 516
 
-// Kernel threads: a task without user memory, started by kthreadd's ways in proc/kthread.c (see proc/life.h).
-
 const char *task_state_name(u32 state);  // one letter as /proc/pid/stat has it: "R", "S", …
 
 // Credentials of another task: borrowed while family_lock is held.

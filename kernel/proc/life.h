@@ -103,12 +103,16 @@ int cred_setregid(u32 r, u32 e);
 int cred_setgroups(u32 n, const u32 *groups);
 u32 cred_setfsuid(u32 uid);  // the old one
 u32 cred_setfsgid(u32 gid);
-// Tasks of a user, root's are not counted. => family_lock held
-void user_count(u32 uid, int delta);
-u32 user_tasks(u32 uid);   // => family_lock held
+// What one real uid has, for the limits that count it. => family_lock held for all but user_too_many
+struct user *user_get(u32 uid);  // of a task's real uid
+void user_put(struct user *u);
+void user_count(u32 uid, int delta);  // tasks; root's are not counted
+u32 user_tasks(u32 uid);
 bool user_too_many(void);  // current's user has more tasks than RLIMIT_NPROC allows
-// Make a counter for uid; false: out of memory. => family_lock not held
-bool user_reserve(u32 uid);
+// One signal more is queued for p, for its user; false: RLIMIT_SIGPENDING does not allow it, unless it may be gone beyond.
+// => siglock held
+bool signal_charge(struct process *p, bool beyond);
+void signal_uncharge(struct process *p);
 
 // ---- group.c ----
 int do_setpgid(int pid, int pgid);

@@ -24,7 +24,7 @@
 struct sigqueue {
     struct list link;
     struct siginfo info;
-    struct process *process;  // whose nr_queued counts it
+    struct process *process;  // that it is counted for
     bool of_timer;            // [I] part of a timer, proc/timers.c
 };
 

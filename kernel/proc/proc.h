@@ -87,7 +87,7 @@ struct process {
     struct task *leader;
     u32 nr_threads;  // not yet dead
     struct process *parent;
-    int maker;  // number of the parent's thread that made it, for __WNOTHREAD
+    int maker;             // number of the parent's thread that made it, for __WNOTHREAD
     struct list children;  // of sibling
     struct list sibling;
     struct pid *pgrp, *session;  // hold references
@@ -127,7 +127,8 @@ struct process {
     struct list timers;  // of timer_create(), proc/timers.c [siglock]
     int next_timer;      // number that the next of them gets [siglock]
     u32 nr_queued;       // its part of user->signals [siglock]
-    struct user *user;   // NULL: not begun or reaped [family], [siglock]: either to read, both to change
+    struct user
+        *user;  // NULL: not begun or reaped [family], [siglock]: either to read, both to change
     struct rlimit limit[RLIM_NLIMITS];  // [siglock] to write
     u64 start_time;                     // [I] ns since boot
     struct pid *pid;                    // [I] of the leader, holds a reference

@@ -330,6 +330,7 @@ static void busy_text(void) {
     FAILS(ETXTBSY, try_exec("prog"));
     sys_close(fd);
     EQ(try_exec("prog"), 0);
+    FAILS(ETXTBSY, open_at("/proc/self/exe", O_WRONLY, 0)); /* the other way round */
 }
 
 static int sleeper(void *arg) {

@@ -11,7 +11,7 @@
 #include "proc/life.h"
 #include "sync/work.h"
 
-#define TURNS 20
+#define TURNS 10
 
 static struct waitq changed = WAITQ_INIT(changed);
 

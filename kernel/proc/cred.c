@@ -87,20 +87,6 @@ u32 user_tasks(u32 uid) {
     return u ? u->tasks : 0;
 }
 
-bool signal_charge(struct process *p, bool beyond) {
-    u32 before = atomic_add_relaxed(&p->user->signals, 1);
-    p->nr_queued++;
-    if (beyond || before < p->limit[RLIMIT_SIGPENDING].rlim_cur)
-        return true;
-    signal_uncharge(p);
-    return false;
-}
-
-void signal_uncharge(struct process *p) {
-    atomic_add_relaxed(&p->user->signals, -1);
-    p->nr_queued--;
-}
-
 // The process becomes a user's, for whom this was reserved. => family_lock held
 static void change_user(struct process *p, u32 uid) {
     struct user *old = p->user, *new = user_find(uid);

@@ -109,10 +109,6 @@ void user_put(struct user *u);
 void user_count(u32 uid, int delta);  // tasks; root's are not counted
 u32 user_tasks(u32 uid);
 bool user_too_many(void);  // current's user has more tasks than RLIMIT_NPROC allows
-// One signal more is queued for p, for its user; false: RLIMIT_SIGPENDING does not allow it, unless it may be gone beyond.
-// => siglock held
-bool signal_charge(struct process *p, bool beyond);
-void signal_uncharge(struct process *p);
 
 // ---- group.c ----
 int do_setpgid(int pid, int pgid);

@@ -16,7 +16,6 @@
 
 #include "abi/errno.h"
 #include "mm/slab.h"
-#include "proc/life.h"
 #include "proc/signal.h"
 #include "time/timer.h"
 

@@ -254,8 +254,7 @@ static void queue_limit_of_user(void) {
     }
     wait_ok(middle);
     EQ(sig_q(first), 6);
-    OK(sys_kill(first, SIGKILL));
-    EQ(wait_status(first), SIGKILL);
+    kill_child(first);
 }
 
 static char alt_stack[16384];

@@ -294,8 +294,7 @@ static void softwork_under_load(void) {
     ask_kernel("softwork");
     CHECK(softirqd_sleeps() >= before + 10);
     for (size_t i = 0; i < ARRAY_LEN(load); i++) {
-        OK(sys_kill(load[i], SIGKILL));
-        EQ(wait_status(load[i]), SIGKILL);
+        kill_child(load[i]);
     }
 }
 

@@ -258,7 +258,7 @@ static void own_children_only(void) {
     while (sys_wait4(made[0], 0, __WNOTHREAD | WNOHANG, 0) == -ECHILD)
         sleep_ms(2);
     FAILS(ECHILD, sys_wait4(made[0], 0, 0, 0));
-    end(mine);
+    kill_child(mine);
 }
 
 const struct test wait_tests[] = {

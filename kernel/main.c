@@ -33,6 +33,7 @@
 #include "proc/life.h"
 #include "proc/signal.h"
 #include "arch/hart.h"
+#include "sync/work.h"
 #include "syscall/syscall.h"
 #include "trace/control.h"
 
@@ -49,6 +50,7 @@ static void start_other_harts(void) {
     u32 wanted = nr_harts;
     if (perhart_init(wanted, perhart_memory))
         panic("no memory for %u harts", wanted);
+    softwork_init();
     for (u32 h = 1; h < wanted; h++) {
         char name[TASK_NAME];
         snprintf(name, sizeof name, "idle/%u", h);

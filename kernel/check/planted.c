@@ -8,8 +8,8 @@
 #include "fs/proc.h"
 #include "lib/string.h"
 
-static const struct planted *const groups[] = {memory_bugs, race_bugs, chaos_bugs, leak_bugs,
-                                               locks_bugs};
+static const struct planted *const groups[] = {memory_bugs, race_bugs,  chaos_bugs,
+                                               leak_bugs,   locks_bugs, work_tests};
 
 static int write_plant(const char *text, size_t n) {
     (void)n;

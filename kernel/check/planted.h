@@ -16,6 +16,8 @@ extern const struct planted chaos_bugs[];   // planted_chaos.c
 extern const struct planted leak_bugs[];    // planted_leak.c
 extern const struct planted locks_bugs[];   // planted_locks.c
 extern const struct planted race_bugs[];    // planted_race.c
+extern const struct planted
+    work_tests[];  // planted_work.c: what works, but only the kernel can try
 
 // Sizes, indices and pointers pass through it, lest the compiler sees through a bug.
 #define hide(x)                                                                                    \

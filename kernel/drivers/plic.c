@@ -6,7 +6,7 @@
  * interrupt controller of a hart and the cause there; cause 9, the external interrupt of S-mode, is ours.
  *
  * Interrupts of devices go to the boot hart: its context has the enable bits, the contexts of other harts
- * keep none. Handlers that have much to do put it off to softwork, and what they wake up runs anywhere.
+ * keep none. Handlers that have much to do put it off with softwork(), and what they wake up runs anywhere.
  *
  * external_interrupt claims until nothing is pending, so one trap serves many interrupts. A source that is
  * claimed stays masked until it is completed, so a handler never runs twice at once.

@@ -40,7 +40,7 @@ static const struct termios default_termios = {
              [VLNEXT] = 'V' & 31},
 };
 
-static void send_signals(struct softwork *w) {
+static void send_signals(struct work *w) {
     struct tty *t = container_of(w, struct tty, work);
     u64 flags = irqlock_acquire(&t->lock);
     u64 signals = t->signals;
@@ -64,7 +64,7 @@ void tty_init(struct tty *t, const char *name, u32 devno, const struct tty_drive
     waitq_init(&t->writers);
     t->termios = default_termios;
     t->ispeed = t->ospeed = 115200;
-    softwork_init(&t->work, send_signals);
+    work_init(&t->work, send_signals);
 }
 
 void tty_output_ready(struct tty *t) { waitq_wake(&t->writers, ~0u, POLLOUT | POLLWRNORM); }

@@ -7,7 +7,7 @@
 #include "lib/types.h"
 #include "proc/proc.h"
 #include "sync/block.h"
-#include "sync/softwork.h"
+#include "sync/work.h"
 
 struct tty;
 
@@ -48,7 +48,7 @@ struct tty {
     u32 ispeed, ospeed;        // [t] baud, as termios2 has them
     struct winsize winsize;    // [t]
     u64 signals;               // [t] SIGMASK bits on their way to the foreground, sent by `work`
-    struct softwork work;
+    struct work work;
     struct pid *foreground;  // [family] process group in the foreground; reference
     struct pid *session;     // [family] that it controls; reference
 };

@@ -270,7 +270,7 @@ static bool signal_character(struct tty *t, u8 c) {
         tty_start_locked(t, true);
     echo(t, c);
     t->signals |= SIGMASK(sig);
-    softwork_queue(&t->work);
+    softwork(&t->work);
     return true;
 }
 

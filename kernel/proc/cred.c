@@ -5,8 +5,10 @@
  * installs that; only the task itself does so. Others look at task->cred while they hold family_lock, and cred_install()
  * swaps the pointer with family_lock held, so what they look at stays.
  *
- * The tasks of each user but root are counted, for RLIMIT_NPROC, in a small table guarded by family_lock. A counter
- * is made before it is needed (user_reserve may sleep, user_count must not) and goes when it falls to zero.
+ * The tasks of each user but root are counted, for RLIMIT_NPROC, and the signals queued for each user's processes, for
+ * RLIMIT_SIGPENDING, in a small table guarded by family_lock. A struct user is made before it is needed (user_reserve may
+ * sleep, its user must not) and goes with the last task and process of the user. process->user is that of the thread that
+ * changed its real uid last; the signals that are queued for the process move with it.
  */
 #include "abi/errno.h"
 #include "lib/hash.h"
@@ -16,20 +18,16 @@
 
 #define UNCHANGED (~0u)
 
-/* ---- tasks per user ---- */
-
-struct user {
-    struct hlist_node hash;
-    u32 uid;
-    u32 tasks;     // counted
-    u32 reserved;  // user_reserve() calls that were not yet followed by cred_install()
-};
+/* ---- what a user has ---- */
 
 #define USER_BUCKETS 64
 static struct hlist_head users[USER_BUCKETS];  // [family]
+static struct user root_user;                  // always there
 
 static struct user *user_find(u32 uid) {
     struct user *u;
+    if (uid == 0)
+        return &root_user;
     hlist_for_each (u, &users[hash_u64(uid) % USER_BUCKETS], hash)
         if (u->uid == uid)
             return u;
@@ -37,13 +35,13 @@ static struct user *user_find(u32 uid) {
 }
 
 static void user_drop_if_idle(struct user *u) {
-    if (u->tasks || u->reserved)
+    if (u->tasks || u->refs || u == &root_user)
         return;
     hlist_del(&u->hash);
     kfree(u);
 }
 
-bool user_reserve(u32 uid) {
+static bool user_reserve(u32 uid) {
     if (uid == 0)
         return true;
     struct user *fresh = kzalloc(sizeof(*fresh));
@@ -57,10 +55,22 @@ bool user_reserve(u32 uid) {
         u->uid = uid;
         hlist_add(&u->hash, &users[hash_u64(uid) % USER_BUCKETS]);
     }
-    u->reserved++;
+    u->refs++;
     spin_unlock(&family_lock);
     kfree(fresh);
     return true;
+}
+
+struct user *user_get(u32 uid) {
+    struct user *u = user_find(uid);
+    assert(u);
+    u->refs++;
+    return u;
+}
+
+void user_put(struct user *u) {
+    u->refs--;
+    user_drop_if_idle(u);
 }
 
 void user_count(u32 uid, int delta) {
@@ -75,6 +85,17 @@ void user_count(u32 uid, int delta) {
 u32 user_tasks(u32 uid) {
     struct user *u = uid ? user_find(uid) : NULL;
     return u ? u->tasks : 0;
+}
+
+// The process becomes a user's, for whom this was reserved. => family_lock held
+static void change_user(struct process *p, u32 uid) {
+    struct user *old = p->user, *new = user_find(uid);
+    u64 flags = irqlock_acquire(&p->siglock);
+    atomic_add_relaxed(&old->signals, -p->nr_queued);
+    atomic_add_relaxed(&new->signals, p->nr_queued);
+    p->user = new;
+    irqlock_release(&p->siglock, flags);
+    user_put(old);
 }
 
 bool user_too_many(void) {
@@ -114,14 +135,13 @@ static bool changes_power(const struct cred *c, const struct cred *old) {
            c->fsgid != old->fsgid;
 }
 
-// => a counter for c->uid was reserved if the real uid changes
+// => c->uid was reserved if the real uid changes
 void cred_install(struct cred *c) {
     struct cred *old = current->cred;
     spin_lock(&family_lock);
     if (c->uid != old->uid) {
-        if (c->uid)
-            user_find(c->uid)->reserved--;
         user_count(c->uid, 1);
+        change_user(current->process, c->uid);
         user_count(old->uid, -1);
     }
     store_release(&current->cred, c);

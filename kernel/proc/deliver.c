@@ -195,20 +195,23 @@ static void finish_call_without_handler(struct trapframe *tf) {
 
 /* ---- stopping ---- */
 
-// => siglock held; let go for a while
+static void tell_stopped(struct process *p) {
+    spin_lock(&family_lock);
+    notify_parent_stop(p, CLD_STOPPED, p->stop_signal);
+    spin_unlock(&family_lock);
+}
+
+// The parent is told when the last thread's state says stopped, lest it looks sooner. => siglock held; let go for a while
 static void park(struct process *p, u64 *flags) {
     u32 epoch = p->stop_flags / STOP_EPOCH;
-    if (stop_thread_done(p)) {
-        irqlock_release(&p->siglock, *flags);
-        spin_lock(&family_lock);
-        notify_parent_stop(p, CLD_STOPPED, p->stop_signal);
-        spin_unlock(&family_lock);
-        *flags = irqlock_acquire(&p->siglock);
-    }
+    bool tell = stop_thread_done(p);
     while (p->stop_flags & STOP_ACTIVE && p->stop_flags / STOP_EPOCH == epoch &&
            !(current->pending.set & SIGMASK(SIGKILL))) {
         WRITE_ONCE(current->state, TASK_STOPPED);
         irqlock_release(&p->siglock, *flags);
+        if (tell)
+            tell_stopped(p);
+        tell = false;
         schedule();
         *flags = irqlock_acquire(&p->siglock);
     }

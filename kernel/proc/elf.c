@@ -1,5 +1,6 @@
 /*
- * The ELF format: static programs, position-independent ones, and those that name an interpreter (the dynamic loader).
+ * The ELF format: static programs, position-independent ones, and those that name an interpreter (the dynamic loader). And
+ * flat programs (abi/flat.h): what an ELF file with a single segment would be, but for the header.
  *
  * Nothing in the file is trusted. A struct image is read and checked as a whole first: header, table of program
  * headers (at most 64 KiB), then every PT_LOAD segment: inside user space, sizes that do not wrap, in rising order without
@@ -15,6 +16,7 @@
  */
 #include "abi/elf.h"
 #include "abi/errno.h"
+#include "abi/flat.h"
 #include "abi/time.h"
 #include "fs/file.h"
 #include "lib/string.h"
@@ -311,21 +313,47 @@ static int build(struct exec *x, struct image *program, struct image *interprete
     return exec_make_stack(x, auxv, ARRAY_SIZE(auxv) / 2);
 }
 
-static int elf_load(struct exec *x) {
-    struct image program = {.file = x->file}, interpreter = {0};
-    memcpy(&program.header, x->head, sizeof(program.header));
-    int error = image_read(&program);
-    if (!error)
-        error = open_interpreter(&program, &interpreter);
+// => program is read and checked
+static int load(struct exec *x, struct image *program) {
+    struct image interpreter = {0};
+    int error = open_interpreter(program, &interpreter);
     if (!error)
         error = exec_gather(x);
     if (!error) {
         x->mm = mm_create();
-        error = x->mm ? build(x, &program, &interpreter) : -ENOMEM;
+        error = x->mm ? build(x, program, &interpreter) : -ENOMEM;
     }
     image_free(&interpreter);
+    return error;
+}
+
+static int elf_load(struct exec *x) {
+    struct image program = {.file = x->file};
+    memcpy(&program.header, x->head, sizeof(program.header));
+    int error = image_read(&program);
+    if (!error)
+        error = load(x, &program);
     kfree(program.headers);
     return error;
 }
 
-struct binfmt elf_format = {.name = "elf", .load = elf_load, .next = &script_format};
+static int flat_load(struct exec *x) {
+    const struct flat_header *h = (const void *)x->head;
+    if (memcmp(h->magic, FLAT_MAGIC, sizeof(h->magic)))
+        return -ENOEXEC;
+    Elf64_Phdr all = {
+        .p_type = PT_LOAD,
+        .p_flags = PF_R | PF_W | PF_X,
+        .p_vaddr = h->start,
+        .p_filesz = READ_ONCE(x->file->inode->size),
+        .p_memsz = h->memory,
+    };
+    struct image program = {.file = x->file, .headers = &all};
+    program.header =
+        (Elf64_Ehdr){.e_type = ET_EXEC, .e_phnum = 1, .e_phoff = ~0ul, .e_entry = h->entry};
+    int error = check_segments(&program);
+    return error ? error : load(x, &program);
+}
+
+const struct binfmt elf_format = {.name = "elf", .load = elf_load};
+const struct binfmt flat_format = {.name = "flat", .load = flat_load};

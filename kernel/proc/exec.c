@@ -41,12 +41,7 @@
 #define MAX_ARGS MIB(6)      // all of them, as Linux has it: 3/4 of the 8 MiB stack
 #define STACK_SLACK (2 * PAGE_SIZE)
 
-static struct binfmt *formats = &elf_format;  // [I] after boot
-
-void binfmt_register(struct binfmt *f) {
-    f->next = formats;
-    formats = f;
-}
+static const struct binfmt *const formats[] = {&elf_format, &flat_format, &script_format};
 
 /* ---- chains of kernel pages ---- */
 
@@ -394,8 +389,8 @@ static int read_head(struct exec *x) {
 
 static int try_formats(struct exec *x) {
     int result = -ENOEXEC;
-    for (struct binfmt *f = formats; f && result == -ENOEXEC; f = f->next)
-        result = f->load(x);
+    for (u32 i = 0; i < ARRAY_SIZE(formats) && result == -ENOEXEC; i++)
+        result = formats[i]->load(x);
     return result;
 }
 

@@ -1,4 +1,4 @@
-// Inside exec: what exec.c and the formats (elf.c, script.c) share. A format is added by binfmt_register().
+// Inside exec: what exec.c and the formats (elf.c, script.c) share. A format is added to the table in exec.c.
 #ifndef PROC_EXEC_H
 #define PROC_EXEC_H
 
@@ -41,10 +41,8 @@ struct exec {
 struct binfmt {
     const char *name;
     int (*load)(struct exec *x);  // 0: x->mm is complete; EXEC_AGAIN; -ENOEXEC: not mine; or errno
-    struct binfmt *next;
 };
-void binfmt_register(struct binfmt *f);
-extern struct binfmt elf_format, script_format;
+extern const struct binfmt elf_format, flat_format, script_format;
 
 // Copy argv and envp in. 0, -E2BIG, -EFAULT, -ENOMEM.
 int exec_gather(struct exec *x);

@@ -143,6 +143,8 @@ void task_unlink(struct task *t) {
     if (t == p->leader) {
         pidfd_wake(p);
         sigpending_flush(&p->pending);
+        user_put(p->user);
+        p->user = NULL;
         sighand = p->sighand;
         p->sighand = NULL;
         p->leader = NULL;

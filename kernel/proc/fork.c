@@ -79,6 +79,8 @@ struct process *process_create(struct sighand *s) {
 void task_link(struct task *t, struct process *p) {
     assert(irqlock_is_mine(&p->siglock));
     user_count(t->cred->uid, 1);
+    if (!p->user)
+        p->user = user_get(t->cred->uid);
     list_add_tail(&t->thread_link, &p->threads);
     p->nr_threads++;
     p->nr_live++;
@@ -217,6 +219,7 @@ static void adopt(struct process *p, const struct clone_request *r) {
     struct process *mine = current->process;
     bool sibling = r->flags & CLONE_PARENT;
     p->parent = sibling ? mine->parent : mine;
+    p->maker = sibling ? mine->maker : current->pid->nr;
     p->exit_signal = sibling ? mine->exit_signal : r->exit_signal;
     list_add_tail(&p->sibling, &p->parent->children);
     pid_get(mine->pgrp);

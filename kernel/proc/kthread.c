@@ -1,9 +1,10 @@
 /*
  * Kernel threads: tasks without user memory. Each has a process of its own, whose parent is kthreadd (pid 2).
  *
- * kthreadd does nothing but be a parent: it ignores SIGCHLD, so a kernel thread that ends is reaped at once. All share
- * one table of dispositions that ignores every signal. The function, its argument and the request to stop are in
- * task->restart_arg[0 … 2], which only user threads need for other things.
+ * kthreadd makes them all, itself apart: it is the worker of a queue of requests (sync/work.h), and whoever wants a thread
+ * adds one and waits until it is done. So a new thread has nothing from the task that asked. kthreadd ignores SIGCHLD: a
+ * kernel thread that ends is reaped at once. All share one table of dispositions that ignores every signal. The function, its
+ * argument and the request to stop are in task->restart_arg[0 … 2], which only user threads need for other things.
  *
  * Stopping: kthread_stop() sets the request, wakes the thread, and sleeps on the thread's process->child_wait, which
  * exit.c wakes when the last thread of a process is gone. The thread must look at kthread_should_stop() after
@@ -18,7 +19,7 @@
 #include "lib/printf.h"
 #include "proc/signal.h"
 #include "arch/hart.h"
-#include "sync/softwork.h"
+#include "sync/work.h"
 
 static struct sighand *kernel_sighand;
 static struct process *kthreadd;
@@ -53,6 +54,7 @@ struct task *task_from_nothing(const char *name, struct sighand *s, struct proce
     p->parent = parent;
     if (parent)
         list_add_tail(&p->sibling, &parent->children);
+    p->exit_signal = SIGCHLD;  // kthreadd ignores it, so nobody has to wait
     p->pgrp = parent ? parent->pgrp : t->pid;
     p->session = parent ? parent->session : t->pid;
     pid_get(p->pgrp);
@@ -87,28 +89,49 @@ static struct task *create(void (*fn)(void *), void *arg, const char *name) {
     return t;
 }
 
+struct request {
+    struct work work;
+    void (*fn)(void *);
+    void *arg;
+    char name[TASK_NAME];
+    struct task *made;  // by kthreadd
+};
+static struct workqueue requests = WORKQUEUE_INIT(requests);
+
+static void make_thread(struct work *w) {
+    struct request *r = container_of(w, struct request, work);
+    r->made = create(r->fn, r->arg, r->name);
+    if (r->made)
+        task_get(r->made);
+}
+
+static struct task *request(void (*fn)(void *), void *arg, const char *name, va_list ap) {
+    struct request r = {.fn = fn, .arg = arg};
+    vsnprintf(r.name, sizeof(r.name), name, ap);
+    work_init(&r.work, make_thread);
+    work_add(&requests, &r.work);
+    work_flush(&requests, &r.work);
+    return r.made;
+}
+
 struct task *kthread_create(void (*fn)(void *), void *arg, const char *name, ...) {
-    char buf[TASK_NAME];
     va_list ap;
     va_start(ap, name);
-    vsnprintf(buf, sizeof(buf), name, ap);
+    struct task *t = request(fn, arg, name, ap);
     va_end(ap);
-    struct task *t = create(fn, arg, buf);
-    if (t)
-        task_get(t);
     return t;
 }
 
-struct task *kthread_run(void (*fn)(void *), void *arg, const char *name, ...) {
-    char buf[TASK_NAME];
+bool kthread_run(void (*fn)(void *), void *arg, const char *name, ...) {
     va_list ap;
     va_start(ap, name);
-    vsnprintf(buf, sizeof(buf), name, ap);
+    struct task *t = request(fn, arg, name, ap);
     va_end(ap);
-    struct task *t = create(fn, arg, buf);
-    if (t)
-        sched_start(t);
-    return t;
+    if (!t)
+        return false;
+    sched_start(t);
+    task_put(t);
+    return true;
 }
 
 bool kthread_should_stop(void) { return READ_ONCE(current->restart_arg[2]); }
@@ -121,27 +144,24 @@ void kthread_stop(struct task *t) {
     task_put(t);
 }
 
-static void be_parent(void *arg) {
-    (void)arg;
-    struct waitq nobody;
-    waitq_init(&nobody);
-    wait_event(&nobody, kthread_should_stop(), "kthreadd");
-}
-
 void kthread_init(void) {
     kernel_sighand = sighand_create();
     if (!kernel_sighand)
         panic("no memory for kernel threads");
     for (int i = 0; i < _NSIG; i++)
         kernel_sighand->action[i].sa_handler = SIG_IGN;
-    struct task *t = kthread_run(be_parent, NULL, "kthreadd");
+    struct task *t = create(work_thread, &requests, "kthreadd");
     if (!t)
         panic("no memory for kthreadd");
     kthreadd = t->process;
+    sched_start(t);
+}
+
+void kthread_start_usual(void) {
     if (!kthread_run(flush_thread, NULL, "flush"))
         panic("no memory for the flush thread");
     for_each_hart (h) {
-        t = kthread_create(softwork_thread, (void *)(u64)h, "ksoftirqd/%u", h);
+        struct task *t = kthread_create(work_thread, softwork_queue(h), "ksoftirqd/%u", h);
         if (!t)
             panic("no memory for ksoftirqd");
         t->affinity = 1ul << h;

@@ -75,13 +75,15 @@ long do_pidfd_getfd(struct pid *pid, int fd);  // pidfd_getfd(2)
 void pidfd_wake(struct process *p);
 
 // ---- kthread.c ----
-// A kernel thread that will run fn(arg), not started, with a reference for the caller; NULL: out of memory. fn returns
-// to end it. kthread_run starts it at once, and gives no reference unless kthread_stop() is to follow: task_get() it.
+// A kernel thread that will run fn(arg), made by kthreadd; NULL, false: out of memory. fn returns to end it. kthread_create
+// gives a reference, to be dropped by kthread_stop() or task_put(), and does not start it: that is sched_start().
+// => may sleep; not by kthreadd
 struct task *kthread_create(void (*fn)(void *), void *arg, const char *name, ...) __printf(3, 4);
-struct task *kthread_run(void (*fn)(void *), void *arg, const char *name, ...) __printf(3, 4);
+bool kthread_run(void (*fn)(void *), void *arg, const char *name, ...) __printf(3, 4);
 bool kthread_should_stop(void);     // for the thread: somebody waits for its end
 void kthread_stop(struct task *t);  // ask it to end, wake it, wait; drops the caller's reference
-void kthread_init(void);            // pid 2, then the threads for softwork of each hart
+void kthread_init(void);            // makes kthreadd, pid 2
+void kthread_start_usual(void);     // the flush thread, and ksoftirqd of each hart
 
 // ---- cred.c ----
 struct cred *cred_create(void);  // root's
@@ -101,12 +103,12 @@ int cred_setregid(u32 r, u32 e);
 int cred_setgroups(u32 n, const u32 *groups);
 u32 cred_setfsuid(u32 uid);  // the old one
 u32 cred_setfsgid(u32 gid);
-// Tasks of a user, root's are not counted. => family_lock held
-void user_count(u32 uid, int delta);
-u32 user_tasks(u32 uid);   // => family_lock held
+// What one real uid has, for the limits that count it. => family_lock held for all but user_too_many
+struct user *user_get(u32 uid);  // of a task's real uid
+void user_put(struct user *u);
+void user_count(u32 uid, int delta);  // tasks; root's are not counted
+u32 user_tasks(u32 uid);
 bool user_too_many(void);  // current's user has more tasks than RLIMIT_NPROC allows
-// Make a counter for uid; false: out of memory. => family_lock not held
-bool user_reserve(u32 uid);
 
 // ---- group.c ----
 int do_setpgid(int pid, int pgid);

@@ -57,6 +57,15 @@ struct cred {
     u32 groups[NGROUPS];
 };
 
+// One real uid that has tasks, or is to have.
+struct user {
+    struct hlist_node hash;  // [family]
+    u32 uid;                 // [I]
+    u32 tasks;               // [family]
+    u32 refs;                // [family] processes whose user it is, and user_reserve()
+    u32 signals;             // [a] queued for those processes, and their timers
+};
+
 struct sigqueue;  // one pending signal with its siginfo; proc/signal.c
 struct sigpending {
     u64 set;            // bit n-1: signal n is pending
@@ -78,6 +87,7 @@ struct process {
     struct task *leader;
     u32 nr_threads;  // not yet dead
     struct process *parent;
+    int maker;             // number of the parent's thread that made it, for __WNOTHREAD
     struct list children;  // of sibling
     struct list sibling;
     struct pid *pgrp, *session;  // hold references
@@ -117,7 +127,9 @@ struct process {
     struct cpu_timers *cpu_timers;
     struct list timers;  // of timer_create(), proc/timers.c [siglock]
     int next_timer;      // number that the next of them gets [siglock]
-    u32 nr_queued;       // signals in queues, and timers, for RLIMIT_SIGPENDING [siglock]
+    u32 nr_queued;       // its part of user->signals [siglock]
+    struct user
+        *user;  // NULL: not begun or reaped [family], [siglock]: either to read, both to change
     struct rlimit limit[RLIM_NLIMITS];  // [siglock] to write
     u64 start_time;                     // [I] ns since boot
     struct pid *pid;                    // [I] of the leader, holds a reference
@@ -239,8 +251,6 @@ void signal_pgrp(struct pid *pgrp, int sig);
 #define ERESTARTNOHAND 514  // EINTR if a handler ran, else restart
 // Call task->restart through restart_syscall, or EINTR if a handler ran
 #define ERESTART_RESTARTBLOCK 516
-
-// Kernel threads: a task without user memory, started by kthreadd's ways in proc/kthread.c (see proc/life.h).
 
 const char *task_state_name(u32 state);  // one letter as /proc/pid/stat has it: "R", "S", …
 

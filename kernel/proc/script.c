@@ -82,4 +82,4 @@ static int script_load(struct exec *x) {
     return EXEC_AGAIN;
 }
 
-struct binfmt script_format = {.name = "script", .load = script_load};
+const struct binfmt script_format = {.name = "script", .load = script_load};

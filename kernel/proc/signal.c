@@ -112,7 +112,7 @@ static void sigqueue_free(struct sigqueue *q) {
     list_del(&q->link);
     if (q->of_timer)
         return;
-    q->process->nr_queued--;
+    signal_uncharge(q->process);
     slab_free(sigqueue_cache, q);
 }
 
@@ -140,8 +140,8 @@ static void remove_everywhere(struct process *p, u64 set) {
         remove_pending(&t->pending, set);
 }
 
-// Put info, or a timer's own entry, on the queue. Without room there, one from sigqueue() fails with -EAGAIN, another
-// loses its siginfo.
+// Put info, or a timer's own entry, on the queue. Beyond the limit only the kernel and kill() may queue, one of each
+// standard signal. Without room, a real-time one of sigqueue() fails with -EAGAIN, others lose their siginfo.
 static int enqueue(struct process *p, struct sigpending *to, const struct siginfo *info,
                    struct sigqueue *own) {
     int sig = info->si_signo;
@@ -154,13 +154,15 @@ static int enqueue(struct process *p, struct sigpending *to, const struct siginf
     if (sig < SIGRTMIN && to->set & SIGMASK(sig))
         return 0;
     struct sigqueue *q = NULL;
-    if (sig < SIGRTMIN || p->nr_queued < p->limit[RLIMIT_SIGPENDING].rlim_cur)
+    if (signal_charge(p, sig < SIGRTMIN && info->si_code >= 0)) {
         q = slab_alloc(sigqueue_cache, ALLOC_ATOMIC);
+        if (!q)
+            signal_uncharge(p);
+    }
     if (q) {
         q->info = *info;
         q->process = p;
         q->of_timer = false;
-        p->nr_queued++;
         list_add_tail(&q->link, &to->queue);
     } else if (queued_by_user) {
         return -EAGAIN;

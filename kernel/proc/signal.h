@@ -24,9 +24,24 @@
 struct sigqueue {
     struct list link;
     struct siginfo info;
-    struct process *process;  // whose nr_queued counts it
+    struct process *process;  // that it is counted for
     bool of_timer;            // [I] part of a timer, proc/timers.c
 };
+
+// One signal more is queued for p, for its user; false: RLIMIT_SIGPENDING does not allow it, unless it may be gone beyond.
+// => siglock held
+static inline void signal_uncharge(struct process *p) {
+    atomic_add_relaxed(&p->user->signals, -1);
+    p->nr_queued--;
+}
+static inline bool signal_charge(struct process *p, bool beyond) {
+    u32 before = atomic_add_relaxed(&p->user->signals, 1);
+    p->nr_queued++;
+    if (beyond || before < p->limit[RLIMIT_SIGPENDING].rlim_cur)
+        return true;
+    signal_uncharge(p);
+    return false;
+}
 
 void signal_init(void);
 void sigpending_init(struct sigpending *p);

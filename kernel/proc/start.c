@@ -87,6 +87,7 @@ static void run_init(const struct init_options *o) {
 static void init_main(void *arg) {
     const struct init_options *o = arg;
     irq_enable();
+    kthread_start_usual();
     mount_all(o);
     open_console();
     run_init(o);

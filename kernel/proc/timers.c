@@ -157,7 +157,7 @@ static int insert(struct posix_timer *t, bool value_is_id) {
     struct process *p = t->process;
     int id = -EAGAIN;
     u64 flags = irqlock_acquire(&p->siglock);
-    if (p->nr_queued < p->limit[RLIMIT_SIGPENDING].rlim_cur) {
+    if (signal_charge(p, false)) {
         do {
             id = p->next_timer;
             p->next_timer = ((u32)id + 1) & INT32_MAX;
@@ -165,7 +165,6 @@ static int insert(struct posix_timer *t, bool value_is_id) {
         t->id = t->signal.info.si_timerid = id;
         if (value_is_id)
             t->signal.info.si_value.sival_int = id;
-        p->nr_queued++;
         list_add_tail(&t->link, &p->timers);
     }
     irqlock_release(&p->siglock, flags);
@@ -210,7 +209,7 @@ static int remove_timer(struct process *p, int id) {
         return -EINVAL;
     list_del(&t->link);
     signal_take_back(t->target ? &t->target->pending : &p->pending, &t->signal);
-    p->nr_queued--;
+    signal_uncharge(p);
     irqlock_release(&p->siglock, flags);
     destroy(t);
     return 0;

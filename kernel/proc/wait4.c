@@ -3,7 +3,7 @@
  *
  * Children are found and judged with family_lock held; a waiter puts itself on its process's child_wait before it looks,
  * so a child that changes state meanwhile either is seen or wakes it (exit.c and deliver.c have the other half). Any
- * thread may wait for any child of its process; a zombie is unlinked by the one who reports it, under the lock, so no
+ * thread may wait for any child of its process, unless it asks for its own alone (__WNOTHREAD); a zombie is unlinked by the one who reports it, under the lock, so no
  * child is reported twice. Its references are dropped after unlocking.
  *
  * May sleep: do_wait() only.
@@ -17,8 +17,23 @@
 
 static bool is_zombie(const struct process *p) { return p->nr_threads == 0; }
 
+// A child belongs to the thread that made it, and when that is gone to the first one of current's process that is left.
+static bool is_of_this_thread(const struct process *c) {
+    struct process *p = current->process;
+    struct pid *maker = pid_find(c->maker);
+    struct task *t = maker ? maker->task : NULL;
+    if (t && t->process == p && !(t->flags & TASK_EXITING))
+        return t == current;
+    list_for_each (t, &p->threads, thread_link)
+        if (!(t->flags & TASK_EXITING))
+            return t == current;
+    return false;
+}
+
 static bool eligible(const struct wait_request *w, const struct process *c) {
     bool clone_child = c->exit_signal != SIGCHLD;
+    if (unlikely(w->options & __WNOTHREAD) && !is_of_this_thread(c))
+        return false;
     if (!(w->options & (int)__WALL) && clone_child != !!((u32)w->options & __WCLONE))
         return false;
     switch (w->which) {

@@ -1,6 +1,7 @@
 /* exec: programs of all kinds, good and broken; what a new program finds. */
 #include "user/usertests/ut.h"
 #include "abi/elf.h"
+#include "abi/flat.h"
 #include "abi/prctl.h"
 #include "abi/resource.h"
 
@@ -238,6 +239,60 @@ static void scripts(void) {
     FAILS(ENOEXEC, try_exec("blank"));
 }
 
+/* Writes to memory behind the bytes of the file, and exits with what is next to it, 0. */
+struct flat_program {
+    struct flat_header header;
+    uint32_t code[6];
+};
+#define FLAT_START 0x10000
+#define FLAT_ENTRY (FLAT_START + sizeof(struct flat_header))
+
+static const struct flat_program flat = {
+    {FLAT_MAGIC, FLAT_START, FLAT_ENTRY, 3 * PAGE},
+    {
+        0x00002517, /* auipc a0, 2 */
+        0x02a00593, /* li a1, 42 */
+        0x00b52023, /* sw a1, 0(a0) */
+        0x00452503, /* lw a0, 4(a0) */
+        0x05e00893, /* li a7, 94 */
+        0x00000073, /* ecall */
+    },
+};
+
+static long try_flat(const struct flat_program *p, size_t size) {
+    int fd = (int)OK(open_at("flat", O_RDWR | O_CREAT | O_TRUNC, 0755));
+
+    EQ(sys_write(fd, p, size), (long)size);
+    sys_close(fd);
+    return try_exec("flat");
+}
+
+static void flat_programs(void) {
+    struct flat_program p = flat;
+
+    EQ(try_flat(&p, sizeof(p)), 0);
+    p.header.start++;
+    FAILS(EINVAL, try_flat(&p, sizeof(p)));
+    p.header.start = 0;
+    FAILS(EPERM, try_flat(&p, sizeof(p)));
+    p.header.start = 1UL << 38;
+    FAILS(EINVAL, try_flat(&p, sizeof(p)));
+    p = flat;
+    p.header.memory = sizeof(p) - 1; /* less than the file */
+    FAILS(EINVAL, try_flat(&p, sizeof(p)));
+    p.header.memory = ~0UL;
+    FAILS(EINVAL, try_flat(&p, sizeof(p)));
+    p.header.memory = 0;
+    FAILS(ENOEXEC, try_flat(&p, sizeof(p)));
+    p = flat;
+    p.header.entry = ~0UL;
+    FAILS(EINVAL, try_flat(&p, sizeof(p)));
+    p = flat;
+    EQ(try_flat(&p, sizeof(p.header)), SIGILL); /* no code: zeroes are no instruction */
+    FAILS(ENOEXEC, try_flat(&p, 8));
+    FAILS(ENOEXEC, try_flat(&p, 7));
+}
+
 static char *many_args[40000];
 
 static long exec_many(int count, size_t length) {
@@ -275,6 +330,7 @@ static void busy_text(void) {
     FAILS(ETXTBSY, try_exec("prog"));
     sys_close(fd);
     EQ(try_exec("prog"), 0);
+    FAILS(ETXTBSY, open_at("/proc/self/exe", O_WRONLY, 0)); /* the other way round */
 }
 
 static int sleeper(void *arg) {
@@ -323,6 +379,7 @@ const struct test exec_tests[] = {
     {"T7_exec_truncated", truncated, 0},
     {"T7_exec_bad_interpreter", bad_interpreter, 0},
     {"T7_exec_scripts", scripts, 0},
+    {"T7_exec_flat_programs", flat_programs, 0},
     {"T7_exec_argument_limits", argument_limits, 0},
     {"T7_exec_busy_text", busy_text, 0},
     {"T7_exec_from_thread", exec_from_thread, 0},

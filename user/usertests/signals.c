@@ -188,6 +188,75 @@ static void queue_limit(void) {
     OK(sys_kill(getpid(), SIGUSR1)); /* ordinary ones come through */
 }
 
+static int queue_to_self(int most) {
+    struct siginfo info = {.si_signo = SIGRTMIN, .si_code = SI_QUEUE};
+    int n = 0;
+
+    set_mask(~0UL);
+    while (n < most && sys_rt_sigqueueinfo(getpid(), SIGRTMIN, &info) == 0)
+        n++;
+    return n;
+}
+
+static long sig_q(int pid) {
+    char path[32];
+
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    return proc_number(path, "SigQ:");
+}
+
+static void queue_six(void) {
+    struct rlimit limit = {10, 10};
+
+    OK(sys_setrlimit(RLIMIT_SIGPENDING, &limit));
+    become_user(4244);
+    EQ(queue_to_self(6), 6);
+    sleep_long();
+}
+
+static void queue_the_rest(void) {
+    struct siginfo info = {.si_signo = SIGUSR1, .si_code = SI_QUEUE};
+    struct rlimit limit = {10, 10};
+    int me = getpid();
+
+    OK(sys_setrlimit(RLIMIT_SIGPENDING, &limit));
+    become_user(4244);
+    EQ(queue_to_self(50), 4);
+    EQ(sig_q(me), 10);
+    FAILS(EAGAIN, sys_rt_sigqueueinfo(me, SIGRTMIN + 1, &info));
+    FAILS(EAGAIN, sys_tgkill(me, me, SIGRTMIN + 1));
+    OK(sys_kill(me, SIGRTMIN + 1)); /* kill() has come through each time, its siginfo has not */
+    OK(sys_rt_sigqueueinfo(me, SIGUSR1, &info));
+    EQ(sig_q(me), 10);
+    OK(sys_kill(me, SIGUSR2)); /* one of each standard signal is queued beyond the limit */
+    EQ(sig_q(me), 11);
+    sigset_t rt = SIGMASK(SIGRTMIN + 1);
+    memset(&info, 0xee, sizeof(info));
+    EQ(sys_rt_sigtimedwait(&rt, &info, &(struct timespec){0, 0}, 8), SIGRTMIN + 1);
+    EQ(info.si_pid, 0);
+    EQ(sys_rt_sigtimedwait(&rt, &info, &(struct timespec){0, 0}, 8), -EAGAIN);
+}
+
+/* The limit is the user's, not the process's. */
+static void queue_limit_of_user(void) {
+    int first = spawn(queue_six), middle;
+
+    while (sig_q(first) != 6)
+        sleep_ms(2);
+    child_ok(queue_the_rest);
+    EQ(sig_q(first), 6); /* what the dead one had queued is given back */
+    middle = fork();
+    if (middle == 0) { /* root's are counted apart, and go along when the user changes */
+        EQ(queue_to_self(3), 3);
+        become_user(4244);
+        EQ(sig_q(getpid()), 9);
+        sys_exit_group(0);
+    }
+    wait_ok(middle);
+    EQ(sig_q(first), 6);
+    kill_child(first);
+}
+
 static char alt_stack[16384];
 static volatile bool was_on_alt;
 
@@ -785,6 +854,7 @@ const struct test signal_tests[] = {
     {"T10_real_time_order", real_time_order, 0},
     {"T10_forged_info", forged_info, 0},
     {"T10_queue_limit", queue_limit, 0},
+    {"T10_queue_limit_of_user", queue_limit_of_user, 0},
     {"T10_alternate_stack", alternate_stack, 0},
     {"T10_stack_overflow", stack_overflow, 0},
     {"T10_restarts", restarts, 0},

@@ -224,6 +224,80 @@ static void kernel_threads(void) {
     FAILS(EPERM, sys_setpgid(2, 0) == -ESRCH ? -EPERM : -1);
 }
 
+/* The number of the kernel thread of this name, 0: none. */
+static int kernel_thread(const char *name) {
+    char path[32], line[32];
+
+    snprintf(line, sizeof(line), "(%s)", name);
+    for (int pid = 3; pid < getpid() + 10; pid++) {
+        snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+        if (read_file(path, big, sizeof(big)) > 0 && strstr(big, line))
+            return pid;
+    }
+    return 0;
+}
+
+/* Only in a kernel built with PLANT=1. */
+static void ask_kernel(const char *what) {
+    int fd;
+
+    need("/proc/xv39/plant");
+    fd = (int)OK(open_at("/proc/xv39/plant", O_WRONLY, 0));
+    EQ(sys_write(fd, what, strlen(what)), (long)strlen(what));
+    OK(sys_close(fd));
+}
+
+static void thread_start_stop(void) {
+    char path[32];
+    int pid;
+
+    for (int round = 0; round < 3; round++) {
+        ask_kernel("thread_start");
+        pid = kernel_thread("planted/0");
+        CHECK(pid);
+        sleep_ms(20);
+        EQ(proc_state(pid), 'S');
+        snprintf(path, sizeof(path), "/proc/%d/status", pid);
+        EQ(proc_number(path, "PPid:"), 2);
+        EQ(proc_number(path, "Kthread:"), 1);
+        OK(sys_kill(pid, SIGKILL)); /* does nothing */
+        sleep_ms(20);
+        EQ(proc_state(pid), 'S');
+        ask_kernel("thread_stop");
+        EQ(kernel_thread("planted/0"), 0); /* and no zombie */
+    }
+}
+
+static void work_queues(void) { ask_kernel("works"); }
+
+/* Times that the threads for soft interrupts went to sleep. */
+static long softirqd_sleeps(void) {
+    char path[32];
+    long sum = 0;
+
+    for (int hart = 0, pid = 1; pid; hart++) {
+        snprintf(path, sizeof(path), "ksoftirqd/%d", hart);
+        pid = kernel_thread(path);
+        snprintf(path, sizeof(path), "/proc/%d/status", pid);
+        if (pid)
+            sum += proc_number(path, "voluntary_ctxt_switches:");
+    }
+    return sum;
+}
+
+static void softwork_under_load(void) {
+    int load[6];
+    long before = softirqd_sleeps();
+
+    for (size_t i = 0; i < ARRAY_LEN(load); i++)
+        load[i] = spawn(spin);
+    ask_kernel("softwork");
+    CHECK(softirqd_sleeps() >= before + 10);
+    for (size_t i = 0; i < ARRAY_LEN(load); i++) {
+        kill_child(load[i]);
+    }
+}
+
 static void devices(void) {
     int fd;
 
@@ -419,6 +493,9 @@ const struct test system_tests[] = {
     {"F5_proc_links", proc_links, 0},
     {"F5_proc_is_consistent", proc_is_consistent, 0},
     {"T9_kernel_threads", kernel_threads, 0},
+    {"T9_thread_start_stop", thread_start_stop, 0},
+    {"T9_work_queues", work_queues, 0},
+    {"T9_softwork_under_load", softwork_under_load, 0},
     {"F5_devices", devices, 0},
     {"F5_device_nodes", device_nodes, 0},
     {"F5_randomness", randomness, 0},

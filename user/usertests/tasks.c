@@ -74,6 +74,29 @@ static void ten_thousand_tasks(void) {
     sleepers(10000);
 }
 
+static int vfork_child(void *arg) {
+    (void)arg;
+    sleep_long();
+    return 0;
+}
+
+/* Waits for its child in vfork(), which only the child's end or exec, or death, interrupts. */
+static void vfork_parent(void) {
+    clone_call(CLONE_VM | CLONE_VFORK | SIGCHLD, new_stack(), 0, 0, 0, vfork_child, 0);
+}
+
+static void uninterruptible(void) {
+    int pid = spawn(vfork_parent);
+
+    while (proc_state(pid) != 'D') /* or the time limit ends the case */
+        sleep_ms(2);
+    OK(sys_kill(pid, SIGSTOP)); /* is for later */
+    sleep_ms(50);
+    EQ(proc_state(pid), 'D');
+    OK(sys_kill(pid, SIGKILL));
+    EQ(wait_status(pid), SIGKILL);
+}
+
 static void states(void) {
     int spinning, sleeping, fds[2], status;
     char c = 0;
@@ -86,6 +109,7 @@ static void states(void) {
     EQ(proc_state(getpid()), 'R');
     EQ(proc_state(spinning), 'R');
     EQ(proc_state(sleeping), 'S');
+    uninterruptible();
     OK(sys_kill(sleeping, SIGSTOP));
     EQ(sys_wait4(sleeping, &status, WUNTRACED, 0), sleeping);
     EQ(status, W_STOPCODE(SIGSTOP));

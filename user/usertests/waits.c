@@ -229,12 +229,45 @@ static void subreaper(void) {
     FAILS(ECHILD, sys_wait4(-1, 0, 0, 0));
 }
 
+static volatile int made[2]; /* by the thread; the word that lets it go on */
+
+static int make_and_wait(void *arg) {
+    int mine = spawn(exit_7), others = (int)(long)arg;
+
+    FAILS(ECHILD, sys_wait4(others, 0, __WNOTHREAD | WNOHANG, 0));
+    FAILS(ECHILD, sys_waitid(P_PID, others, 0, WEXITED | WNOHANG | __WNOTHREAD, 0));
+    EQ(sys_wait4(others, 0, WNOHANG, 0), 0); /* the same process's, after all */
+    EQ(sys_wait4(-1, 0, __WNOTHREAD, 0), mine);
+    FAILS(ECHILD, sys_wait4(-1, 0, __WNOTHREAD | __WALL, 0));
+    made[0] = spawn(exit_7);
+    wait_word(&made[1], 1);
+    sys_exit(0);
+}
+
+static void own_children_only(void) {
+    uint64_t flags = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_FILES | CLONE_FS;
+    int mine = spawn(sleep_long);
+
+    OK(clone_call(flags, new_stack(), 0, 0, 0, make_and_wait, (void *)(long)mine));
+    while (made[0] == 0)
+        sleep_ms(2);
+    OK(sys_waitid(P_PID, made[0], 0, WEXITED | WNOWAIT, 0));
+    FAILS(ECHILD, sys_wait4(made[0], 0, __WNOTHREAD, 0));
+    EQ(sys_wait4(-1, 0, __WNOTHREAD | WNOHANG, 0), 0);
+    made[1] = 1; /* a thread's children go to another one when it ends */
+    while (sys_wait4(made[0], 0, __WNOTHREAD | WNOHANG, 0) == -ECHILD)
+        sleep_ms(2);
+    FAILS(ECHILD, sys_wait4(made[0], 0, 0, 0));
+    kill_child(mine);
+}
+
 const struct test wait_tests[] = {
     {"T8_wait_nowait", no_wait, 0},
     {"T8_wait_stopped", stopped, 0},
     {"T8_wait_continued", continued, 0},
     {"T8_wait_untraced", untraced, 0},
     {"T8_wait_clone_children", clone_children, 0},
+    {"T8_wait_own_children_only", own_children_only, 0},
     {"T8_wait_by_pgid", by_group, 0},
     {"T8_wait_usage", usage, 0},
     {"T8_wait_child_of_a_thread", child_of_a_thread, 0},

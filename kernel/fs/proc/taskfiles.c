@@ -80,7 +80,7 @@ static void info_signals(struct task_info *i, struct task *t, struct process *p)
     i->pending = t->pending.set;
     i->shared_pending = p->pending.set;
     i->blocked = t->blocked;
-    i->queued = p->nr_queued;
+    i->queued = p->user ? load_relaxed(&p->user->signals) : 0;
     info_actions(i, p->sighand);
     irqlock_release(&p->siglock, flags);
 }

@@ -55,16 +55,32 @@ void fpu_reset(struct thread *t) {
     fpu_forget(t);
 }
 
-bool fpu_trap(struct trapframe *tf) {
-    struct thread *t = current_thread;
-    if ((tf->status & SSTATUS_FS) != FS_OFF)
-        return false;
+static void own_registers(struct thread *t) {
+    *this_hart(fpu_owner) = t;
+    t->fpu_hart = hart_id() + 1;
+}
+
+void fpu_use(struct thread *t) {
     csr_set(sstatus, FS_DIRTY);
+    if ((thread_trapframe(t)->status & SSTATUS_FS) != FS_OFF)
+        return;
     if (!in_registers(t)) {
         fpu_load(&t->fpu);
-        *this_hart(fpu_owner) = t;
-        t->fpu_hart = hart_id() + 1;
+        own_registers(t);
     }
-    tf->status = (tf->status & ~SSTATUS_FS) | FS_CLEAN;
+    set_fs(t, FS_CLEAN);
+}
+
+void fpu_replace(struct thread *t) {
+    csr_set(sstatus, FS_DIRTY);
+    if ((thread_trapframe(t)->status & SSTATUS_FS) == FS_OFF)
+        own_registers(t);
+    set_fs(t, FS_DIRTY);
+}
+
+bool fpu_trap(struct trapframe *tf) {
+    if ((tf->status & SSTATUS_FS) != FS_OFF)
+        return false;
+    fpu_use(current_thread);
     return true;
 }

@@ -18,7 +18,7 @@
 #include "check/leak.h"
 
 struct extable_entry {
-    u64 insn, fixup;
+    u64 from, to, fixup;
 };
 extern const struct extable_entry extable_start[], extable_end[];
 void trap_user(struct trapframe *tf);
@@ -103,12 +103,12 @@ static u64 fixup_for(u64 pc) {
     const struct extable_entry *low = extable_start, *high = extable_end;
     while (low < high) {
         const struct extable_entry *mid = low + (high - low) / 2;
-        if (mid->insn == pc)
-            return mid->fixup;
-        if (mid->insn < pc)
+        if (pc < mid->from)
+            high = mid;
+        else if (pc >= mid->to)
             low = mid + 1;
         else
-            high = mid;
+            return mid->fixup;
     }
     return 0;
 }

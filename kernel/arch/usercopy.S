@@ -1,8 +1,8 @@
 /*
  * Copies between kernel and user memory, with SUM set around the accesses only.
  *
- * Each access that may fault has an entry in the exception table: (address of the access, where to go on). The
- * trap handler first tries to repair the fault; when it cannot, it goes on at the second address.
+ * Accesses that may fault are named in the exception table: (from, to, where to go on). The trap handler first tries to
+ * repair the fault; when it cannot, it goes on at the third address.
  * Source: Privileged Specification, sstatus.SUM.
  */
 #define SSTATUS_SUM (1 << 18)
@@ -14,23 +14,32 @@
 .macro sum_off
     csrc sstatus, t6
 .endm
-/* An instruction that may fault, and what then. */
-.macro may_fault fixup, insn:vararg
+/* Instructions that may fault, and what then. */
+.macro faults_begin
 100:
-    \insn
+.endm
+.macro faults_end fixup
+101:
     .pushsection .extable, "a"
     .balign 8
-    .dword 100b, \fixup
+    .dword 100b, 101b, \fixup
     .popsection
+.endm
+.macro may_fault fixup, insn:vararg
+    faults_begin
+    \insn
+    faults_end \fixup
 .endm
 
 /* Loads or stores of registers from `base` on, at distances that grow by `step`. */
 .macro move op, base, step, regs:vararg
     .set distance, 0
+    faults_begin
     .irp reg, \regs
-    may_fault 5f, \op \reg, distance(\base)
+    \op \reg, distance(\base)
     .set distance, distance + \step
     .endr
+    faults_end 5f
 .endm
 
     .text
@@ -188,4 +197,75 @@ usercopy_cmpxchg32:
     ret
 3:  sum_off
     li a0, -14
+    ret
+
+/*
+ * A signal frame, written or read in one go: see struct frame_head. sc_regs is the first part of a trapframe; the
+ * floating-point registers are in the hart. Returns 0, or -14 when an access faults.
+ */
+#define HEAD_STACK 48
+#define HEAD_MASK 72
+#define HEAD_EXTENSION 80
+#define FRAME_CONTEXT 128
+#define FRAME_STACK (FRAME_CONTEXT + 16)
+#define FRAME_MASK (FRAME_CONTEXT + 40)
+#define FRAME_REGS (FRAME_CONTEXT + 176)
+#define FRAME_FP (FRAME_REGS + 256)
+#define FRAME_END (FRAME_CONTEXT + 944) /* padding, a word that must be 0, END_MAGIC and END_HDR_SIZE */
+
+.macro copy_words n, to, to_offset, from, from_offset
+    .set i, 0
+    .rept \n
+    ld t0, \from_offset + 8 * i(\from)
+    sd t0, \to_offset + 8 * i(\to)
+    .set i, i + 1
+    .endr
+.endm
+.macro float_registers insn, base
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    \insn f\n, FRAME_FP + 8 * \n(\base)
+    .endr
+.endm
+
+/* int usercopy_frame_out(struct rt_sigframe *to, const struct trapframe *tf, const struct frame_head *head) */
+    .globl usercopy_frame_out
+usercopy_frame_out:
+    sum_on
+    frcsr t1
+    faults_begin
+    copy_words 6, a0, 0, a2, 0
+    sd zero, FRAME_CONTEXT(a0)      /* uc_flags, uc_link */
+    sd zero, FRAME_CONTEXT+8(a0)
+    copy_words 4, a0, FRAME_STACK, a2, HEAD_STACK
+    copy_words 32, a0, FRAME_REGS, a1, 0
+    float_registers fsd, a0
+    sw t1, FRAME_FP+256(a0)
+    sd zero, FRAME_END(a0)
+    sd zero, FRAME_END+8(a0)
+    faults_end 1f
+    sum_off
+    li a0, 0
+    ret
+1:  sum_off
+    li a0, -14
+    ret
+
+/* int usercopy_frame_in(struct frame_head *head, struct trapframe *tf, const struct rt_sigframe *from) */
+    .globl usercopy_frame_in
+usercopy_frame_in:
+    sum_on
+    faults_begin
+    copy_words 4, a0, HEAD_STACK, a2, FRAME_STACK
+    ld t0, FRAME_END(a2)
+    ld t1, FRAME_END+8(a2)
+    srli t0, t0, 32
+    or t0, t0, t1
+    sd t0, HEAD_EXTENSION(a0)
+    copy_words 32, a1, 0, a2, FRAME_REGS
+    float_registers fld, a2
+    lw t0, FRAME_FP+256(a2)
+    faults_end 1b
+    fscsr t0
+    sum_off
+    li a0, 0
     ret

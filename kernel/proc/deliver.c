@@ -43,9 +43,8 @@
 
 // A signal taken for its handler.
 struct delivery {
-    struct siginfo info;
+    struct frame_head head;  // mask: of before, which the handler's end brings back
     struct sigaction action;
-    u64 mask;  // of before, which the handler's end brings back
 };
 
 /* ---- frames ---- */
@@ -65,82 +64,63 @@ static u64 frame_address(const struct trapframe *tf, const struct sigaction *act
     return inside && !on_altstack(frame) ? 0 : frame;  // 0: no room left on the alternate stack
 }
 
-// The part of ucontext before the registers. The 120 bytes between the mask and the registers are left alone.
-struct context_head {
-    u64 flags, link;
-    struct sigaltstack stack;
-    u64 mask;
-};
-
-static struct context_head context_head(u64 sp, u64 mask) {
-    struct context_head head = {.stack = current->altstack, .mask = mask};
-    BUILD_ASSERT(offsetof(struct context_head, stack) == offsetof(struct ucontext, uc_stack));
-    BUILD_ASSERT(offsetof(struct context_head, mask) == offsetof(struct ucontext, uc_sigmask));
-    if (!head.stack.ss_size)
-        head.stack.ss_flags = SS_DISABLE;
+static struct sigaltstack altstack_at(u64 sp) {
+    struct sigaltstack stack = current->altstack;
+    if (!stack.ss_size)
+        stack.ss_flags = SS_DISABLE;
     else if (on_altstack(sp))
-        head.stack.ss_flags |= SS_ONSTACK;
-    return head;
+        stack.ss_flags |= SS_ONSTACK;
+    return stack;
 }
 
-#define FRAME_HEAD offsetof(struct rt_sigframe, uc)
-#define FRAME_REGS offsetof(struct rt_sigframe, uc.uc_mcontext.sc_regs)
-#define FRAME_FP offsetof(struct rt_sigframe, uc.uc_mcontext.sc_fpregs)
-// The last two words are padding, a word that must be 0, END_MAGIC and END_HDR_SIZE: no extensions.
-#define FRAME_END (sizeof(struct rt_sigframe) - 16)
+// What arch/usercopy.S knows of a frame.
+BUILD_ASSERT(offsetof(struct frame_head, stack) == 48 && offsetof(struct frame_head, mask) == 72 &&
+             offsetof(struct frame_head, extension) == 80);
+BUILD_ASSERT(offsetof(struct rt_sigframe, uc) == 128 && offsetof(struct ucontext, uc_stack) == 16 &&
+             offsetof(struct ucontext, uc_sigmask) == 40 &&
+             offsetof(struct ucontext, uc_mcontext) == 176 &&
+             offsetof(struct sigcontext, sc_fpregs) == 256 &&
+             offsetof(struct trapframe, status) == sizeof(struct user_regs_struct));
 
-// One part of a frame, whose range has been checked. Bytes not copied.
-static inline size_t put(u64 to, const void *from, size_t n) {
-    kasan_read(from, n);
-    return usercopy_out((void *)to, from, n);
-}
-static inline size_t get(void *to, u64 from, size_t n) {
-    kasan_write(to, n);
-    return usercopy_in(to, (const void *)from, n);
-}
-
-// Turn tf to the handler, which is to return to `mask`. 0, or -EFAULT with tf as it was.
-static int push_frame(struct trapframe *tf, const struct delivery *d) {
-    static const u64 no_extensions[2];
+// Turn tf to the handler. 0, or -EFAULT with tf as it was. A page that is absent is brought, and all written again.
+static int push_frame(struct trapframe *tf, struct delivery *d) {
     u64 frame = frame_address(tf, &d->action);
-    struct context_head head = context_head(tf->sp, d->mask);
-    BUILD_ASSERT(offsetof(struct trapframe, t6) == 248);
-    BUILD_ASSERT(offsetof(struct fpu, fcsr) == offsetof(struct riscv_d_state, fcsr));
+    int error;
     if (!frame || !user_range_ok(frame, sizeof(struct rt_sigframe)))
         return -EFAULT;
-    preempt_disable();
-    fpu_save(&current->thread);
-    preempt_enable();
-    if (put(frame, &d->info, sizeof(d->info)) || put(frame + FRAME_HEAD, &head, sizeof(head)) ||
-        put(frame + FRAME_REGS, tf, sizeof(struct user_regs_struct)) ||
-        put(frame + FRAME_FP, &current->thread.fpu, sizeof(struct riscv_d_state)) ||
-        put(frame + FRAME_END, no_extensions, sizeof(no_extensions)))
-        return -EFAULT;
+    d->head.stack = altstack_at(tf->sp);
+    do {
+        preempt_disable();
+        fpu_use(&current->thread);
+        error = usercopy_frame_out((struct rt_sigframe *)frame, tf, &d->head);
+        preempt_enable();
+    } while (unlikely(error) && !fault_in_user(frame, sizeof(struct rt_sigframe), true));
+    if (error)
+        return error;
     if (current->altstack.ss_flags & (s32)SS_AUTODISARM)
         current->altstack = (struct sigaltstack){0};
     tf->pc = (u64)d->action.sa_handler;
     tf->ra = vdso_address(__vdso_rt_sigreturn);
     tf->sp = frame;
-    tf->a0 = d->info.si_signo;
+    tf->a0 = d->head.info.si_signo;
     tf->a1 = frame;
-    tf->a2 = frame + FRAME_HEAD;
+    tf->a2 = frame + offsetof(struct rt_sigframe, uc);
     tf->cause = NOT_A_SYSCALL;
     return 0;
 }
 
 static int pop_frame(struct trapframe *tf, u64 frame, u64 *mask) {
-    struct context_head head;
-    u64 end[2];
-    if (frame & 15 || !user_range_ok(frame, sizeof(struct rt_sigframe)) ||
-        get(&head.stack, frame + FRAME_HEAD + offsetof(struct context_head, stack),
-            sizeof(head) - offsetof(struct context_head, stack)) ||
-        get(end, frame + FRAME_END, sizeof(end)) || end[0] >> 32 | end[1] ||
-        get(tf, frame + FRAME_REGS, sizeof(struct user_regs_struct)))
+    struct frame_head head;
+    int error;
+    if (frame & 15 || !user_range_ok(frame, sizeof(struct rt_sigframe)))
         return -EFAULT;
-    preempt_disable();
-    fpu_forget(&current->thread);
-    preempt_enable();
-    if (get(&current->thread.fpu, frame + FRAME_FP, sizeof(struct riscv_d_state)))
+    do {
+        preempt_disable();
+        fpu_replace(&current->thread);
+        error = usercopy_frame_in(&head, tf, (const struct rt_sigframe *)frame);
+        preempt_enable();
+    } while (unlikely(error) && !fault_in_user(frame, sizeof(struct rt_sigframe), false));
+    if (error || head.extension)
         return -EFAULT;
     if (head.stack.ss_flags & (s32)SS_AUTODISARM)
         current->altstack = head.stack;
@@ -264,14 +244,14 @@ static void report_continue(struct process *p, u64 *flags) {
 /* ---- taking signals ---- */
 
 // => siglock held. The action of a signal just taken; a one-shot handler is gone afterwards.
-static struct sigaction take_action(struct process *p, int sig) {
-    struct sigaction *a = &p->sighand->action[sig - 1];
-    irqlock_acquire_irqs_off(&p->sighand->lock);
-    struct sigaction copy = *a;
-    if (a->sa_flags & SA_RESETHAND && a->sa_handler != SIG_IGN)
+static void take_action(struct process *p, int sig, struct sigaction *copy) {
+    struct sighand *s = p->sighand;
+    struct sigaction *a = &s->action[sig - 1];
+    irqlock_acquire_irqs_off(&s->lock);
+    *copy = *a;
+    if (copy->sa_flags & SA_RESETHAND && copy->sa_handler != SIG_IGN)
         a->sa_handler = SIG_DFL;
-    irqlock_release_irqs_off(&p->sighand->lock);
-    return copy;
+    irqlock_release_irqs_off(&s->lock);
 }
 
 // => siglock held; let go for a while
@@ -290,7 +270,7 @@ static void enter_mask(struct delivery *d, int sig) {
     u64 mask = current->blocked | d->action.sa_mask;
     if (!(d->action.sa_flags & SA_NODEFER))
         mask |= SIGMASK(sig);
-    d->mask = current->restore_blocked ? current->saved_blocked : current->blocked;
+    d->head.mask = current->restore_blocked ? current->saved_blocked : current->blocked;
     current->restore_blocked = false;
     signal_set_blocked_locked(mask);
 }
@@ -316,13 +296,13 @@ static bool next_handled(struct delivery *d) {
             park(p, &flags);
             continue;
         }
-        int sig = signal_take(~current->blocked, &d->info);
+        int sig = signal_take(~current->blocked, &d->head.info);
         if (!sig) {
             signal_recalc();
             break;
         }
         trace(TRACE_DELIVER, sig);
-        d->action = take_action(p, sig);
+        take_action(p, sig, &d->action);
         if (d->action.sa_handler == SIG_DFL)
             default_action(p, sig, &flags);
         else
@@ -334,23 +314,24 @@ static bool next_handled(struct delivery *d) {
     return found;
 }
 
-static void run_handler(struct trapframe *tf, const struct delivery *d) {
+static void run_handler(struct trapframe *tf, struct delivery *d) {
     finish_call_for_handler(tf, &d->action);
     if (likely(push_frame(tf, d) == 0))
         return;
-    signal_set_blocked(d->mask);
+    signal_set_blocked(d->head.mask);
     struct sigaction dfl = {0};
-    if (d->info.si_signo == SIGSEGV)
+    if (d->head.info.si_signo == SIGSEGV)
         signal_action(SIGSEGV, &dfl, NULL);
     signal_force(SIGSEGV, SI_KERNEL, 0);
 }
 
-static void deliver_signals(struct trapframe *tf) {
+static __attribute__((noinline)) void deliver_signals(struct trapframe *tf) {
     struct delivery d;
     while (signal_pending() && next_handled(&d))
         run_handler(tf, &d);
     finish_call_without_handler(tf);
-    signal_restore_mask();
+    if (unlikely(current->restore_blocked))
+        signal_restore_mask();
 }
 
 void user_work(struct trapframe *tf, u32 work) {

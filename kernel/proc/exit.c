@@ -143,6 +143,7 @@ void task_unlink(struct task *t) {
     if (t == p->leader) {
         pidfd_wake(p);
         sigpending_flush(&p->pending);
+        sigqueue_drop_spare(p);
         user_put(p->user);
         p->user = NULL;
         sighand = p->sighand;

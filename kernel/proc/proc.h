@@ -130,6 +130,7 @@ struct process {
     u32 nr_queued;       // its part of user->signals [siglock]
     struct user
         *user;  // NULL: not begun or reaped [family], [siglock]: either to read, both to change
+    struct sigqueue *spare;  // the last entry that was freed, for the next signal, or NULL [siglock]
     struct rlimit limit[RLIM_NLIMITS];  // [siglock] to write
     u64 start_time;                     // [I] ns since boot
     struct pid *pid;                    // [I] of the leader, holds a reference
@@ -240,7 +241,9 @@ struct process *pid_process(struct pid *p);
 static inline int task_tgid(const struct task *t) { return t->process ? t->process->pid->nr : 0; }
 
 // Parts of signals that lower rooms call; the rest is in proc/signal.h.
-bool signal_pending(void);        // current must look at its signals: stop waiting
+static inline bool signal_pending(void) {  // current must look at its signals: stop waiting
+    return READ_ONCE(current->thread.work) & WORK_SIGNAL;
+}
 bool fatal_signal_pending(void);  // current is about to die
 // Send sig as the kernel (si_code SI_KERNEL) to a process / to all of a process group. Any context / => no locks.
 void signal_process(struct process *p, int sig);

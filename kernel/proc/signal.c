@@ -112,8 +112,18 @@ static void sigqueue_free(struct sigqueue *q) {
     list_del(&q->link);
     if (q->of_timer)
         return;
-    signal_uncharge(q->process);
-    slab_free(sigqueue_cache, q);
+    struct process *p = q->process;
+    signal_uncharge(p);
+    if (p->spare)
+        slab_free(sigqueue_cache, q);
+    else
+        p->spare = q;
+}
+
+void sigqueue_drop_spare(struct process *p) {
+    if (p->spare)
+        slab_free(sigqueue_cache, p->spare);
+    p->spare = NULL;
 }
 
 void sigpending_flush(struct sigpending *p) {
@@ -150,21 +160,21 @@ static int enqueue(struct process *p, struct sigpending *to, const struct siginf
         to->set |= SIGMASK(sig);
         return 0;
     }
-    bool queued_by_user = info->si_code < 0 && sig >= SIGRTMIN;
     if (sig < SIGRTMIN && to->set & SIGMASK(sig))
         return 0;
     struct sigqueue *q = NULL;
     if (signal_charge(p, sig < SIGRTMIN && info->si_code >= 0)) {
-        q = slab_alloc(sigqueue_cache, ALLOC_ATOMIC);
+        q = p->spare ? p->spare : slab_alloc(sigqueue_cache, ALLOC_ATOMIC);
         if (!q)
             signal_uncharge(p);
     }
     if (q) {
+        p->spare = NULL;
         q->info = *info;
         q->process = p;
         q->of_timer = false;
         list_add_tail(&q->link, &to->queue);
-    } else if (queued_by_user) {
+    } else if (info->si_code < 0 && sig >= SIGRTMIN) {
         return -EAGAIN;
     }
     to->set |= SIGMASK(sig);
@@ -225,19 +235,17 @@ int signal_take(u64 set, struct siginfo *info) {
 
 /* ---- what is pending ---- */
 
-bool signal_pending(void) { return READ_ONCE(current->thread.work) & WORK_SIGNAL; }
-
 bool fatal_signal_pending(void) {
     return unlikely(signal_pending()) && READ_ONCE(current->pending.set) & SIGMASK(SIGKILL);
 }
 
-static bool must_look(const struct task *t) {
+static inline bool must_look(const struct task *t) {
     const struct process *p = t->process;
     return (t->pending.set | p->pending.set) & ~t->blocked ||
            p->stop_flags & (STOP_ACTIVE | CONT_NOTIFY);
 }
 
-void signal_recalc(void) {
+static inline void recalc(void) {
     bool look = must_look(current);
     if (look == signal_pending())
         return;
@@ -246,6 +254,8 @@ void signal_recalc(void) {
     else
         atomic_and(&current->thread.work, ~(u32)WORK_SIGNAL);
 }
+
+void signal_recalc(void) { recalc(); }
 
 u64 signal_pending_set(void) {
     u64 flags = irqlock_acquire(&current->process->siglock);
@@ -356,11 +366,15 @@ static int post(struct process *p, struct task *only, const struct siginfo *info
     return 0;
 }
 
-int signal_send_process(struct process *p, const struct siginfo *info) {
+static inline int send_process(struct process *p, const struct siginfo *info) {
     u64 flags = irqlock_acquire(&p->siglock);
     int error = post(p, NULL, info, NULL, false);
     irqlock_release(&p->siglock, flags);
     return error;
+}
+
+int signal_send_process(struct process *p, const struct siginfo *info) {
+    return send_process(p, info);
 }
 
 int signal_send_thread(struct task *t, const struct siginfo *info) {
@@ -481,7 +495,7 @@ int signal_kill(int pid, int sig) {
         return -ESRCH;
     siginfo_user(&info, sig, SI_USER);
     if (pid == info.si_pid)  // itself: allowed, and still there when it is sent
-        return sig ? signal_send_process(current->process, &info) : 0;
+        return sig ? send_process(current->process, &info) : 0;
     spin_lock(&family_lock);
     int error;
     if (pid > 0) {
@@ -531,18 +545,20 @@ void signal_hand_on(u64 set) {
             signal_wake(t, false);
 }
 
-void signal_set_blocked_locked(u64 mask) {
+static inline void set_blocked(u64 mask) {
     mask &= ~SIGNAL_UNMASKABLE;
     u64 newly = mask & ~current->blocked;
     current->blocked = mask;
     if (current->process->pending.set & newly)
         signal_hand_on(newly);
-    signal_recalc();
+    recalc();
 }
+
+void signal_set_blocked_locked(u64 mask) { set_blocked(mask); }
 
 void signal_set_blocked(u64 mask) {
     u64 flags = irqlock_acquire(&current->process->siglock);
-    signal_set_blocked_locked(mask);
+    set_blocked(mask);
     irqlock_release(&current->process->siglock, flags);
 }
 
@@ -553,34 +569,47 @@ void signal_use_mask(u64 mask) {
 }
 
 void signal_restore_mask(void) {
-    if (!current->restore_blocked)
-        return;
     current->restore_blocked = false;
     signal_set_blocked(current->saved_blocked);
 }
 
-int signal_action(int sig, const struct sigaction *new_, struct sigaction *old) {
-    struct process *p = current->process;
-    if (sig < 1 || sig > _NSIG || (new_ && SIGMASK(sig) & SIGNAL_UNMASKABLE))
-        return -EINVAL;
-    struct sigaction *a = &p->sighand->action[sig - 1];
-    bool ignore = new_ && (new_->sa_handler == SIG_IGN ||
-                           (new_->sa_handler == SIG_DFL && IGNORED_BY_DEFAULT & SIGMASK(sig)));
-    u64 flags = irqlock_acquire(ignore ? &p->siglock : &p->sighand->lock);
-    if (ignore)
-        irqlock_acquire_irqs_off(&p->sighand->lock);
+// => sighand->lock held
+static inline void exchange(struct sigaction *a, const struct sigaction *new_,
+                            struct sigaction *old) {
     if (old)
         *old = *a;
     if (new_) {
-        *a = *new_;
-        a->sa_mask &= ~SIGNAL_UNMASKABLE;
-        a->sa_flags &= ~SA_UNSUPPORTED;
+        a->sa_handler = new_->sa_handler;
+        a->sa_flags = new_->sa_flags & ~SA_UNSUPPORTED;
+        a->sa_mask = new_->sa_mask & ~SIGNAL_UNMASKABLE;
     }
-    if (ignore) {
-        irqlock_release_irqs_off(&p->sighand->lock);
-        remove_everywhere(p, SIGMASK(sig));
+}
+
+// What is pending goes: with siglock held all the time, so that nothing newer does.
+static __attribute__((noinline)) void start_ignoring(struct process *p, int sig,
+                                                     const struct sigaction *new_,
+                                                     struct sigaction *old) {
+    u64 flags = irqlock_acquire(&p->siglock);
+    irqlock_acquire_irqs_off(&p->sighand->lock);
+    exchange(&p->sighand->action[sig - 1], new_, old);
+    irqlock_release_irqs_off(&p->sighand->lock);
+    remove_everywhere(p, SIGMASK(sig));
+    irqlock_release(&p->siglock, flags);
+}
+
+int signal_action(int sig, const struct sigaction *new_, struct sigaction *old) {
+    struct process *p = current->process;
+    struct sighand *s = p->sighand;
+    if ((u32)sig - 1 >= _NSIG || (new_ && SIGMASK(sig) & SIGNAL_UNMASKABLE))
+        return -EINVAL;
+    if (new_ && (new_->sa_handler == SIG_IGN ||
+                 (new_->sa_handler == SIG_DFL && IGNORED_BY_DEFAULT & SIGMASK(sig)))) {
+        start_ignoring(p, sig, new_, old);
+        return 0;
     }
-    irqlock_release(ignore ? &p->siglock : &p->sighand->lock, flags);
+    u64 flags = irqlock_acquire(&s->lock);
+    exchange(&s->action[sig - 1], new_, old);
+    irqlock_release(&s->lock, flags);
     return 0;
 }
 

@@ -47,6 +47,7 @@ void signal_init(void);
 void sigpending_init(struct sigpending *p);
 // Drop what is queued. => siglock held, or nobody else knows the queue.
 void sigpending_flush(struct sigpending *p);
+void sigqueue_drop_spare(struct process *p);  // => siglock held, nothing will be queued any more
 
 // Siginfo of a signal from current to others.
 void siginfo_user(struct siginfo *info, int sig, int code);

@@ -574,6 +574,41 @@ static void fp_survives_signals(void) {
     EQ(flags, 1);
 }
 
+static void change_fp(int sig, struct siginfo *info, void *context) {
+    struct riscv_d_state *fp = &((struct ucontext *)context)->uc_mcontext.sc_fpregs.d;
+
+    (void)info;
+    hits += fp->f[8] == 0x1234 && fp->f[31] == 0x31 && fp->fcsr == 3;
+    spoil_fp(sig);
+    fp->f[8] = 0x4321;
+    fp->fcsr = 5;
+}
+
+/* The frame lies on pages that were never touched. */
+static void fp_in_the_frame(void) {
+    struct sigaction act = {.sa_sigaction = change_fp, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    struct sigaltstack stack = {.ss_size = 65536 + 512};
+    uint64_t fs0 = 0x1234, ft11 = 0x31, fcsr = 3;
+
+    stack.ss_sp = (void *)sys_mmap(0, 128 << 10, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    OK((long)stack.ss_sp);
+    OK(sys_sigaltstack(&stack, 0));
+    OK(sys_rt_sigaction(SIGUSR1, &act, 0, 8));
+    register long a0 asm("a0") = getpid();
+    register long a1 asm("a1") = SIGUSR1;
+    register long a7 asm("a7") = 129;
+    asm volatile("fmv.d.x fs0, %[s]; fmv.d.x ft11, %[t]; fscsr %[c]; ecall;"
+                 "fmv.x.d %[s], fs0; fmv.x.d %[t], ft11; frcsr %[c]"
+                 : [s] "+r"(fs0), [t] "+r"(ft11), [c] "+r"(fcsr), "+r"(a0)
+                 : "r"(a1), "r"(a7)
+                 : "memory", "fs0", "ft11");
+    EQ(hits, 2);
+    EQ(fs0, 0x4321);
+    EQ(ft11, 0x31);
+    EQ(fcsr, 5);
+}
+
 static void fp_worker(void) {
     uint64_t in = (uint64_t)getpid() << 32 | 0x12345, out;
 
@@ -869,6 +904,7 @@ const struct test signal_tests[] = {
     {"T10_timed_wait", timed_wait, 0},
     {"T10_frame_can_be_changed", frame_can_be_changed, 0},
     {"T10_fp_survives_signals", fp_survives_signals, 0},
+    {"T10_fp_in_the_frame", fp_in_the_frame, 0},
     {"T10_fp_between_tasks", fp_between_tasks, 0},
     {"T10_bad_sigreturn", bad_sigreturn, 0},
     {"T10_fault_info", fault_info, 0},

@@ -50,11 +50,6 @@ void fpu_forget(struct thread *t) {
     set_fs(t, FS_OFF);
 }
 
-void fpu_reset(struct thread *t) {
-    memset(&t->fpu, 0, sizeof t->fpu);
-    fpu_forget(t);
-}
-
 static void own_registers(struct thread *t) {
     *this_hart(fpu_owner) = t;
     t->fpu_hart = hart_id() + 1;
@@ -69,6 +64,12 @@ void fpu_use(struct thread *t) {
         own_registers(t);
     }
     set_fs(t, FS_CLEAN);
+}
+
+void fpu_reset(struct thread *t) {
+    memset(&t->fpu, 0, sizeof t->fpu);
+    fpu_forget(t);
+    fpu_use(t);
 }
 
 void fpu_replace(struct thread *t) {

@@ -118,7 +118,7 @@ void fpu_switch_out(struct thread *prev);  // save if dirty: the hart goes to an
 void fpu_switch_in(struct thread *next);
 void fpu_save(struct thread *t);      // bring current's t->fpu up to date
 void fpu_forget(struct thread *t);    // t->fpu was changed: load it at next use
-void fpu_reset(struct thread *t);     // exec: all zero
+void fpu_reset(struct thread *t);     // exec: all zero; nearly every program soon uses one
 void fpu_use(struct thread *t);       // the hart's registers are current's from now on
 void fpu_replace(struct thread *t);   // … and the caller writes all of them
 bool fpu_trap(struct trapframe *tf);  // illegal instruction: was it only FS=off? then load

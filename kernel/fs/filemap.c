@@ -248,6 +248,15 @@ static u64 file_pages(const struct file *f) {
     return div_round_up(load_relaxed(&f->inode->size), PAGE_SIZE);
 }
 
+// A page that is not in the cache brings its neighbours along: a program soon wants them too, and then they can be mapped
+// together (mm/fault.c). Which, depends on the page alone, so that no hole is left between two windows.
+static struct page *fault_missing(struct mapping *m, u64 index, u64 pages) {
+    u64 first = align_down(index, (u64)READ_AHEAD_MAX);
+    if (m->ops && m->ops->read_page)
+        pagecache_readahead(m, first, min((u64)READ_AHEAD_MAX, pages - first));
+    return pagecache_get(m, index);
+}
+
 // A truncation may come before or after the page was got: the second look sees the first kind, mm the other.
 static struct page *file_fault(struct vma *v, va_t addr, enum access access) {
     struct file *f = v->file;
@@ -257,8 +266,7 @@ static struct page *file_fault(struct vma *v, va_t addr, enum access access) {
         return ERR_PTR(-ENXIO);
     struct page *p = pagecache_find(v->mapping, index);
     if (!p)
-        p = read_missing(f, index, pages - 1);
-    f->read_next = index + 1;
+        p = fault_missing(v->mapping, index, pages);
     if (!IS_ERR(p) && index >= file_pages(f)) {
         page_put(p);
         return ERR_PTR(-ENXIO);

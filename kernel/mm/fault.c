@@ -91,21 +91,38 @@ static inline bool still_in(const struct vma *v, const struct page *p) {
     return !v->mapping || p->kind != PAGE_CACHE || READ_ONCE(p->cache.mapping) == v->mapping;
 }
 
-// Map those of n consecutive pages whose entries are empty; drops the references. True when `addr`
-// has a page now.
-static bool map_run(struct vma *v, struct page *table, va_t start, struct page **pages, size_t n,
-                    va_t addr) {
-    pte_t *slot = table_slot(table, start);
+// Fill empty ones of n entries with what the cache has from page `index` on; how many. With both locks held a page that
+// is found can only leave the mapping afterwards, and then is unmapped. => table locked
+static u32 map_present(struct vma *v, pte_t *slot, u64 index, u32 n) {
+    struct mapping *m = v->mapping;
     u64 flags = pte_flags(v, false);
+    void *const *leaf = NULL;
     u32 mapped = 0;
 
+    spin_lock(&m->lock);
+    for (u32 i = 0; i < n; i++, index++) {
+        if (i == 0 || index % RADIX_SLOTS == 0)
+            leaf = radix_leaf(&m->pages, index);
+        struct page *p = leaf ? leaf[index % RADIX_SLOTS] : NULL;
+        if (!p || slot[i] || !page_touch(p))
+            continue;
+        page_get(p);
+        WRITE_ONCE(slot[i], pte_make(page_to_pa(p), flags));
+        mapped++;
+    }
+    spin_unlock(&m->lock);
+    return mapped;
+}
+
+// Map what the cache has of the aligned window around addr. False: addr's page is absent.
+static bool map_around(struct vma *v, struct page *table, va_t addr) {
+    va_t window = align_down(addr, AROUND * PAGE_SIZE);
+    va_t low = max(window, v->start), high = min(window + AROUND * PAGE_SIZE, v->end);
+
+    if (v->flags & VM_EXEC)
+        tlb_new_code(v->mm);
     spin_lock(&table->table.lock);
-    for (size_t i = 0; i < n; i++)
-        if (slot[i] == 0 && still_in(v, pages[i])) {
-            WRITE_ONCE(slot[i], pte_make(page_to_pa(pages[i]), flags));
-            pages[i] = NULL;  // the reference is the entry's
-            mapped++;
-        }
+    u32 mapped = map_present(v, table_slot(table, low), vma_pgoff(v, low), (high - low) >> PAGE_SHIFT);
     bool done = *table_slot(table, addr) != 0;
     table->table.used += mapped;
     vm_count_n(file_maps, mapped);
@@ -113,38 +130,6 @@ static bool map_run(struct vma *v, struct page *table, va_t start, struct page *
     if (mapped)
         atomic_add_relaxed(
             v->mapping->flags & MAPPING_PINNED ? &v->mm->rss_shmem : &v->mm->rss_file, mapped);
-    for (size_t i = 0; mapped < n && i < n; i++)
-        if (pages[i])
-            page_put(pages[i]);
-    return done;
-}
-
-// Map what the cache has of the aligned window around addr, as far as nothing is mapped there (map_run looks at that again,
-// with the table locked). False: addr's page is absent.
-static bool map_around(struct vma *v, struct page *table, va_t addr) {
-    struct page *pages[AROUND];
-    va_t low = align_down(addr, AROUND * PAGE_SIZE), high = low + AROUND * PAGE_SIZE;
-
-    low = max(low, v->start);
-    high = min(high, v->end);
-    const pte_t *slot = table_slot(table, addr), *first = slot - ((addr - low) >> PAGE_SHIFT);
-    const pte_t *from = slot, *to = slot + 1, *end = slot + ((high - addr) >> PAGE_SHIFT);
-    while (from > first && !READ_ONCE(from[-1]))
-        from--;
-    while (to < end && !READ_ONCE(*to))
-        to++;
-    u64 pgoff = vma_pgoff(v, addr), before = slot - from, n = to - slot;
-    size_t got = pagecache_find_run(v->mapping, pgoff - before, before + n, pages);
-    if (got <= before) {  // one before addr is absent: begin at addr
-        while (got > 0)
-            page_put(pages[--got]);
-        if (before == 0 || !(got = pagecache_find_run(v->mapping, pgoff, n, pages)))
-            return false;
-        before = 0;
-    }
-    if (v->flags & VM_EXEC)
-        tlb_new_code(v->mm);
-    bool done = map_run(v, table, addr - before * PAGE_SIZE, pages, got, addr);
     forget_here(addr);
     return done;
 }
@@ -165,6 +150,7 @@ static int map_copy(struct vma *v, struct page *table, va_t addr, pte_t old, str
             page_copy(page_va(copy), page_va(from));
         if (v->flags & VM_EXEC)
             tlb_new_code(v->mm);
+        WRITE_ONCE(v->copied, true);
         if (old == 0) {
             set_new(v, table, slot, copy, true);
         } else {

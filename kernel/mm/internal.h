@@ -35,8 +35,15 @@ static inline bool page_is_sole(const struct page *p) {
     return p->kind == PAGE_USED && load_acquire(&p->ref.count) == 1;
 }
 
+static inline u64 *entry_table(u64 entry) { return pa_to_va(pte_pa(entry)); }
 // The last-level table for addr, or NULL.
-struct page *table_find(struct mm *mm, va_t addr);
+static inline struct page *table_find(struct mm *mm, va_t addr) {
+    u64 entry = load_acquire(&mm->root[sv39_index(addr, 2)]);
+    if (!entry)
+        return NULL;
+    entry = load_acquire(&entry_table(entry)[sv39_index(addr, 1)]);
+    return entry ? pte_page(entry) : NULL;
+}
 // The same, made if missing; NULL when out of memory. May sleep.
 struct page *table_make(struct mm *mm, va_t addr);
 static inline pte_t *table_slot(struct page *table, va_t addr) {
@@ -122,6 +129,7 @@ extern const struct vma_ops shared_anon_vma_ops;  // v->file is the object that 
 extern struct slab_cache *vma_cache;
 void vma_remove(struct mm *mm,
                 struct vma *v);  // off the tree, off its mapping, closed and freed; no page tables
+void vma_discard(struct vma *v);  // the same for one whose address space is no more, tree and all
 void vma_mapping_unlink(struct vma *v);  // truncation and write-back no longer see v
 // fork: append v, like `parent`, behind `last`, the last VMA of mm so far.
 void vma_link_forked(struct mm *mm, struct vma *v, struct vma *last, struct vma *parent);

@@ -238,6 +238,7 @@ static long move(struct mm *mm, struct vma *v, va_t old, size_t old_size, size_t
     // The new VMA may have become part of a neighbour, even of v.
     struct vma *from = vma_find_exact(mm, old), *to = vma_find_exact(mm, addr);
     gather_init(&g, mm);
+    to->copied |= from->copied;
     int error = table_move(&g, from, old, to, addr, old_size);
     if (error)  // the old tables are still there: this way back cannot fail
         table_move(&g, to, addr, from, old, old_size);

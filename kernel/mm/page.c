@@ -37,7 +37,7 @@
 #define GROUP (1ul << MAX_ORDER)
 
 struct page *page_array;
-u64 first_frame, end_frame;
+u64 first_frame, end_frame, frame0;
 u64 pages_total;
 struct page *zero_page;
 size_t (*page_reclaim)(size_t want);
@@ -326,6 +326,7 @@ void page_init(pa_t first, pa_t end, pa_t array) {
     BUILD_ASSERT(locks_built || sizeof(struct page) == 48);
     page_array = pa_to_va(array);
     first_frame = array_first(first);
+    frame0 = (u64)page_array - first_frame * sizeof(struct page);
     end_frame = end >> PAGE_SHIFT;
     for (unsigned order = 0; order <= MAX_ORDER; order++)
         list_init(&buddy.free[order]);

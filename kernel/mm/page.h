@@ -62,12 +62,13 @@ struct page {
 
 extern struct page *page_array;  // of frame `first_frame` and up
 extern u64 first_frame, end_frame;
+extern u64 frame0;  // [I] where frame 0's would be, so that the others are found by their number
 
 static inline struct page *pa_to_page(pa_t pa) {
-    return page_array + ((pa >> PAGE_SHIFT) - first_frame);
+    return (struct page *)(frame0 + (pa >> PAGE_SHIFT) * sizeof(struct page));
 }
 static inline pa_t page_to_pa(const struct page *p) {
-    return ((u64)(p - page_array) + first_frame) << PAGE_SHIFT;
+    return (u64)(p - (struct page *)frame0) << PAGE_SHIFT;
 }
 static inline void *page_va(const struct page *p) { return pa_to_va(page_to_pa(p)); }
 static inline struct page *va_to_page(const void *va) { return pa_to_page(va_to_pa(va)); }

@@ -183,46 +183,13 @@ static struct page *find_any(struct mapping *m, u64 index) {
     return p;
 }
 
-static inline void touch(struct page *p, u32 flags) {
-    if (!(flags & PAGE_REFERENCED))
-        atomic_or(&p->cache.flags, PAGE_REFERENCED);
-}
-
 struct page *pagecache_find(struct mapping *m, u64 index) {
     struct page *p = find_any(m, index);
 
-    if (!p)
-        return NULL;
-    u32 flags = load_acquire(&p->cache.flags);
-    if (likely(flags & PAGE_UPTODATE)) {
-        touch(p, flags);
+    if (!p || likely(page_touch(p)))
         return p;
-    }
     page_put(p);
     return NULL;
-}
-
-size_t pagecache_find_run(struct mapping *m, u64 first, size_t n, struct page **pages) {
-    void *const *leaf = NULL;
-    size_t got = 0;
-
-    spin_lock(&m->lock);
-    for (; got < n; got++) {
-        u64 index = first + got;
-        if (got == 0 || index % RADIX_SLOTS == 0)
-            leaf = radix_leaf(&m->pages, index);
-        struct page *p = leaf ? leaf[index % RADIX_SLOTS] : NULL;
-        if (!p)
-            break;
-        u32 flags = load_acquire(&p->cache.flags);
-        if (!(flags & PAGE_UPTODATE))
-            break;
-        touch(p, flags);
-        page_get(p);
-        pages[got] = p;
-    }
-    spin_unlock(&m->lock);
-    return got;
 }
 
 // Put a fresh page, locked, at index. 0, -EEXIST or -ENOMEM.
@@ -310,7 +277,7 @@ struct page *pagecache_get(struct mapping *m, u64 index) {
             return p;
         u32 flags = load_acquire(&p->cache.flags);
         if (likely(flags & PAGE_UPTODATE)) {
-            touch(p, flags);
+            page_touch(p);
             return p;
         }
         if (!fresh)
@@ -337,7 +304,7 @@ struct page *pagecache_get_locked(struct mapping *m, u64 index) {
             return p;
         page_lock(p);
         if (p->cache.mapping == m) {
-            touch(p, p->cache.flags);
+            page_touch(p);
             return p;
         }
         page_unlock(p);

@@ -63,9 +63,6 @@ struct page *pagecache_find(struct mapping *m, u64 index);
 // is clear and the caller fills all of it, or reads it with mapping->ops->read_page).
 // ERR_PTR(-ENOMEM).
 struct page *pagecache_get_locked(struct mapping *m, u64 index);
-// The first up to n pages from `first` on that are in memory, up to date, in consecutive places;
-// with references. Their number; 0 when page `first` itself is absent. Never sleeps.
-size_t pagecache_find_run(struct mapping *m, u64 first, size_t n, struct page **pages);
 // Read what is absent of [index, index + n); the caller knows that it is within the file. Errors
 // show at the next get.
 void pagecache_readahead(struct mapping *m, u64 index, size_t n);
@@ -76,6 +73,13 @@ void page_unlock(struct page *p);
 static inline void page_mark_uptodate(struct page *p) { atomic_or(&p->cache.flags, PAGE_UPTODATE); }
 static inline bool page_is_uptodate(const struct page *p) {
     return load_acquire(&p->cache.flags) & PAGE_UPTODATE;
+}
+// Somebody wants the page; false: it is not up to date.
+static inline bool page_touch(struct page *p) {
+    u32 flags = load_acquire(&p->cache.flags);
+    if (!(flags & PAGE_REFERENCED))
+        atomic_or(&p->cache.flags, PAGE_REFERENCED);
+    return flags & PAGE_UPTODATE;
 }
 // The page holds newer bytes than the disk. => page in a mapping, referenced. May be called with or
 // without the page lock.

@@ -128,16 +128,6 @@ void root_free(u64 *root) {
 
 // ---- walking ----
 
-static u64 *entry_table(u64 entry) { return pa_to_va(pte_pa(entry)); }
-
-struct page *table_find(struct mm *mm, va_t addr) {
-    u64 entry = load_acquire(&mm->root[sv39_index(addr, 2)]);
-    if (!entry)
-        return NULL;
-    entry = load_acquire(&entry_table(entry)[sv39_index(addr, 1)]);
-    return entry ? pte_page(entry) : NULL;
-}
-
 // Hook a new table up at *slot unless another hart was faster; the table that is there. NULL: out
 // of memory.
 static struct page *hook_up(struct mm *mm, u64 *slot) {
@@ -274,31 +264,33 @@ static void gather_page(struct gather *g, struct page *p) {
 // One table's part of v. g NULL: the address space is dead. => table locked
 static void zap_part(struct gather *g, struct vma *v, struct page *table, va_t addr, va_t stop) {
     u64 anon = 0, other = 0;
+    u32 left = table->table.used;
 
-    for (pte_t *slot = table_slot(table, addr); addr < stop && table->table.used > 0;
+    for (pte_t *slot = table_slot(table, addr); addr < stop && left > 0;
          addr += PAGE_SIZE, slot++) {
         pte_t pte = *slot;
         if (!pte)
             continue;
         WRITE_ONCE(*slot, 0);
-        table->table.used--;
+        left--;
         if (g && pte & PTE_V)
             gather_range(g, addr, addr + PAGE_SIZE);
         struct page *p = pte_page(pte);
         if (p == zero_page)
             continue;
-        if (p->kind == PAGE_CACHE) {
-            other++;
-            if (pte & PTE_W)
-                page_mark_dirty(p);
-        } else {
-            anon++;
-        }
+        bool cached = p->kind == PAGE_CACHE;
+        if (cached && pte & PTE_W)
+            page_mark_dirty(p);
+        other += cached;
+        anon += !cached;
         if (g)
             gather_page(g, p);
+        else if (cached)
+            page_put(p);
         else
             drop_page(p);
     }
+    table->table.used = left;
     if (anon)
         atomic_sub(&v->mm->rss_anon, anon);
     vm_count_n(file_unmaps, other);

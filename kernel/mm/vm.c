@@ -79,16 +79,19 @@ void mm_release_borrowed(struct mm *mm) {
 
 // No task is left: nobody else changes the VMAs, and nobody faults.
 static void free_vmas(struct mm *mm) {
-    struct vma *v;
+    struct list all = LIST_INIT(all);
+    struct vma *v, *next;
 
     mm->last_hit = NULL;
     for (v = vma_first(mm); v; v = vma_next(v)) {
         vma_mapping_unlink(v);
         table_zap_dead(v);
+        list_add_tail(&v->mapping_link, &all);
     }
     table_free_dead(mm);
-    while ((v = vma_first(mm)) != NULL)
-        vma_remove(mm, v);
+    mm->vmas.node = NULL;
+    list_for_each_safe (v, next, &all, mapping_link)
+        vma_discard(v);
 }
 
 void mm_put(struct mm *mm) {
@@ -142,7 +145,8 @@ static int fork_vma(struct gather *g, struct mm *child, struct vma *v, struct vm
         copy->ops->open(copy);
     vma_link_forked(child, copy, *last, v);
     *last = copy;
-    return v->flags & VM_SHARED ? 0 : table_copy(g, copy, v);
+    // What is in the mapping, the child finds there again, if it ever looks.
+    return v->flags & VM_SHARED || (v->mapping && !v->copied) ? 0 : table_copy(g, copy, v);
 }
 
 struct mm *mm_fork(struct mm *parent) {

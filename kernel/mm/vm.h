@@ -45,6 +45,7 @@ struct vma {
     const struct vma_ops *ops;  // [I]
     struct mapping *mapping;    // [I] file pages, or NULL: anonymous
     u64 pgoff;                  // [mm] page number in the mapping of `start`
+    bool copied;                // [a] a page of it is not the mapping's: fork must copy entries
     void *file;                 // [I] owned through ops->open/close: struct file of the fs room
     struct list
         mapping_link;  // [mapping->vmas_lock] in mapping->vmas; with a mapping, start, end and pgoff change only

@@ -210,6 +210,12 @@ void vma_remove(struct mm *mm, struct vma *v) {
     vma_free(v);
 }
 
+void vma_discard(struct vma *v) {
+    if (v->flags & VM_ACCOUNT)
+        vma_uncharge(pages_of(v));
+    vma_free(v);
+}
+
 // ---- splitting and merging ----
 
 static struct vma *vma_clone(const struct vma *v) {
@@ -251,6 +257,7 @@ static bool merge(struct mm *mm, struct vma *a, struct vma *b) {
         return false;
     // a grows first, so that truncation and write-back find the pages all the time.
     set_range(a, a->start, b->end);
+    a->copied |= b->copied;
     account(a, pages_of(b));
     vma_unlink(mm, b);
     vma_free(b);

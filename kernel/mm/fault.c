@@ -91,47 +91,78 @@ static inline bool still_in(const struct vma *v, const struct page *p) {
     return !v->mapping || p->kind != PAGE_CACHE || READ_ONCE(p->cache.mapping) == v->mapping;
 }
 
+// Fill empty ones of n entries with those of n pages that are there. => table locked, the mapping too
+static u32 map_pages(pte_t *slot, struct page *const *pages, u32 n, u64 flags) {
+    u32 mapped = 0;
+
+    for (const pte_t *end = slot + n; slot < end; slot++, pages++) {
+        struct page *p = *pages;
+        if (!p || *slot || !page_touch(p))
+            continue;
+        page_get(p);
+        WRITE_ONCE(*slot, pte_make(page_to_pa(p), flags));
+        mapped++;
+    }
+    return mapped;
+}
+
 // Fill empty ones of n entries with what the cache has from page `index` on; how many. With both locks held a page that
 // is found can only leave the mapping afterwards, and then is unmapped. => table locked
 static u32 map_present(struct vma *v, pte_t *slot, u64 index, u32 n) {
     struct mapping *m = v->mapping;
     u64 flags = pte_flags(v, false);
-    void *const *leaf = NULL;
     u32 mapped = 0;
 
     spin_lock(&m->lock);
-    for (u32 i = 0; i < n; i++, index++) {
-        if (i == 0 || index % RADIX_SLOTS == 0)
-            leaf = radix_leaf(&m->pages, index);
-        struct page *p = leaf ? leaf[index % RADIX_SLOTS] : NULL;
-        if (!p || slot[i] || !page_touch(p))
-            continue;
-        page_get(p);
-        WRITE_ONCE(slot[i], pte_make(page_to_pa(p), flags));
-        mapped++;
+    for (u32 part; n > 0; n -= part, index += part, slot += part) {
+        u32 at = index % RADIX_SLOTS;
+        void *const *leaf = radix_leaf(&m->pages, index);
+        part = min(n, (u32)RADIX_SLOTS - at);
+        if (leaf)
+            mapped += map_pages(slot, (struct page *const *)leaf + at, part, flags);
     }
     spin_unlock(&m->lock);
     return mapped;
 }
 
-// Map what the cache has of the aligned window around addr. False: addr's page is absent.
-static bool map_around(struct vma *v, struct page *table, va_t addr) {
-    va_t window = align_down(addr, AROUND * PAGE_SIZE);
-    va_t low = max(window, v->start), high = min(window + AROUND * PAGE_SIZE, v->end);
+// Map what the cache has of [low, high), which is part of v. True: there is an entry for addr now.
+static bool map_range(struct vma *v, struct page *table, va_t low, va_t high, va_t addr) {
+    pte_t *slot = table_slot(table, low);
 
     if (v->flags & VM_EXEC)
         tlb_new_code(v->mm);
     spin_lock(&table->table.lock);
-    u32 mapped = map_present(v, table_slot(table, low), vma_pgoff(v, low), (high - low) >> PAGE_SHIFT);
-    bool done = *table_slot(table, addr) != 0;
+    u32 mapped = map_present(v, slot, vma_pgoff(v, low), (high - low) >> PAGE_SHIFT);
+    bool done = slot[(addr - low) >> PAGE_SHIFT] != 0;
     table->table.used += mapped;
     vm_count_n(file_maps, mapped);
     spin_unlock(&table->table.lock);
     if (mapped)
         atomic_add_relaxed(
             v->mapping->flags & MAPPING_PINNED ? &v->mm->rss_shmem : &v->mm->rss_file, mapped);
+    return done;
+}
+
+// The same of the aligned window around addr.
+static bool map_around(struct vma *v, struct page *table, va_t addr) {
+    va_t window = align_down(addr, AROUND * PAGE_SIZE);
+    bool done = map_range(v, table, max(window, v->start),
+                          min(window + AROUND * PAGE_SIZE, v->end), addr);
+
     forget_here(addr);
     return done;
+}
+
+void vm_map_cached(struct mm *mm, va_t start, va_t end) {
+    struct page *table;
+
+    read_lock(&mm->lock);
+    struct vma *v = vma_find_exact(mm, start);
+    for (va_t at = start, stop; at < end && (table = table_make(mm, at)) != NULL; at = stop) {
+        stop = min(align_down(at, MEGAPAGE_SIZE) + MEGAPAGE_SIZE, end);
+        map_range(v, table, at, stop, at);
+    }
+    read_unlock(&mm->lock);
 }
 
 // A private copy of `from` takes the place of the entry `old`. Drops no reference of the caller.
@@ -445,7 +476,11 @@ int vm_write_mapped(struct mm *mm, va_t addr, const void *buf, size_t n) {
         spin_lock(&table->table.lock);
         pte_t pte = *table_slot(table, addr);
         if (pte && (pte & PTE_W || own_page(v, pte))) {
-            memcpy((char *)page_va(pte_page(pte)) + addr % PAGE_SIZE, buf, n);
+            char *to = (char *)page_va(pte_page(pte)) + addr % PAGE_SIZE;
+            if (buf)
+                memcpy(to, buf, n);
+            else
+                memset(to, 0, n);
             error = 0;
         }
         spin_unlock(&table->table.lock);

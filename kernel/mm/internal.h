@@ -117,7 +117,7 @@ void tlb_unload(struct mm *mm);  // satp holds another one now. => interrupts of
 void tlb_init(void);
 
 // ---- fault.c: for uaccess.c ---- Write within one page if a private copy or a writable page is
-// mapped there. 0, or -EAGAIN: fault it in and try again.
+// mapped there; buf NULL: zeroes. 0, or -EAGAIN: fault it in and try again.
 int vm_write_mapped(struct mm *mm, va_t addr, const void *buf, size_t n);
 // As a write fault, whatever the VMA allows; a shared VMA must be writable. 0 or as vm_fault.
 int vm_fault_forced(struct mm *mm, va_t addr);

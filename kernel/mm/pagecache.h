@@ -76,9 +76,10 @@ static inline bool page_is_uptodate(const struct page *p) {
 }
 // Somebody wants the page; false: it is not up to date.
 static inline bool page_touch(struct page *p) {
-    u32 flags = load_acquire(&p->cache.flags);
-    if (!(flags & PAGE_REFERENCED))
-        atomic_or(&p->cache.flags, PAGE_REFERENCED);
+    u32 flags = load_acquire(&p->cache.flags), both = PAGE_UPTODATE | PAGE_REFERENCED;
+    if (likely((flags & both) == both))
+        return true;
+    atomic_or(&p->cache.flags, PAGE_REFERENCED);
     return flags & PAGE_UPTODATE;
 }
 // The page holds newer bytes than the disk. => page in a mapping, referenced. May be called with or

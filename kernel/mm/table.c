@@ -276,13 +276,16 @@ static void zap_part(struct gather *g, struct vma *v, struct page *table, va_t a
         if (g && pte & PTE_V)
             gather_range(g, addr, addr + PAGE_SIZE);
         struct page *p = pte_page(pte);
-        if (p == zero_page)
-            continue;
         bool cached = p->kind == PAGE_CACHE;
-        if (cached && pte & PTE_W)
-            page_mark_dirty(p);
-        other += cached;
-        anon += !cached;
+        if (cached) {
+            other++;
+            if (pte & PTE_W)
+                page_mark_dirty(p);
+        } else {
+            if (p == zero_page)
+                continue;
+            anon++;
+        }
         if (g)
             gather_page(g, p);
         else if (cached)

@@ -97,7 +97,7 @@ ssize_t mm_access(struct mm *mm, va_t addr, void *buf, size_t n, bool write) {
     while (done < n && !error) {
         size_t part = min(n - done, PAGE_SIZE - (addr + done) % PAGE_SIZE);
         if (write)
-            error = write_page(mm, addr + done, (char *)buf + done, part);
+            error = write_page(mm, addr + done, buf ? (char *)buf + done : NULL, part);
         else
             error = read_page(mm, addr + done, (char *)buf + done, part);
         if (!error)

@@ -143,7 +143,11 @@ u32 vm_flags_from_prot(int prot);
 // For file mappings made by the fs room: checks and translates addr, length, prot, flags of mmap(2) into r. 0 or -EINVAL ….
 int vm_prepare_mmap(struct vma_request *r, va_t addr, size_t length, int prot, int flags);
 
-// Read or write another address space (/proc/pid/mem, ptrace, argv of ps). Bytes done, or -EIO/-EFAULT when none.
+// Map at once, for reading, what the page cache has of [start, end), part of a new VMA of a file, in an address space that
+// no hart uses yet.
+void vm_map_cached(struct mm *mm, va_t start, va_t end);
+
+// Read or write (buf NULL: zeroes) another address space (/proc/pid/mem, ptrace, argv of ps). Bytes done, or -EIO/-EFAULT when none.
 ssize_t mm_access(struct mm *mm, va_t addr, void *buf, size_t n, bool write);
 
 // Code was written, or an executable page is about to be mapped: no hart runs what it remembers of the frame's past.

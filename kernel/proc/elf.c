@@ -27,6 +27,7 @@
 
 #define PIE_BASE 0x2aaaaaa000ul  // two thirds of the user half
 #define MAX_HEADERS 65536        // bytes of program headers
+#define SMALL_SEGMENT KIB(512)   // what the cache has of code and constants is mapped at once
 #define HWCAP                                                                                      \
     (1 << ('I' - 'A') | 1 << ('M' - 'A') | 1 << ('A' - 'A') | 1 << ('F' - 'A') |                   \
      1 << ('D' - 'A') | 1 << ('C' - 'A'))
@@ -187,7 +188,11 @@ static int map_file(struct mm *mm, const struct image *im, const Elf64_Phdr *p, 
     if (error)
         return error;
     long addr = map_locked(mm, &r);
-    return addr < 0 ? addr : 0;
+    if (addr < 0)
+        return addr;
+    if (!(p->p_flags & PF_W) && r.length <= SMALL_SEGMENT)
+        vm_map_cached(mm, start, end);
+    return 0;
 }
 
 static int map_zeroes(struct mm *mm, const Elf64_Phdr *p, u64 start, u64 end) {
@@ -209,9 +214,7 @@ static int clear_tail(struct mm *mm, const struct image *im, const Elf64_Phdr *p
                       u64 to) {
     if (from >= to || !(p->p_flags & PF_W) || p->p_offset + p->p_filesz > im->file->inode->size)
         return 0;
-    return mm_access(mm, from, page_va(zero_page), to - from, true) == (ssize_t)(to - from)
-               ? 0
-               : -ENOMEM;
+    return mm_access(mm, from, NULL, to - from, true) == (ssize_t)(to - from) ? 0 : -ENOMEM;
 }
 
 static int map_segment(struct mm *mm, const struct image *im, const Elf64_Phdr *p) {

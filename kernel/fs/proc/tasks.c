@@ -160,7 +160,7 @@ static struct inode *entry_node(struct inode *dir, struct task *t, u32 index) {
 static struct inode *task_dir_lookup_name(struct inode *dir, const struct name *name) {
     for (u32 i = 0; i < nr_task_entries; i++) {
         const struct task_entry *e = &task_entries[i];
-        if (!entry_visible(dir, e) || strlen(e->name) != name->len ||
+        if (e->name[0] != name->s[0] || !entry_visible(dir, e) || strlen(e->name) != name->len ||
             memcmp(e->name, name->s, name->len) != 0)
             continue;
         struct task *t = node_task(dir);

@@ -199,7 +199,8 @@ struct inode *inode_new(struct super *sb, u64 ino, u32 mode) {
 
 // The last reference is gone and nothing will ask for it again. => INODE_FREEING set
 static void evict(struct inode *i) {
-    pagecache_truncate(&i->mapping, 0);
+    if (i->mapping.nr_pages || i->mapping.ops->write_pages)
+        pagecache_truncate(&i->mapping, 0);
     if (i->nlink == 0 && !(i->state & INODE_BAD) && i->sb->ops->evict)
         i->sb->ops->evict(i);
     destroy(i);

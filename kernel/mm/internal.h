@@ -53,10 +53,22 @@ static inline pte_t *table_slot(struct page *table, va_t addr) {
 void tables_lock(struct page *a, struct page *b);
 void tables_unlock(struct page *a, struct page *b);
 
+static inline u64 pte_flags(const struct vma *v, bool write) {
+    u64 flags = PTE_U | PTE_A;
+
+    if (v->flags & (VM_READ | VM_WRITE))
+        flags |= PTE_R;
+    if (v->flags & VM_EXEC)
+        flags |= PTE_X;
+    if (write && v->flags & VM_WRITE)
+        flags |= PTE_W | PTE_D;
+    return flags | (flags & PTE_LEAF ? PTE_V : PTE_HIDDEN);
+}
 // The entry that a page gets in v: `write` only when the page is exclusively v's, or shared and
 // dirty.
-pte_t pte_for(const struct vma *v, const struct page *p, bool write);
-u64 pte_flags(const struct vma *v, bool write);  // all of it but the page
+static inline pte_t pte_for(const struct vma *v, const struct page *p, bool write) {
+    return pte_make(page_to_pa(p), pte_flags(v, write));
+}
 u64 *rss_counter(struct vma *v, const struct page *p);
 
 // Pages on their way out: they are freed after the translations are forgotten.

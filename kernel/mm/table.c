@@ -196,22 +196,6 @@ void tables_unlock(struct page *a, struct page *b) {
 
 // ---- entries ----
 
-u64 pte_flags(const struct vma *v, bool write) {
-    u64 flags = PTE_U | PTE_A;
-
-    if (v->flags & (VM_READ | VM_WRITE))
-        flags |= PTE_R;
-    if (v->flags & VM_EXEC)
-        flags |= PTE_X;
-    if (write && v->flags & VM_WRITE)
-        flags |= PTE_W | PTE_D;
-    return flags | (flags & PTE_LEAF ? PTE_V : PTE_HIDDEN);
-}
-
-pte_t pte_for(const struct vma *v, const struct page *p, bool write) {
-    return pte_make(page_to_pa(p), pte_flags(v, write));
-}
-
 static u64 *cache_counter(struct vma *v) {
     return v->mapping && v->mapping->flags & MAPPING_PINNED ? &v->mm->rss_shmem : &v->mm->rss_file;
 }

@@ -109,7 +109,11 @@ void mm_barrier(struct mm *mm);
 void mm_sync_code(struct mm *mm);  // the same, and fetches its instructions anew
 
 // VMAs. => mm->lock held, for writing where it changes.
-struct vma *vma_find(struct mm *mm, va_t addr);        // the first with end > addr, or NULL
+struct vma *vma_search(struct mm *mm, va_t addr);
+static inline struct vma *vma_find(struct mm *mm, va_t addr) {  // the first with end > addr, or NULL
+    struct vma *hit = READ_ONCE(mm->last_hit);
+    return likely(hit && addr >= hit->start && addr < hit->end) ? hit : vma_search(mm, addr);
+}
 struct vma *vma_find_exact(struct mm *mm, va_t addr);  // that contains addr, or NULL
 struct vma *vma_first(struct mm *mm);
 struct vma *vma_next(struct vma *v);

@@ -44,11 +44,9 @@ static struct vma *vma_prev(struct vma *v) { return node_vma(rb_prev(&v->node));
 
 // ---- finding ----
 
-struct vma *vma_find(struct mm *mm, va_t addr) {
-    struct vma *hit = READ_ONCE(mm->last_hit), *best = NULL;
+struct vma *vma_search(struct mm *mm, va_t addr) {
+    struct vma *best = NULL;
 
-    if (likely(hit && addr >= hit->start && addr < hit->end))
-        return hit;
     for (struct rb_node *n = mm->vmas.node; n;) {
         struct vma *v = node_vma(n);
         if (addr >= v->end) {

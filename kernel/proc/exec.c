@@ -272,6 +272,8 @@ int exec_make_stack(struct exec *x, const u64 *auxv, u32 n) {
         (error = chain_write(&x->vector, mm, mm->stack_top)) ||
         (error = chain_write(&x->strings, mm, base)))
         return error;
+    // The program's first frames: it soon wants this page too.
+    vm_fault(mm, align_down(mm->stack_top, PAGE_SIZE) - PAGE_SIZE, ACCESS_WRITE, 0);
     mm->arg_start = base;
     mm->arg_end = mm->env_start = base + x->env_offset;
     mm->env_end = base + x->execfn_offset;

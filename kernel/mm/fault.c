@@ -146,8 +146,8 @@ static bool map_range(struct vma *v, struct page *table, va_t low, va_t high, va
 // The same of the aligned window around addr.
 static bool map_around(struct vma *v, struct page *table, va_t addr) {
     va_t window = align_down(addr, AROUND * PAGE_SIZE);
-    bool done = map_range(v, table, max(window, v->start),
-                          min(window + AROUND * PAGE_SIZE, v->end), addr);
+    bool done =
+        map_range(v, table, max(window, v->start), min(window + AROUND * PAGE_SIZE, v->end), addr);
 
     forget_here(addr);
     return done;

@@ -140,7 +140,7 @@ extern const struct vma_ops shared_anon_vma_ops;  // v->file is the object that 
 // ---- vma.c ----
 extern struct slab_cache *vma_cache;
 void vma_remove(struct mm *mm,
-                struct vma *v);  // off the tree, off its mapping, closed and freed; no page tables
+                struct vma *v);   // off the tree, off its mapping, closed and freed; no page tables
 void vma_discard(struct vma *v);  // the same for one whose address space is no more, tree and all
 void vma_mapping_unlink(struct vma *v);  // truncation and write-back no longer see v
 // fork: append v, like `parent`, behind `last`, the last VMA of mm so far.

@@ -110,7 +110,8 @@ void mm_sync_code(struct mm *mm);  // the same, and fetches its instructions ane
 
 // VMAs. => mm->lock held, for writing where it changes.
 struct vma *vma_search(struct mm *mm, va_t addr);
-static inline struct vma *vma_find(struct mm *mm, va_t addr) {  // the first with end > addr, or NULL
+static inline struct vma *vma_find(struct mm *mm,
+                                   va_t addr) {  // the first with end > addr, or NULL
     struct vma *hit = READ_ONCE(mm->last_hit);
     return likely(hit && addr >= hit->start && addr < hit->end) ? hit : vma_search(mm, addr);
 }

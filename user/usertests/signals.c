@@ -590,8 +590,8 @@ static void fp_in_the_frame(void) {
     struct sigaltstack stack = {.ss_size = 65536 + 512};
     uint64_t fs0 = 0x1234, ft11 = 0x31, fcsr = 3;
 
-    stack.ss_sp = (void *)sys_mmap(0, 128 << 10, PROT_READ | PROT_WRITE,
-                                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    stack.ss_sp =
+        (void *)sys_mmap(0, 128 << 10, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     OK((long)stack.ss_sp);
     OK(sys_sigaltstack(&stack, 0));
     OK(sys_rt_sigaction(SIGUSR1, &act, 0, 8));

@@ -72,9 +72,13 @@ void waitq_finish(struct waitq *q, struct waiter *w) {
 void waitq_wake_locked(struct waitq *q, u32 exclusive, u32 key) {
     struct waiter *w, *next;
     assert_held(&q->lock);
-    list_for_each_safe (w, next, &q->waiters, link)
-        if (w->fn(w, key) && w->exclusive && --exclusive == 0)
+    list_for_each_safe (w, next, &q->waiters, link) {
+        if (!w->fn(w, key) || !w->exclusive)
+            continue;
+        list_del(&w->link);  // the next wake-up must not go through all who have not run since
+        if (--exclusive == 0)
             break;
+    }
 }
 
 void waitq_wake(struct waitq *q, u32 exclusive, u32 key) {

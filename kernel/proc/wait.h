@@ -31,7 +31,7 @@ struct waiter {
     struct list link;   // [queue lock]
     struct task *task;  // [I]
     waiter_fn *fn;      // [I]
-    bool exclusive;     // [I] waitq_wake_one wakes one of these
+    bool exclusive;     // [I] wake_one wakes one of these, and takes it off the queue
 };
 
 #define WAITQ_INIT(name)                                                                           \
@@ -64,11 +64,13 @@ static inline void wake_all(struct waitq *q) { waitq_wake(q, ~0u, 0); }
 // Sleep until schedule() returns, at most until `deadline` (ns since boot). False: the time is over.
 bool schedule_until(u64 deadline);
 
-#define wait_event_state_(q, cond, state, wmesg, stop)                                             \
+#define wait_event_state_(q, cond, state, wmesg, stop, one_of_many)                                \
     ({                                                                                             \
         struct waiter waiter_;                                                                     \
         int wait_result_ = 0;                                                                      \
         waiter_init(&waiter_);                                                                     \
+        if (one_of_many)                                                                           \
+            waiter_.exclusive = true;                                                              \
         for (;;) {                                                                                 \
             waitq_prepare(q, &waiter_, state, wmesg);                                              \
             if (cond)                                                                              \
@@ -87,14 +89,19 @@ bool schedule_until(u64 deadline);
 #define wait_event(q, cond, wmesg)                                                                 \
     do {                                                                                           \
         if (!(cond))                                                                               \
-            wait_event_state_(q, cond, TASK_UNINTERRUPTIBLE, wmesg, false);                        \
+            wait_event_state_(q, cond, TASK_UNINTERRUPTIBLE, wmesg, false, false);                 \
     } while (0)
 #define wait_event_killable(q, cond, wmesg)                                                        \
     ((cond) ? 0                                                                                    \
             : wait_event_state_(q, cond, TASK_UNINTERRUPTIBLE | TASK_KILLABLE, wmesg,              \
-                                fatal_signal_pending()))
+                                fatal_signal_pending(), false))
 #define wait_event_interruptible(q, cond, wmesg)                                                   \
-    ((cond) ? 0 : wait_event_state_(q, cond, TASK_INTERRUPTIBLE, wmesg, signal_pending()))
+    ((cond) ? 0 : wait_event_state_(q, cond, TASK_INTERRUPTIBLE, wmesg, signal_pending(), false))
+// The same for who can go on only one at a time: an exclusive waiter.
+#define wait_turn(q, cond, wmesg)                                                                  \
+    wait_event_state_(q, cond, TASK_UNINTERRUPTIBLE, wmesg, false, true)
+#define wait_turn_interruptible(q, cond, wmesg)                                                    \
+    wait_event_state_(q, cond, TASK_INTERRUPTIBLE, wmesg, signal_pending(), true)
 // The same with a limit in ns since boot: 0, -ERESTARTSYS, or -ETIMEDOUT.
 #define wait_event_deadline(q, cond, deadline, wmesg)                                              \
     ({                                                                                             \

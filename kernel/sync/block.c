@@ -41,7 +41,7 @@ void mutex_init_named(struct mutex *m, struct lock_name name) {
 void mutex_lock_slow(struct mutex *m) {
     assert(load_relaxed(&m->owner) != current);
     wait_begin(m, &m->waiters, NULL, __builtin_return_address(0));
-    wait_event(&m->waitq, mutex_trylock(m), "mutex");
+    wait_turn(&m->waitq, mutex_trylock(m), "mutex");
     wait_end(m, &m->waiters);
 }
 
@@ -50,12 +50,13 @@ int mutex_lock_interruptible(struct mutex *m) {
     if (mutex_trylock(m))
         return 0;
     wait_begin(m, &m->waiters, NULL, __builtin_return_address(0));
-    int error = wait_event_interruptible(&m->waitq, mutex_trylock(m), "mutex");
+    int error = wait_turn_interruptible(&m->waitq, mutex_trylock(m), "mutex");
     wait_end(m, &m->waiters);
     return error;
 }
 
-void mutex_unlock_slow(struct mutex *m) { wake_all(&m->waitq); }
+// One is enough, even if another takes the mutex first: that one wakes the next.
+void mutex_unlock_slow(struct mutex *m) { wake_one(&m->waitq); }
 
 void rwlock_init_named(struct rwlock *l, struct lock_name name) {
     *l = (struct rwlock){.name = name};

@@ -1,4 +1,4 @@
-/* usertests [-alt] [-d dir] [-n nonce] [-p bug] [-x factor] [name...]: tests the kernel from inside.
+/* usertests [-alt] [-d dir] [-n nonce] [-p bug] [-s seed] [-x factor] [name...]: tests the kernel from inside.
  *
  * Without names all quick cases run, with -a the slow ones too; a name may be a pattern, as
  * 'M6_*'. -l lists, -t reports as TAP, -d says below which directory files are made (/tmp), -n has
@@ -11,7 +11,7 @@
  * time. A kernel with CHECK=leak is asked for more: after each case its caches are dropped, and then
  * there must be no more inodes and no more objects in any slab cache than before; and at the end,
  * whether there is memory that nothing points to. -p has such a kernel, built with PLANT=1, lose
- * something in each case, to see that this is noticed. -x gives all cases that many times as
+ * something in each case, to see that this is noticed. -s has what is random repeat its choices. -x gives all cases that many times as
  * long, on a slow machine. */
 #include "user/usertests/ut.h"
 #include "abi/prctl.h"
@@ -22,14 +22,16 @@
 #define LEAK_RUNS 10  /* caches fill up, the more harts the later; a leak goes on */
 
 static const struct test *const tables[] = {
-    call_tests,  exec_tests,     task_tests,   clone_tests,  pidfd_tests, wait_tests,  limit_tests,
-    prctl_tests, taskfile_tests, thread_tests, signal_tests, time_tests,  timer_tests, memory_tests,
-    pipe_tests,  file_tests,     name_tests,   system_tests, vdso_tests};
+    call_tests, exec_tests,   task_tests,  mass_tests,     clone_tests,  pidfd_tests,
+    wait_tests, limit_tests,  prctl_tests, taskfile_tests, thread_tests, signal_tests,
+    code_tests, time_tests,   timer_tests, memory_tests,   pipe_tests,   file_tests,
+    name_tests, system_tests, vdso_tests};
 
 static bool run_slow, list_only, tap;
 static const char *base = "/tmp", *nonce, *plant;
 static int passed, failed, skipped, number, patience = 1;
 static int message_fd;
+uint64_t seed;
 char **self_argv;
 const char *self_path = "/proc/self/exe";
 
@@ -376,8 +378,10 @@ int main(int argc, char **argv) {
     self_argv = argv;
     if (argc > 2 && strcmp(argv[1], "--child") == 0)
         return child_main(argc - 2, argv + 2);
+    seed = (uint64_t)(now_ms() & 0xffffff);
     struct opts o = opts_start(
-        argv, "alqtd:n:p:x:", "[-alt] [-d dir] [-n nonce] [-p bug] [-x factor] [name...]");
+        argv,
+        "alqtd:n:p:s:x:", "[-alt] [-d dir] [-n nonce] [-p bug] [-s seed] [-x factor] [name...]");
     for (int c; (c = opt_next(&o)) != 0;) {
         run_slow |= c == 'a';
         list_only |= c == 'l';
@@ -388,6 +392,8 @@ int main(int argc, char **argv) {
             nonce = o.arg;
         if (c == 'p')
             plant = o.arg;
+        if (c == 's')
+            seed = (uint64_t)atoi(o.arg);
         if (c == 'x')
             patience = atoi(o.arg) < 1 ? 1 : atoi(o.arg);
     }

@@ -47,33 +47,6 @@ static void pids_differ(void) {
     }
 }
 
-static void sleepers(int count) {
-    int *pids = xmalloc((size_t)count * sizeof(int)), n;
-
-    for (n = 0; n < count; n++) {
-        pids[n] = fork();
-        if (pids[n] == 0)
-            sleep_long();
-        if (pids[n] < 0)
-            break;
-    }
-    if (n < count && pids[n] != -1)
-        fail_at(HERE, "only %d tasks", n);
-    CHECK(n == count);
-    for (int i = 0; i < n; i++)
-        sys_kill(pids[i], SIGKILL);
-    for (int i = 0; i < n; i++)
-        EQ(wait_status(pids[i]), SIGKILL);
-}
-
-static void five_hundred_tasks(void) { sleepers(500); }
-
-static void ten_thousand_tasks(void) {
-    if (proc_number("/proc/meminfo", "MemTotal:") < 500000)
-        skip("needs 512 MiB");
-    sleepers(10000);
-}
-
 static int vfork_child(void *arg) {
     (void)arg;
     sleep_long();
@@ -525,16 +498,6 @@ static void orphans_send_sigchld(void) {
     EQ(n, 2);
 }
 
-static void fork_and_exit(int times) {
-    for (int i = 0; i < times; i++)
-        wait_ok(spawn(nothing));
-    FAILS(ECHILD, sys_wait4(-1, 0, WNOHANG, 0));
-}
-
-static void fork_exit_2000(void) { fork_and_exit(2000); }
-
-static void fork_exit_100000(void) { fork_and_exit(100000); }
-
 static void tree(int depth) {
     int a, b;
 
@@ -717,8 +680,6 @@ static void ping_pong(void) {
 const struct test task_tests[] = {
     {"T1_fork_returns", fork_returns, 0},
     {"T1_pids_differ", pids_differ, 0},
-    {"T1_500_tasks", five_hundred_tasks, 0},
-    {"T1_10000_tasks", ten_thousand_tasks, 1},
     {"T1_process_limit", process_limit, 0},
     {"T2_states", states, 0},
     {"T3_clone_vm", clone_vm, 0},
@@ -742,8 +703,6 @@ const struct test task_tests[] = {
     {"T8_wait_by_group", wait_by_group, 0},
     {"T8_orphans_are_adopted", orphans_are_adopted, 0},
     {"T8_orphans_send_sigchld", orphans_send_sigchld, 0},
-    {"T8_fork_exit_2000", fork_exit_2000, 0},
-    {"T8_fork_exit_100000", fork_exit_100000, 1},
     {"T8_fork_tree", fork_tree, 0},
     {"T10_groups", groups, 0},
     {"T10_new_session", new_session, 0},

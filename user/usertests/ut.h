@@ -21,8 +21,8 @@ struct test {
 /* One table for each file, ended by a null name. */
 extern const struct test call_tests[], exec_tests[], task_tests[], signal_tests[], time_tests[],
     memory_tests[];
-extern const struct test clone_tests[], pidfd_tests[], wait_tests[], limit_tests[], prctl_tests[],
-    taskfile_tests[], thread_tests[], timer_tests[];
+extern const struct test mass_tests[], code_tests[], clone_tests[], pidfd_tests[], wait_tests[],
+    limit_tests[], prctl_tests[], taskfile_tests[], thread_tests[], timer_tests[];
 extern const struct test pipe_tests[], file_tests[], name_tests[], system_tests[], vdso_tests[];
 
 void fail_at(const char *where, const char *fmt, ...)
@@ -91,5 +91,7 @@ extern char **self_argv; /* to run this program again: see child_main */
 extern const char *self_path;
 /* The program run as "usertests --child WHAT ..." does WHAT: for cases of exec. */
 int child_main(int argc, char **argv);
+int kills_main(const char *seed_text); /* what is killed at random, started again */
+extern uint64_t seed;                  /* for what is random: option -s */
 
 #endif

@@ -225,11 +225,11 @@ static int map_shared(struct vma *v, struct page *table, va_t addr, pte_t old, s
 
     if (error)
         return error;
-    if (v->flags & VM_EXEC)
-        tlb_new_code(v->mm);
     spin_lock(&table->table.lock);
     bool installed = *slot == old && still_in(v, p);
     if (installed) {
+        if (v->flags & VM_EXEC)
+            tlb_new_code(v->mm);
         if (write && p->kind == PAGE_CACHE)
             page_mark_dirty(p);
         if (old == 0) {

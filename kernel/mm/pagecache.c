@@ -280,8 +280,12 @@ struct page *pagecache_get(struct mapping *m, u64 index) {
             page_touch(p);
             return p;
         }
+        // Who waits for another's reading needs no lock afterwards: a thousand would take it one by one.
+        bool locked = fresh;
         if (!fresh)
-            page_lock(p);
+            wait_event(page_waitq(p), page_is_uptodate(p) || (locked = trylock_or_wait(p)), "page");
+        if (!locked)
+            return p;
         bool gone = p->cache.mapping != m;
         if (!gone && !page_is_uptodate(p))
             error = fill(m, p);

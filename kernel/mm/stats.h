@@ -17,7 +17,7 @@ struct vm_counters {
     u64 cow_reuses;      // pages that had only one user left
     u64 file_maps;       // entries made for cache pages
     u64 forked_ptes;     // entries copied by fork
-    u64 remote_flushes;  // harts told to forget translations
+    u64 remote_flushes;  // harts told to forget translations, or code
     u64 reclaimed;       // cache pages freed for want of memory
     u64 written;         // pages written back
     u64 read;            // pages read in

@@ -85,8 +85,10 @@ void tlb_shootdown(struct mm *mm, va_t start, va_t end, bool tables) {
 static inline void fence_i_on(u64 harts) {
     if (unlikely(harts))
         for_each_hart (h)
-            if (harts >> h & 1)
+            if (harts >> h & 1) {
                 sbi_remote_fence_i(hart_hartid[h]);
+                vm_count(remote_flushes);
+            }
 }
 
 void tlb_new_code(struct mm *mm) {

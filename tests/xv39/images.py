@@ -2,11 +2,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from functools import lru_cache
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
@@ -58,6 +61,32 @@ def take(tar: Path, wanted: dict[str, str], root: Path) -> None:
                     out.chmod(0o755)
                     del left[ending]
     assert not left, f"{tar} has no {', '.join(left)}"
+
+
+def add_libraries(root: Path, program: Path, find: Callable[[str], Path | str]) -> None:
+    """Put below root what the program needs of shared libraries, where its loader looks for them; find(name) has it."""
+    wanted = [program]
+    while wanted:
+        text = paths.run("riscv64-linux-gnu-readelf", "-d", wanted.pop()).stdout
+        for name in re.findall(r"\(NEEDED\).*\[(.+)\]", text):
+            target = root / "lib" / name
+            if not target.exists():
+                target.parent.mkdir(exist_ok=True)
+                shutil.copy(find(name), target)
+                wanted.append(target)
+
+
+def install(root: Path, packages: tuple[str, ...], program: str, folders: tuple[str, ...] = ()) -> Path:
+    """Put a program of Debian packages below root, with the shared libraries that it needs, and these folders."""
+    with tempfile.TemporaryDirectory() as temporary:
+        files = Path(temporary)
+        paths.run("tar", "-xf", debian_tar(*packages), "-C", files, "--exclude=./dev")
+        for name in folders:
+            shutil.copytree(files / name, root / name, symlinks=True, ignore_dangling_symlinks=True)
+        shutil.copy(files / program, root / program)
+        add_libraries(root, root / program, lambda name: next(
+            file for folder in ("usr/lib/riscv64-linux-gnu", "usr/lib") if (file := files / folder / name).exists()))
+    return root / program
 
 
 def qemu_user() -> str:

@@ -75,6 +75,48 @@ static void barrier_orders(void) {
     EQ(both_zero, 0);
 }
 
+/* Threads that want one page of code, which is on the disk: the other harts hear of it once, not once for each thread. */
+#define HERD 24
+#define PAGES 8
+static volatile int herd_go, herd_done;
+static volatile char *herd_page;
+
+static int touch_code(void *arg) {
+    for (int i = 1; i <= PAGES; i++) {
+        while (herd_go < i)
+            sys_sched_yield();
+        (void)*herd_page;
+        __atomic_add_fetch(&herd_done, 1, __ATOMIC_SEQ_CST);
+    }
+    sleep_long();
+    return arg != 0;
+}
+
+static void herd_faults(void) {
+    static char page[4096];
+    int fd = OK(open_at("code", O_RDWR | O_CREAT, 0700));
+    long told = 0;
+    uint64_t harts = 0;
+
+    OK(sys_sched_getaffinity(0, sizeof(harts), &harts));
+    EQ(sys_write(fd, page, sizeof(page)), sizeof(page));
+    OK(sys_fsync(fd));
+    for (int i = 0; i < HERD; i++)
+        OK(clone_call(THREAD, new_stack(), 0, 0, 0, touch_code, 0));
+    for (int i = 1; i <= PAGES; i++) {
+        put_file("/proc/sys/vm/drop_caches", "3");
+        herd_page = (char *)OK(sys_mmap(0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0));
+        told -= proc_number("/proc/vmstat", "tlb_remote_flush");
+        herd_go = i;
+        while (herd_done < i * HERD)
+            sys_sched_yield();
+        told += proc_number("/proc/vmstat", "tlb_remote_flush");
+        OK(sys_munmap((void *)herd_page, 4096));
+    }
+    /* Now and then somebody else has a reason too. */
+    CHECK(told <= 2 * PAGES * (__builtin_popcountl(harts) - 1));
+}
+
 static void robust_list_of(void) {
     static struct robust_list_head head;
     void *got = 0;
@@ -281,6 +323,7 @@ static void *allocate(void *arg) {
 static void malloc_of_threads(void) { all_workers(allocate); }
 
 const struct test thread_tests[] = {
+    {"T4_threads_fault_on_one_page", herd_faults, 0},
     {"T4_membarrier_commands", barrier_commands, 0},
     {"T4_membarrier_orders", barrier_orders, 0},
     {"T4_robust_list_of", robust_list_of, 0},

@@ -92,7 +92,8 @@ static inline bool still_in(const struct vma *v, const struct page *p) {
 }
 
 // Fill empty ones of n entries with those of n pages that are there. => table locked, the mapping too
-static u32 map_pages(pte_t *slot, struct page *const *pages, u32 n, u64 flags) {
+// Other harts are interrupted for new code only when there is some: threads that wait for one page all come here.
+static u32 map_pages(struct mm *mm, pte_t *slot, struct page *const *pages, u32 n, u64 flags) {
     u32 mapped = 0;
 
     for (const pte_t *end = slot + n; slot < end; slot++, pages++) {
@@ -100,8 +101,9 @@ static u32 map_pages(pte_t *slot, struct page *const *pages, u32 n, u64 flags) {
         if (!p || *slot || !page_touch(p))
             continue;
         page_get(p);
+        if (mapped++ == 0 && flags & PTE_X)
+            tlb_new_code(mm);
         WRITE_ONCE(*slot, pte_make(page_to_pa(p), flags));
-        mapped++;
     }
     return mapped;
 }
@@ -119,7 +121,7 @@ static u32 map_present(struct vma *v, pte_t *slot, u64 index, u32 n) {
         void *const *leaf = radix_leaf(&m->pages, index);
         part = min(n, (u32)RADIX_SLOTS - at);
         if (leaf)
-            mapped += map_pages(slot, (struct page *const *)leaf + at, part, flags);
+            mapped += map_pages(v->mm, slot, (struct page *const *)leaf + at, part, flags);
     }
     spin_unlock(&m->lock);
     return mapped;
@@ -129,8 +131,6 @@ static u32 map_present(struct vma *v, pte_t *slot, u64 index, u32 n) {
 static bool map_range(struct vma *v, struct page *table, va_t low, va_t high, va_t addr) {
     pte_t *slot = table_slot(table, low);
 
-    if (v->flags & VM_EXEC)
-        tlb_new_code(v->mm);
     spin_lock(&table->table.lock);
     u32 mapped = map_present(v, slot, vma_pgoff(v, low), (high - low) >> PAGE_SHIFT);
     bool done = slot[(addr - low) >> PAGE_SHIFT] != 0;

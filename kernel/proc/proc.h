@@ -130,7 +130,8 @@ struct process {
     u32 nr_queued;       // its part of user->signals [siglock]
     struct user
         *user;  // NULL: not begun or reaped [family], [siglock]: either to read, both to change
-    struct sigqueue *spare;  // the last entry that was freed, for the next signal, or NULL [siglock]
+    struct sigqueue
+        *spare;  // the last entry that was freed, for the next signal, or NULL [siglock]
     struct rlimit limit[RLIM_NLIMITS];  // [siglock] to write
     u64 start_time;                     // [I] ns since boot
     struct pid *pid;                    // [I] of the leader, holds a reference

@@ -234,7 +234,7 @@ u32 pids_in_use(void) { return READ_ONCE(numbers.count); }
 static u64 *number_memory(int limit) { return kzalloc(IDMAP_WORDS(limit) * sizeof(u64)); }
 
 int pid_set_max(int limit) {
-    if (limit < 301 || limit > PID_LIMIT)
+    if (limit < RESERVED_PIDS || limit > PID_LIMIT)
         return -EINVAL;
     u64 *memory = number_memory(max(limit, (int)numbers.size));
     if (memory == NULL)

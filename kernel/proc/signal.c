@@ -94,10 +94,8 @@ static void (*handler_of(const struct process *p, int sig))(int) {
 // Nothing would happen if p took the signal now.
 static bool would_ignore(const struct process *p, int sig) {
     void (*h)(int) = handler_of(p, sig);
-    if (h == SIG_IGN)
-        return true;
     if (h != SIG_DFL)
-        return false;
+        return h == SIG_IGN;
     return IGNORED_BY_DEFAULT & SIGMASK(sig) || p->pid->nr == 1;  // init chooses what may end it
 }
 
@@ -108,13 +106,13 @@ void sigpending_init(struct sigpending *p) {
     list_init(&p->queue);
 }
 
-static void sigqueue_free(struct sigqueue *q) {
+static inline void sigqueue_free(struct sigqueue *q) {
     list_del(&q->link);
     if (q->of_timer)
         return;
     struct process *p = q->process;
     signal_uncharge(p);
-    if (p->spare)
+    if (unlikely(p->spare != NULL))
         slab_free(sigqueue_cache, q);
     else
         p->spare = q;
@@ -155,7 +153,7 @@ static void remove_everywhere(struct process *p, u64 set) {
 static int enqueue(struct process *p, struct sigpending *to, const struct siginfo *info,
                    struct sigqueue *own) {
     int sig = info->si_signo;
-    if (own) {
+    if (unlikely(own != NULL)) {
         list_add_tail(&own->link, &to->queue);
         to->set |= SIGMASK(sig);
         return 0;
@@ -168,7 +166,7 @@ static int enqueue(struct process *p, struct sigpending *to, const struct siginf
         if (!q)
             signal_uncharge(p);
     }
-    if (q) {
+    if (likely(q != NULL)) {
         p->spare = NULL;
         q->info = *info;
         q->process = p;

@@ -24,6 +24,14 @@ def test_T1_10000_tasks(shell, smp, case, mem, bound):
     m.poweroff()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("smp", [1, 4])
+def test_T8_fork_exit_100000(shell, smp):
+    m = shell(smp=smp)
+    usertests(m, "T8_fork_exit_100000", timeout=900)
+    m.poweroff()
+
+
 @pytest.mark.parametrize("smp", [1, 4])
 @pytest.mark.parametrize("case", ["T8_200_kills", pytest.param("T8_10000_kills", marks=pytest.mark.slow)])
 def test_T8_kills_at_random(shell, smp, case):

@@ -1,7 +1,7 @@
 /* usertests [-alt] [-d dir] [-n nonce] [-p bug] [-s seed] [-x factor] [name...]: tests the kernel from inside.
  *
- * Without names all quick cases run, with -a the slow ones too; a name may be a pattern, as
- * 'M6_*'. -l lists, -t reports as TAP, -d says below which directory files are made (/tmp), -n has
+ * Without names all quick cases run, with -a the slow ones too; the vast ones only by their names, of which
+ * others may be patterns, as 'M6_*'. -l lists, -t reports as TAP, -d says below which directory files are made (/tmp), -n has
  * a word repeated in the last line, so that a reader of the console knows that it is ours.
  *
  * Each case runs in a forked child: own session, own directory, a time limit. What it leaves
@@ -240,7 +240,7 @@ static int wait_case(int pid, int limit_s, bool *late) {
 }
 
 static int limit_s(const struct test *t) {
-    return (t->slow ? SLOW_LIMIT_S : QUICK_LIMIT_S) * patience;
+    return (t->pace ? SLOW_LIMIT_S : QUICK_LIMIT_S) * patience;
 }
 
 static void reap_leftovers(int group) {
@@ -351,9 +351,9 @@ static void report_leaks(void) {
 
 static bool chosen(const struct test *t, char **names) {
     if (!*names)
-        return run_slow || list_only || !t->slow;
+        return t->pace <= (list_only ? VAST : run_slow ? SLOW : QUICK);
     for (; *names; names++) {
-        if (glob_match(*names, t->name))
+        if (strcmp(*names, t->name) == 0 || (t->pace < VAST && glob_match(*names, t->name)))
             return true;
     }
     return false;
@@ -367,7 +367,7 @@ static void run_all(char **names) {
             if (!chosen(t, names))
                 continue;
             if (list_only)
-                printf("%s%s\n", t->name, t->slow ? " (slow)" : "");
+                printf("%s%s\n", t->name, (const char *[]){"", " (slow)", " (vast)"}[t->pace]);
             else
                 report(t, run_case(t, why, sizeof(why)), why);
         }

@@ -12,10 +12,13 @@
 #include "abi/mman.h"
 #include "abi/wait.h"
 
+/* When a case runs: always, with -a, or only by its whole name: some minutes, for the numbers that a machine must bear. */
+enum pace { QUICK, SLOW, VAST };
+
 struct test {
     const char *name;
     void (*run)(void);
-    int slow; /* 1: only with -a; its time limit is longer */
+    enum pace pace; /* not QUICK: its time limit is longer */
 };
 
 /* One table for each file, ended by a null name. */

@@ -189,7 +189,7 @@ test: all
 # Everything about checks, traces, schedules, fuzzing and gdb, the slow parts too. Much of it waits for a clock, hence four at a time.
 test-checks: all
 	@tools/check-env $(QEMU)
-	QEMU=$(QEMU) TOOLPREFIX=$(TOOLPREFIX) $(PYTHON) -m pytest -n 4 --slow $(PYTEST) \
+	QEMU=$(QEMU) TOOLPREFIX=$(TOOLPREFIX) $(PYTHON) -m pytest -n 4 --dist loadgroup --slow $(PYTEST) \
 		$(addprefix tests/,checks explore fuzz gdb trace)
 	$(foreach g,$(filter-out $(firstword $(GDBS)),$(GDBS)),XV39_GDB=$g $(PYTHON) -m pytest tests/gdb --slow)
 

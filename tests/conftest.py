@@ -17,6 +17,7 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--slow") or os.environ.get("XV39_SLOW"):
+        items.sort(key=lambda item: not item.get_closest_marker("slow"))  # the long ones first: none is left to the end
         return
     for item in items:
         if item.get_closest_marker("slow"):

@@ -176,16 +176,16 @@ static void child_begins(void *arg) {
 
 static void copy_registers(struct task *t, const struct clone_request *r) {
     struct trapframe *tf = thread_trapframe(&t->thread), *mine = thread_trapframe(&current->thread);
+    preempt_disable();  // a switch away and back changes FS in the trapframe
+    fpu_save(&current->thread);
+    t->thread.fpu = current->thread.fpu;
     *tf = *mine;
+    preempt_enable();
     tf->a0 = 0;
     if (r->stack)
         tf->sp = r->stack;
     if (r->flags & CLONE_SETTLS)
         tf->tp = r->tls;
-    preempt_disable();
-    fpu_save(&current->thread);
-    t->thread.fpu = current->thread.fpu;
-    preempt_enable();
     fpu_forget(&t->thread);
     thread_init_user(&t->thread, child_begins, t);
 }

@@ -39,14 +39,17 @@ static void run_all(void *(*f)(void *)) {
 #define COUNTS 200000
 static struct mutex count_lock;
 static volatile long count;
+static struct barrier together = BARRIER_OF(THREADS);
 
-/* count++ is a load, an addition and a store. Others run between them: seldom by chance, so on one
- * hart we let them now and then. */
+/* count++ is a load, an addition and a store. Others count between them: by chance seldom, so now and then we sleep there. */
 static void *count_anyhow(void *arg) {
+    static const struct timespec a_while = {.tv_nsec = 1000000};
+
+    barrier_wait(&together);
     for (int i = 0; i < COUNTS; i++) {
         long seen = count;
-        if (i % 1000 == 0)
-            sys_sched_yield();
+        if (i % 10000 == 0)
+            sys_nanosleep(&a_while, 0);
         count = seen + 1;
     }
     return arg;

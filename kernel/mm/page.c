@@ -51,7 +51,7 @@ static struct {
 
 struct hart_list {
     struct list *first;  // singly linked by free.link.next
-    u32 count;
+    u32 count;           // others may read it [a]
 };
 static struct hart_pages {
     struct hart_list list[LIST_ORDERS];
@@ -125,13 +125,13 @@ static void block_trim(struct page *p, unsigned order, unsigned to) {
 static inline void list_push(struct hart_list *l, struct page *p) {
     p->free.link.next = l->first;
     l->first = &p->free.link;
-    l->count++;
+    WRITE_ONCE(l->count, l->count + 1);
 }
 
 static inline struct page *list_pop(struct hart_list *l) {
     struct page *p = link_page(l->first);
     l->first = p->free.link.next;
-    l->count--;
+    WRITE_ONCE(l->count, l->count - 1);
     return p;
 }
 

@@ -110,15 +110,25 @@ def crash(boot, options: str) -> tuple[str, int]:
     return m.before, int(CALL.findall(m.before)[-1][0])
 
 
-@pytest.mark.parametrize("guided", ["", pytest.param("-g ", marks=pytest.mark.slow)], ids=["blind", "guided"])
-def test_D4_planted_bug_is_found(boot, guided):
+def test_D4_planted_bug_is_found(boot):
     """One write in very many goes wrong. The log's last line is that call, and it alone does it again."""
     calls = "-s 7 -c write,pwrite64,writev -v"
-    output, number = crash(boot, f"{guided}-n 150000 {calls}")
+    output, number = crash(boot, f"-n 150000 {calls}")
     assert number > 200  # it is not there for the taking
-    if not guided:
-        again, same = crash(boot, f"-f {number} -l {number} {calls}")
-        assert same == number and len(CALL.findall(again)) == 1
+    again, same = crash(boot, f"-f {number} -l {number} {calls}")
+    assert same == number and len(CALL.findall(again)) == 1
+
+
+@pytest.mark.slow
+def test_D4_guided_keeps_what_is_new(boot):
+    """Of 10 and of 100 epochs: those are kept that pass what none did before, and the more epochs the more is seen."""
+    m = boot(kernel=kernel("kcov", plant=False), mem="256M")
+    m.wait_prompt()
+    few, many = (re.search(r"fuzz: (\d+) edges seen, (\d+) epochs kept", fuzz(m, f"-g -s 7 -n {128 * epochs}", 400)).groups()
+                 for epochs in (10, 100))
+    assert 500 < int(few[0]) < int(many[0])
+    assert 1 <= int(few[1]) <= 10 < int(many[1]) <= 100
+    m.poweroff()
 
 
 @pytest.fixture(scope="module")

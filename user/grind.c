@@ -298,6 +298,8 @@ static const char *const harmful[] = {
     "setpriority",
     "prctl",
     "setitimer",
+    "timer_settime",
+    "pidfd_send_signal",
     "sigaltstack",
     "rt_sigaction",
     "rt_sigprocmask",

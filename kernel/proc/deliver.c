@@ -250,7 +250,7 @@ static void take_action(struct process *p, int sig, struct sigaction *copy) {
     irqlock_acquire_irqs_off(&s->lock);
     *copy = *a;
     if (copy->sa_flags & SA_RESETHAND && copy->sa_handler != SIG_IGN)
-        a->sa_handler = SIG_DFL;
+        WRITE_ONCE(a->sa_handler, SIG_DFL);
     irqlock_release_irqs_off(&s->lock);
 }
 

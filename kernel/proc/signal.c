@@ -80,7 +80,7 @@ void sighand_reset(struct sighand *s, bool ignored_too) {
     for (int i = 0; i < _NSIG; i++) {
         struct sigaction *a = &s->action[i];
         if (ignored_too || a->sa_handler != SIG_IGN)
-            a->sa_handler = SIG_DFL;
+            WRITE_ONCE(a->sa_handler, SIG_DFL);
         a->sa_flags = 0;
         a->sa_mask = 0;
     }
@@ -412,7 +412,7 @@ void signal_force(int sig, int code, u64 addr) {
     struct sigaction *a = &p->sighand->action[sig - 1];
     irqlock_acquire_irqs_off(&p->sighand->lock);
     if (current->blocked & SIGMASK(sig) || a->sa_handler == SIG_IGN) {
-        a->sa_handler = SIG_DFL;
+        WRITE_ONCE(a->sa_handler, SIG_DFL);
         current->blocked &= ~SIGMASK(sig);
     }
     irqlock_release_irqs_off(&p->sighand->lock);
@@ -577,8 +577,8 @@ static inline void exchange(struct sigaction *a, const struct sigaction *new_,
     if (old)
         *old = *a;
     if (new_) {
-        a->sa_handler = new_->sa_handler;
-        a->sa_flags = new_->sa_flags & ~SA_UNSUPPORTED;
+        WRITE_ONCE(a->sa_handler, new_->sa_handler);
+        WRITE_ONCE(a->sa_flags, new_->sa_flags & ~SA_UNSUPPORTED);
         a->sa_mask = new_->sa_mask & ~SIGNAL_UNMASKABLE;
     }
 }

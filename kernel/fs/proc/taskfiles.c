@@ -67,7 +67,7 @@ static void info_actions(struct task_info *i, struct sighand *s) {
     if (!s)
         return;
     for (u32 n = 0; n < 64; n++) {
-        u64 handler = (u64)s->action[n].sa_handler;
+        u64 handler = (u64)READ_ONCE(s->action[n].sa_handler);
         if (handler == 1)  // SIG_IGN
             i->ignored |= 1ul << n;
         else if (handler)

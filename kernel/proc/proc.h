@@ -209,7 +209,7 @@ extern struct list all_tasks;  // [family] task.all_link, the boot hart's idle t
 extern u32 nr_tasks;           // [family]
 extern u64 forks_total;
 extern int pid_max;          // first number that is not handed out
-int pid_set_max(int limit);  // 0, -EINVAL outside 301 … 4194304, -ENOMEM
+int pid_set_max(int limit);  // 0, -EINVAL outside 300 … 4194304, -ENOMEM
 
 void boot_task_init(void);  // hart 0, first: current becomes a whole task
 void proc_init(void);       // needs the slab allocator

@@ -15,6 +15,7 @@
  * dropped before a signal is sent. The check that is made for each read compares two pointers without
  * it: a change that comes at the same moment may as well have come after.
  */
+#include "abi/capability.h"
 #include "abi/errno.h"
 #include "drivers/internal.h"
 #include "mm/uaccess.h"
@@ -142,7 +143,7 @@ static long set_controlling(struct tty *t, u64 arg) {
     if (t->session == p->session)
         r = is_leader(p) ? 0 : -EPERM;
     else if (!is_leader(p) || p->session->tty ||
-             (t->session && !is_lent(t) && !(arg == 1 && capable())))
+             (t->session && !is_lent(t) && !(arg == 1 && capable(CAP_SYS_ADMIN))))
         r = -EPERM;
     else {
         struct pid *group = detach_locked(t);

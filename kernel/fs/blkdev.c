@@ -7,6 +7,7 @@
  * Locks: none of its own. The page lock orders reading in and writing out; two writers of the same bytes
  * overwrite each other as they come.
  */
+#include "abi/capability.h"
 #include "abi/errno.h"
 #include "abi/ioctl.h"
 #include "drivers/blk.h"
@@ -99,7 +100,7 @@ static int blkdev_fsync(struct file *f, bool data_only) {
 
 static long flush_buffers(struct file *f) {
     struct block_device *d = f->private_;
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EACCES;
     int error = blkdev_fsync(f, false);
     if (!error)

@@ -328,22 +328,32 @@ static bool dentry_evict(struct dentry *d) {
     return unused;
 }
 
-static size_t shrink(struct super *sb, size_t want, u32 look) {
+// Free a batch of up to `want` unused dentries, as pick_unused(). => how many there were
+static u32 shrink(struct super *sb, size_t want, u32 *look, size_t *freed) {
     struct dentry *batch[16];
+    u32 n = pick_unused(sb, batch, min(want, ARRAY_SIZE(batch)), look);
+    for (u32 i = 0; i < n; i++)
+        *freed += dentry_evict(batch[i]);
+    return n;
+}
+
+size_t dentry_shrink(size_t want) {
     size_t freed = 0;
-    while (freed < want && look) {
-        u32 n = pick_unused(sb, batch, min(want - freed, ARRAY_SIZE(batch)), &look);
-        for (u32 i = 0; i < n; i++)
-            freed += dentry_evict(batch[i]);
-    }
+    u32 look = ~0u;
+    while (freed < want && look)
+        shrink(NULL, want - freed, &look, &freed);
     return freed;
 }
 
-size_t dentry_shrink(size_t want) { return shrink(NULL, want, nr_dentries); }
-
+// The end is a look at all dentries in one hold of the lock: of two that look by turns, each moves what the other has yet
+// to see to where it has been.
 void dentry_shrink_super(struct super *sb) {
-    while (shrink(sb, ~0ul, nr_dentries) > 0)
-        ;
+    size_t freed = 0;
+    u32 found;
+    do {
+        u32 look = ~0u;
+        found = shrink(sb, ~0ul, &look, &freed);
+    } while (found);
 }
 
 ssize_t path_string(const struct path *p, char *buf, size_t size) {

@@ -5,6 +5,7 @@
  * a path (a pipe) owns a reference to its inode. The last file_put() calls the release method, lets writing
  * or executing of the file begin again, and frees.
  */
+#include "abi/capability.h"
 #include "fs/internal.h"
 
 static struct slab_cache *file_slab;
@@ -23,7 +24,7 @@ static u32 mode_of(int flags) {
 }
 
 static struct file *file_alloc(struct inode *inode, const struct file_ops *ops, int flags) {
-    if (load_relaxed(&nr_files) > max(8192ul, pages_total) && !capable())
+    if (load_relaxed(&nr_files) > max(8192ul, pages_total) && !capable(CAP_SYS_ADMIN))
         return ERR_PTR(-ENFILE);
     struct file *f = slab_alloc(file_slab, ALLOC_ZERO);
     if (!f)

@@ -12,6 +12,7 @@
  * is copied to unlocked (truncation is kept away by inode->lock; a write-out in between makes it dirty again). A new
  * page must stay locked until it is full: it is filled by a copy that does not fault, or else read first.
  */
+#include "abi/capability.h"
 #include "fs/internal.h"
 #include "mm/uaccess.h"
 #include "mm/vm.h"
@@ -200,7 +201,7 @@ static ssize_t write_locked(struct inode *i, struct iter *from, u64 *pos, size_t
     if (at < end && end > old_size && i->ops->reserve && i->ops->resize)
         i->ops->resize(i, i->size);
     if (at > *pos) {
-        if (unlikely(i->mode & (S_ISUID | S_ISGID)) && !capable())
+        if (unlikely(i->mode & (S_ISUID | S_ISGID)) && !capable(CAP_FSETID))
             i->mode &= ~(S_ISUID | (i->mode & S_IXGRP ? S_ISGID : 0));
         inode_touch(i, SET_MTIME);
         result = at - *pos;

@@ -16,6 +16,7 @@
  *
  * inode->lock guards attributes, the size and directory entries. It is taken before table_lock.
  */
+#include "abi/capability.h"
 #include "fs/internal.h"
 #include "lib/hash.h"
 
@@ -372,7 +373,9 @@ int inode_permission(const struct inode *i, int mask) {
         bits >>= 3;
     if ((bits & mask) == (u32)mask)
         return 0;
-    if (c->fsuid == 0 && (!(mask & 1) || inode_is_dir(i) || i->mode & 0111))
+    if (capable(CAP_DAC_OVERRIDE) && (!(mask & 1) || inode_is_dir(i) || i->mode & 0111))
+        return 0;
+    if (capable(CAP_DAC_READ_SEARCH) && (mask == 4 || (inode_is_dir(i) && !(mask & 2))))
         return 0;
     return -EACCES;
 }
@@ -390,15 +393,16 @@ static int setattr_allowed(const struct inode *i, const struct setattr *a) {
     bool owner = c->fsuid == i->uid;
     if (i->sb->read_only)
         return -EROFS;
-    if (capable())
+    if (a->valid & SET_UID && !(owner && a->uid == i->uid) && !capable(CAP_CHOWN))
+        return -EPERM;
+    if (a->valid & SET_GID && !(owner && (a->gid == i->gid || in_group(a->gid))) &&
+        !capable(CAP_CHOWN))
+        return -EPERM;
+    if (owner || capable(CAP_FOWNER))
         return 0;
-    if (a->valid & SET_MODE && !owner)
+    if (a->valid & SET_MODE)
         return -EPERM;
-    if (a->valid & SET_UID && !(owner && a->uid == i->uid))
-        return -EPERM;
-    if (a->valid & SET_GID && !(owner && (a->gid == i->gid || in_group(a->gid))))
-        return -EPERM;
-    if (a->valid & (SET_ATIME | SET_MTIME) && !owner)
+    if (a->valid & (SET_ATIME | SET_MTIME))
         return a->valid & SET_TIMES_NOW ? inode_permission(i, 2) : -EPERM;
     return 0;
 }
@@ -416,7 +420,7 @@ int inode_setattr(struct inode *i, const struct setattr *a) {
         i->mode &= ~(S_ISUID | (i->mode & S_IXGRP ? S_ISGID : 0));
     if (a->valid & SET_MODE) {
         u32 mode = a->mode & S_IALLUGO;
-        if (!capable() && !in_group(i->gid))
+        if (!capable(CAP_FSETID) && !in_group(i->gid))
             mode &= ~S_ISGID;
         i->mode = (i->mode & S_IFMT) | mode;
     }
@@ -488,7 +492,7 @@ static int set_size_locked(struct inode *i, u64 size) {
     if (error)
         i->size = old;
     else
-        i->mode &= ~(capable() ? 0 : S_ISUID | (i->mode & S_IXGRP ? S_ISGID : 0));
+        i->mode &= ~(capable(CAP_FSETID) ? 0 : S_ISUID | (i->mode & S_IXGRP ? S_ISGID : 0));
     inode_touch(i, SET_MTIME);
     return error;
 }

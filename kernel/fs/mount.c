@@ -8,6 +8,7 @@
  * Locks: mount_mutex for changes of the tree and the list of super blocks (may sleep, outermost); mount_lock, spinning,
  * for the hash table, which walks read; fs->lock for the two paths of a task.
  */
+#include "abi/capability.h"
 #include "drivers/blk.h"
 #include "fs/internal.h"
 #include "lib/hash.h"
@@ -345,7 +346,7 @@ int vfs_mount(const char *source, const char *target, const char *type, u64 flag
               const char *options) {
     struct path p;
     struct mount *m;
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     int error = lookup_mounted(target, &p);
     if (error)
@@ -443,7 +444,7 @@ static int umount_one(const struct path *p, int flags, struct mount **done) {
 int vfs_umount(const char *target, int flags) {
     struct path p;
     struct mount *done;
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     if (flags & ~(MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW))
         return -EINVAL;
@@ -589,7 +590,9 @@ static int set_path(struct path *slot, const struct path *p) {
 }
 
 int fs_chdir(const struct path *p) { return set_path(&current->fs->cwd, p); }
-int fs_chroot(const struct path *p) { return capable() ? set_path(&current->fs->root, p) : -EPERM; }
+int fs_chroot(const struct path *p) {
+    return capable(CAP_SYS_CHROOT) ? set_path(&current->fs->root, p) : -EPERM;
+}
 
 void vfs_init(void) {
     dentry_init();

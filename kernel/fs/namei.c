@@ -12,6 +12,7 @@
  * sb->rename_lock held when they differ: it freezes the tree, so that "is it below" has an answer. The ancestor is
  * locked first, otherwise the lower address.
  */
+#include "abi/capability.h"
 #include "fs/internal.h"
 #include "mm/uaccess.h"
 
@@ -43,7 +44,7 @@ static inline bool is_normal(const struct name *n) { return n->len && !is_dot(n)
 static inline int may_search(const struct inode *dir) {
     if (!inode_is_dir(dir))
         return -ENOTDIR;
-    if (likely((dir->mode & 0111) == 0111 || current->cred->fsuid == 0))
+    if (likely((dir->mode & 0111) == 0111 || capable(CAP_DAC_READ_SEARCH)))
         return 0;
     return inode_permission(dir, 1);
 }
@@ -267,7 +268,7 @@ static struct file *open_found(const struct path *p, int flags, bool created) {
     int error = created || !mask ? 0 : path_permission(p, mask);
     if (error)
         return ERR_PTR(error);
-    if (flags & O_NOATIME && current->cred->fsuid != inode->uid && !capable())
+    if (flags & O_NOATIME && current->cred->fsuid != inode->uid && !capable(CAP_FOWNER))
         return ERR_PTR(-EPERM);
     if ((S_ISCHR(inode->mode) || S_ISBLK(inode->mode)) && p->mount->flags & MS_NODEV && mask)
         return ERR_PTR(-EACCES);
@@ -488,7 +489,7 @@ int path_mknod(int dirfd, const char *path, u32 mode, u32 rdev) {
     u32 type = mode & S_IFMT ? mode & S_IFMT : S_IFREG;
     if (type == S_IFLNK)
         return -EINVAL;
-    if ((type == S_IFCHR || type == S_IFBLK) && !capable())
+    if ((type == S_IFCHR || type == S_IFBLK) && !capable(CAP_MKNOD))
         return -EPERM;
     u32 bits = mode & (type == S_IFDIR ? 01777 : S_IALLUGO) & ~current->fs->umask;
     return make_name(dirfd, path, type | bits, rdev, NULL);
@@ -562,7 +563,7 @@ static int may_delete(const struct path *dir, const struct dentry *d, bool direc
     int error = inode_permission(parent, 3);
     if (error)
         return error;
-    if (parent->mode & S_ISVTX && me != victim->uid && me != parent->uid && !capable())
+    if (parent->mode & S_ISVTX && me != victim->uid && me != parent->uid && !capable(CAP_FOWNER))
         return -EPERM;
     if (directory != inode_is_dir(victim))
         return directory ? -ENOTDIR : -EISDIR;

@@ -26,6 +26,7 @@
  */
 #include "ipc/pipe.h"
 
+#include "abi/capability.h"
 #include "abi/errno.h"
 #include "abi/ioctl.h"
 #include "abi/poll.h"
@@ -469,7 +470,7 @@ static long pipe_set_size(struct pipe *p, u64 size) {
     if (size > GIB(2))
         return -EINVAL;
     u64 slots = 1ul << ilog2_up(div_round_up(max(size, 1ul), PAGE_SIZE));
-    if (slots * PAGE_SIZE > READ_ONCE(pipe_max_size) && !capable())
+    if (slots * PAGE_SIZE > READ_ONCE(pipe_max_size) && !capable(CAP_SYS_RESOURCE))
         return -EPERM;
     if (slots * sizeof(struct pipe_slot) > MIB(4))
         return -ENOMEM;

@@ -10,6 +10,7 @@
  * sleep, its user must not) and goes with the last task and process of the user. process->user is that of the thread that
  * changed its real uid last; the signals that are queued for the process move with it.
  */
+#include "abi/capability.h"
 #include "abi/errno.h"
 #include "lib/hash.h"
 #include "lib/string.h"
@@ -110,8 +111,10 @@ bool user_too_many(void) {
 
 struct cred *cred_create(void) {
     struct cred *c = kzalloc(sizeof(*c));
-    if (c)
+    if (c) {
         ref_init(&c->ref);
+        caps_fill(&c->caps);
+    }
     return c;
 }
 
@@ -132,7 +135,7 @@ struct cred *cred_copy(void) {
 // What the user of before could read or do to the task is no longer his: prctl(2), PR_SET_DUMPABLE and PR_SET_PDEATHSIG.
 static bool changes_power(const struct cred *c, const struct cred *old) {
     return c->euid != old->euid || c->egid != old->egid || c->fsuid != old->fsuid ||
-           c->fsgid != old->fsgid;
+           c->fsgid != old->fsgid || c->caps.permitted & ~old->caps.permitted;
 }
 
 // => c->uid was reserved if the real uid changes
@@ -153,7 +156,13 @@ void cred_install(struct cred *c) {
     cred_put(old);
 }
 
-bool capable(void) { return current->cred->euid == 0; }
+struct cred *cred_lend(struct cred *c) {
+    struct cred *old = current->cred;
+    spin_lock(&family_lock);
+    store_release(&current->cred, c);
+    spin_unlock(&family_lock);
+    return old;
+}
 
 bool in_group(u32 gid) {
     const struct cred *c = current->cred;
@@ -179,6 +188,7 @@ static int install_uids(u32 r, u32 e, u32 s) {
     c->uid = r;
     c->euid = c->fsuid = e;
     c->suid = s;
+    caps_follow_uids(c, current->cred);
     cred_install(c);
     // Programs do not look whether setuid() failed, so it is exec that fails (execve(2), EAGAIN).
     if (r != old && user_too_many())
@@ -206,7 +216,7 @@ int cred_setuid(u32 uid) {
     const struct cred *c = current->cred;
     if (uid == UNCHANGED)
         return -EINVAL;
-    if (capable())
+    if (capable(CAP_SETUID))
         return install_uids(uid, uid, uid);
     if (uid != c->uid && uid != c->suid)
         return -EPERM;
@@ -217,7 +227,7 @@ int cred_setgid(u32 gid) {
     const struct cred *c = current->cred;
     if (gid == UNCHANGED)
         return -EINVAL;
-    if (capable())
+    if (capable(CAP_SETGID))
         return install_gids(gid, gid, gid);
     if (gid != c->gid && gid != c->sgid)
         return -EPERM;
@@ -226,16 +236,18 @@ int cred_setgid(u32 gid) {
 
 int cred_setresuid(u32 r, u32 e, u32 s) {
     const struct cred *c = current->cred;
-    if (!capable() && !(one_of(r, c->uid, c->euid, c->suid) &&
-                        one_of(e, c->uid, c->euid, c->suid) && one_of(s, c->uid, c->euid, c->suid)))
+    if (!capable(CAP_SETUID) &&
+        !(one_of(r, c->uid, c->euid, c->suid) && one_of(e, c->uid, c->euid, c->suid) &&
+          one_of(s, c->uid, c->euid, c->suid)))
         return -EPERM;
     return install_uids(or_else(r, c->uid), or_else(e, c->euid), or_else(s, c->suid));
 }
 
 int cred_setresgid(u32 r, u32 e, u32 s) {
     const struct cred *c = current->cred;
-    if (!capable() && !(one_of(r, c->gid, c->egid, c->sgid) &&
-                        one_of(e, c->gid, c->egid, c->sgid) && one_of(s, c->gid, c->egid, c->sgid)))
+    if (!capable(CAP_SETGID) &&
+        !(one_of(r, c->gid, c->egid, c->sgid) && one_of(e, c->gid, c->egid, c->sgid) &&
+          one_of(s, c->gid, c->egid, c->sgid)))
         return -EPERM;
     return install_gids(or_else(r, c->gid), or_else(e, c->egid), or_else(s, c->sgid));
 }
@@ -243,7 +255,8 @@ int cred_setresgid(u32 r, u32 e, u32 s) {
 // The saved id follows the new effective one when the real id is set, or the effective one to other than the real id.
 int cred_setreuid(u32 r, u32 e) {
     const struct cred *c = current->cred;
-    if (!capable() && !(one_of(r, c->uid, c->euid, c->uid) && one_of(e, c->uid, c->euid, c->suid)))
+    if (!capable(CAP_SETUID) &&
+        !(one_of(r, c->uid, c->euid, c->uid) && one_of(e, c->uid, c->euid, c->suid)))
         return -EPERM;
     u32 effective = or_else(e, c->euid);
     bool save = r != UNCHANGED || (e != UNCHANGED && e != c->uid);
@@ -252,7 +265,8 @@ int cred_setreuid(u32 r, u32 e) {
 
 int cred_setregid(u32 r, u32 e) {
     const struct cred *c = current->cred;
-    if (!capable() && !(one_of(r, c->gid, c->egid, c->gid) && one_of(e, c->gid, c->egid, c->sgid)))
+    if (!capable(CAP_SETGID) &&
+        !(one_of(r, c->gid, c->egid, c->gid) && one_of(e, c->gid, c->egid, c->sgid)))
         return -EPERM;
     u32 effective = or_else(e, c->egid);
     bool save = r != UNCHANGED || (e != UNCHANGED && e != c->gid);
@@ -260,7 +274,7 @@ int cred_setregid(u32 r, u32 e) {
 }
 
 int cred_setgroups(u32 n, const u32 *groups) {
-    if (!capable())
+    if (!capable(CAP_SETGID))
         return -EPERM;
     if (n > NGROUPS)
         return -EINVAL;
@@ -277,11 +291,12 @@ u32 cred_setfsuid(u32 uid) {
     const struct cred *old = current->cred;
     u32 before = old->fsuid;
     if (uid == UNCHANGED ||
-        !(capable() || one_of(uid, old->uid, old->euid, old->suid) || uid == before))
+        !(capable(CAP_SETUID) || one_of(uid, old->uid, old->euid, old->suid) || uid == before))
         return before;
     struct cred *c = cred_copy();
     if (c) {
         c->fsuid = uid;
+        caps_follow_fsuid(c, before);
         cred_install(c);
     }
     return before;
@@ -291,7 +306,7 @@ u32 cred_setfsgid(u32 gid) {
     const struct cred *old = current->cred;
     u32 before = old->fsgid;
     if (gid == UNCHANGED ||
-        !(capable() || one_of(gid, old->gid, old->egid, old->sgid) || gid == before))
+        !(capable(CAP_SETGID) || one_of(gid, old->gid, old->egid, old->sgid) || gid == before))
         return before;
     struct cred *c = cred_copy();
     if (c) {

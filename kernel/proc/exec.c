@@ -299,11 +299,14 @@ static struct cred *cred_for(const struct file *f) {
     const struct cred *old = current->cred;
     u32 euid, egid;
     exec_ids(f, &euid, &egid);
-    if (euid == old->euid && egid == old->egid && old->suid == euid && old->sgid == egid)
+    struct caps caps = caps_after_exec(old, euid, euid != old->uid || egid != old->gid);
+    if (euid == old->euid && euid == old->suid && euid == old->fsuid && egid == old->egid &&
+        egid == old->sgid && egid == old->fsgid && caps_same(&caps, &old->caps))
         return NULL;
     struct cred *c = cred_copy();
     if (!c)
         return ERR_PTR(-ENOMEM);
+    c->caps = caps;
     c->euid = c->suid = c->fsuid = euid;
     c->egid = c->sgid = c->fsgid = egid;
     return c;

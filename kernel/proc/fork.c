@@ -20,6 +20,7 @@
  *
  * Locks: family_lock, then siglock. May sleep everywhere before the commit.
  */
+#include "abi/capability.h"
 #include "abi/errno.h"
 #include "arch/csr.h"
 #include "fs/file.h"
@@ -49,7 +50,7 @@ static int check_flags(const struct clone_request *r) {
     if (f & CLONE_PIDFD &&
         (f & CLONE_THREAD || (f & CLONE_PARENT_SETTID && r->pidfd == r->parent_tid)))
         return -EINVAL;
-    if (r->wanted_tid && !capable())
+    if (r->wanted_tid && !capable(CAP_CHECKPOINT_RESTORE) && !capable(CAP_SYS_ADMIN))
         return -EPERM;
     if (f & CLONE_PARENT && current->process == init_process)
         return -EINVAL;
@@ -237,7 +238,8 @@ static int may_commit(void) {
         return -ERESTARTNOINTR;
     if (nr_tasks >= (u32)threads_max)
         return -EAGAIN;
-    if (uid && !capable() && user_tasks(uid) >= current->process->limit[RLIMIT_NPROC].rlim_cur)
+    if (uid && !capable(CAP_SYS_RESOURCE) && !capable(CAP_SYS_ADMIN) &&
+        user_tasks(uid) >= current->process->limit[RLIMIT_NPROC].rlim_cur)
         return -EAGAIN;
     return 0;
 }

@@ -94,6 +94,8 @@ static inline struct cred *cred_get(struct cred *c) {
 void cred_put(struct cred *c);
 struct cred *cred_copy(void);       // of current's, to be changed and installed; NULL
 void cred_install(struct cred *c);  // becomes current's; takes over the reference
+// Becomes current's for a while, with none of a change's effects on the process; the caller keeps both references. => the former
+struct cred *cred_lend(struct cred *c);
 int cred_setuid(u32 uid);
 int cred_setgid(u32 gid);
 int cred_setresuid(u32 r, u32 e, u32 s);  // ~0u: leave
@@ -103,6 +105,20 @@ int cred_setregid(u32 r, u32 e);
 int cred_setgroups(u32 n, const u32 *groups);
 u32 cred_setfsuid(u32 uid);  // the old one
 u32 cred_setfsgid(u32 gid);
+// ---- caps.c: of current or of a cred that is not installed yet ----
+void caps_fill(struct caps *c);  // root's
+static inline bool caps_same(const struct caps *a, const struct caps *b) {
+    return a->effective == b->effective && a->permitted == b->permitted &&
+           a->inheritable == b->inheritable && a->bounding == b->bounding &&
+           a->ambient == b->ambient;
+}
+void caps_follow_uids(struct cred *c, const struct cred *old);
+void caps_follow_fsuid(struct cred *c, u32 old);
+// Of a program that runs with euid; set_id: not with the real ids.
+struct caps caps_after_exec(const struct cred *old, u32 euid, bool set_id);
+int caps_set(u64 effective, u64 permitted, u64 inheritable);  // capset(2)
+int caps_drop_bounding(u32 cap);                              // PR_CAPBSET_DROP
+int caps_set_ambient(u64 set);                                // PR_CAP_AMBIENT; 0 or -EPERM
 // What one real uid has, for the limits that count it. => family_lock held for all but user_too_many
 struct user *user_get(u32 uid);  // of a task's real uid
 void user_put(struct user *u);

@@ -49,8 +49,13 @@ struct pid {
 
 // Credentials never change once a task has them: setuid() and friends install a new copy.
 #define NGROUPS 32
+struct caps {
+    u64 effective, permitted, inheritable, bounding, ambient;  // bit n: capability n
+};
+
 struct cred {
     struct ref ref;
+    struct caps caps;
     u32 uid, euid, suid, fsuid;
     u32 gid, egid, sgid, fsgid;
     u32 ngroups;
@@ -260,7 +265,8 @@ const char *task_state_name(u32 state);  // one letter as /proc/pid/stat has it:
 
 // Credentials of another task: borrowed while family_lock is held.
 static inline const struct cred *cred_of(const struct task *t) { return load_acquire(&t->cred); }
-bool capable(void);      // current is root (euid 0)
 bool in_group(u32 gid);  // current's fsgid or groups
+// May current do what takes this right of root's (abi/capability.h)?
+static inline bool capable(u32 cap) { return current->cred->caps.effective >> cap & 1; }
 
 #endif

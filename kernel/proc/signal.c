@@ -25,6 +25,7 @@
  */
 #include "proc/signal.h"
 
+#include "abi/capability.h"
 #include "abi/errno.h"
 #include "abi/resource.h"
 #include "abi/wait.h"
@@ -437,7 +438,7 @@ void siginfo_user(struct siginfo *info, int sig, int code) {
 
 bool signal_may_send(struct process *p, int sig) {
     const struct cred *c = current->cred;
-    if (p == current->process || c->euid == 0)
+    if (p == current->process || capable(CAP_KILL))
         return true;
     if (!p->leader)
         return false;

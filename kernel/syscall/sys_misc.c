@@ -2,6 +2,7 @@
  * System calls on the machine as a whole: its name, memory, random numbers, what the harts can do, power.
  * Decoders only; everything may sleep.
  */
+#include "abi/capability.h"
 #include "abi/errno.h"
 #include "abi/membarrier.h"
 #include "abi/random.h"
@@ -29,7 +30,7 @@ long sys_uname(const u64 *a) {
 long sys_sethostname(const u64 *a) {
     char name[__NEW_UTS_LEN];
     int length = (int)a[1];
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     if (length < 0 || length > __NEW_UTS_LEN)
         return -EINVAL;
@@ -183,7 +184,7 @@ static void end_of_day(void) {
 }
 
 long sys_reboot(const u64 *a) {
-    if (!capable())
+    if (!capable(CAP_SYS_BOOT))
         return -EPERM;
     if (!magic_ok((u32)a[0], (u32)a[1]))
         return -EINVAL;

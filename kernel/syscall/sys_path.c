@@ -4,6 +4,7 @@
  * A path is copied into a kernel buffer (path_from_user), handed to fs/namei.c, and given back on every way out.
  * Decoders only: no locks but for the copy of cwd, may sleep.
  */
+#include "abi/capability.h"
 #include "abi/errno.h"
 #include "abi/mount.h"
 #include "abi/resource.h"
@@ -67,7 +68,7 @@ static long make_node(int dirfd, const char *path, u32 mode, u64 dev) {
     if (type && type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != S_IFCHR &&
         type != S_IFBLK)
         return -EINVAL;
-    if ((type == S_IFCHR || type == S_IFBLK) && !capable())
+    if ((type == S_IFCHR || type == S_IFBLK) && !capable(CAP_MKNOD))
         return -EPERM;
     return path_mknod(dirfd, path, mode, (u32)dev);
 }
@@ -216,17 +217,16 @@ long sys_readlinkat(const u64 *a) {
 
 // With the real ids in the place of the effective ones, as access(2) wants it.
 static struct cred *use_real_ids(void) {
-    struct cred *old = current->cred, *c;
-    if (old->fsuid == old->uid && old->fsgid == old->gid)
+    const struct cred *now = current->cred;
+    if (now->fsuid == now->uid && now->fsgid == now->gid)
         return NULL;
-    c = cred_copy();
+    struct cred *c = cred_copy();
     if (!c)
         return ERR_PTR(-ENOMEM);
     c->fsuid = c->uid;
     c->fsgid = c->gid;
-    cred_get(old);
-    cred_install(c);
-    return old;
+    c->caps.effective = c->uid ? 0 : c->caps.permitted;
+    return cred_lend(c);
 }
 
 static long check_access(int dirfd, u64 path, u32 mode, u32 flags) {
@@ -238,7 +238,7 @@ static long check_access(int dirfd, u64 path, u32 mode, u32 flags) {
     long result = WITH_PLACE(p, dirfd, path, lookup_flags(flags),
                              mode ? inode_permission(p.dentry->inode, mode) : 0);
     if (old)
-        cred_install(old);
+        cred_put(cred_lend(old));
     return result;
 }
 long sys_faccessat(const u64 *a) { return check_access((int)a[0], a[1], (u32)a[2], 0); }
@@ -382,7 +382,7 @@ long sys_fstatfs(const u64 *a) {
 
 static long mount_checked(const char *source, const char *target, const char *type, u64 flags,
                           const char *options) {
-    return capable() ? vfs_mount(source, target, type, flags, options) : -EPERM;
+    return capable(CAP_SYS_ADMIN) ? vfs_mount(source, target, type, flags, options) : -EPERM;
 }
 
 // A null string stands for an empty one.
@@ -402,7 +402,7 @@ long sys_mount(const u64 *a) {
 }
 
 long sys_umount2(const u64 *a) {
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     return WITH_PATH(target, a[0], vfs_umount(target, (int)a[1]));
 }
@@ -445,7 +445,9 @@ long sys_fchdir(const u64 *a) {
     return result;
 }
 
-static long chroot_checked(const struct path *p) { return capable() ? fs_chroot(p) : -EPERM; }
+static long chroot_checked(const struct path *p) {
+    return capable(CAP_SYS_CHROOT) ? fs_chroot(p) : -EPERM;
+}
 long sys_chroot(const u64 *a) {
     return WITH_PLACE(p, AT_FDCWD, a[0], LOOKUP_FOLLOW | LOOKUP_DIRECTORY, chroot_checked(&p));
 }

@@ -1,15 +1,14 @@
 /*
- * prctl(2) and personality(2): small settings of a task or process. Those without a meaning here (secure bits, ambient
- * capabilities: only the user id decides) say that the facility is off, and cannot be turned on. No locks; may sleep.
+ * prctl(2) and personality(2): small settings of a task or process. Those without a meaning here (the
+ * secure bits) say that the facility is off, and cannot be turned on. And capget(2), capset(2). No locks; may sleep.
  */
+#include "abi/capability.h"
 #include "abi/errno.h"
 #include "abi/prctl.h"
 #include "abi/signal.h"
 #include "mm/uaccess.h"
-#include "proc/proc.h"
+#include "proc/life.h"
 #include "syscall/syscall.h"
-
-#define LAST_CAPABILITY 40
 
 long sys_personality(const u64 *a) {
     u32 old = current->personality;
@@ -61,16 +60,18 @@ static bool rest_is_zero(const u64 *a, int from) {
 }
 
 static long ambient(const u64 *a) {
-    if (a[3] || a[4])
+    u64 set = current->cred->caps.ambient, bit = 1ul << (a[2] & 63);
+    if (a[3] || a[4] || a[2] > CAP_LAST_CAP)
         return -EINVAL;
     switch (a[1]) {
     case PR_CAP_AMBIENT_CLEAR_ALL:
-        return a[2] ? -EINVAL : 0;
+        return a[2] ? -EINVAL : caps_set_ambient(0);
     case PR_CAP_AMBIENT_IS_SET:
+        return set & bit ? 1 : 0;
     case PR_CAP_AMBIENT_LOWER:
-        return a[2] > LAST_CAPABILITY ? -EINVAL : 0;
+        return caps_set_ambient(set & ~bit);
     case PR_CAP_AMBIENT_RAISE:
-        return a[2] > LAST_CAPABILITY ? -EINVAL : -EPERM;
+        return caps_set_ambient(set | bit);
     default:
         return -EINVAL;
     }
@@ -103,9 +104,11 @@ static long task_setting(const u64 *a) {
     case PR_GET_TIMING:
         return PR_TIMING_STATISTICAL;
     case PR_SET_SECUREBITS:
-        return capable() && !a[1] ? 0 : -EPERM;
+        return capable(CAP_SETPCAP) && !a[1] ? 0 : -EPERM;
     case PR_CAPBSET_READ:
-        return a[1] <= LAST_CAPABILITY ? 1 : -EINVAL;
+        return a[1] <= CAP_LAST_CAP ? (long)(current->cred->caps.bounding >> a[1] & 1) : -EINVAL;
+    case PR_CAPBSET_DROP:
+        return a[1] <= CAP_LAST_CAP ? caps_drop_bounding((u32)a[1]) : -EINVAL;
     case PR_CAP_AMBIENT:
         return ambient(a);
     case PR_GET_THP_DISABLE:
@@ -137,4 +140,73 @@ long sys_prctl(const u64 *a) {
     default:
         return task_setting(a);
     }
+}
+
+/* ---- capabilities ---- */
+
+// The elements of struct cap_data that a version has, 0 for one that we lack.
+static int elements(u32 version) {
+    switch (version) {
+    case _LINUX_CAPABILITY_VERSION_1:
+        return 1;
+    case _LINUX_CAPABILITY_VERSION_2:
+    case _LINUX_CAPABILITY_VERSION_3:
+        return 2;
+    default:
+        return 0;
+    }
+}
+
+// What the caller's header says: elements, or, when its version is none of ours, ours told to it and -EINVAL.
+static long read_header(u64 addr, struct cap_header *header) {
+    if (copy_from_user(header, addr, sizeof(*header)))
+        return -EFAULT;
+    int n = elements(header->version);
+    if (n)
+        return n;
+    return put_user_u32(_LINUX_CAPABILITY_VERSION_3, addr) ? -EFAULT : -EINVAL;
+}
+
+static int caps_of(int tid, struct caps *out) {
+    if (tid < 0)
+        return -EINVAL;
+    spin_lock(&family_lock);
+    struct pid *nr = tid ? pid_find(tid) : current->pid;
+    struct task *t = nr ? nr->task : NULL;
+    if (t)
+        *out = cred_of(t)->caps;
+    spin_unlock(&family_lock);
+    return t ? 0 : -ESRCH;
+}
+
+long sys_capget(const u64 *a) {
+    struct cap_header header;
+    struct caps caps = {0};
+    long n = read_header(a[0], &header);
+    if (n < 0)
+        return n == -EINVAL && !a[1] ? 0 : n;
+    int error = caps_of(header.pid, &caps);
+    if (error || !a[1])
+        return error;
+    struct cap_data data[2];
+    for (int i = 0; i < 2; i++)
+        data[i] =
+            (struct cap_data){(u32)(caps.effective >> 32 * i), (u32)(caps.permitted >> 32 * i),
+                              (u32)(caps.inheritable >> 32 * i)};
+    return copy_to_user(a[1], data, n * sizeof(*data));
+}
+
+long sys_capset(const u64 *a) {
+    struct cap_header header;
+    struct cap_data d[2] = {{0}};
+    long n = read_header(a[0], &header);
+    if (n < 0)
+        return n;
+    if (header.pid && header.pid != current->pid->nr)
+        return -EPERM;
+    if (copy_from_user(d, a[1], n * sizeof(*d)))
+        return -EFAULT;
+    return caps_set(d[0].effective | (u64)d[1].effective << 32,
+                    d[0].permitted | (u64)d[1].permitted << 32,
+                    d[0].inheritable | (u64)d[1].inheritable << 32);
 }

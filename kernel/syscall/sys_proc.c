@@ -2,6 +2,7 @@
  * System calls of processes: fork, exec, exit, wait, ids, limits, scheduling attributes. Arguments for proc/.
  * Decoders only; family_lock is taken to look at relations. May sleep.
  */
+#include "abi/capability.h"
 #include "abi/errno.h"
 #include "abi/resource.h"
 #include "abi/wait.h"
@@ -279,7 +280,7 @@ long sys_getgroups(const u64 *a) {
 
 long sys_setgroups(const u64 *a) {
     u32 groups[NGROUPS], n = (u32)a[0];
-    if (!capable())
+    if (!capable(CAP_SETGID))
         return -EPERM;
     if (n > NGROUPS)
         return -EINVAL;
@@ -298,7 +299,7 @@ static int exchange_limit(struct process *p, int which, const struct rlimit *new
         return 0;
     if (new_->rlim_cur > new_->rlim_max)
         return -EINVAL;
-    if (new_->rlim_max > old->rlim_max && !capable())
+    if (new_->rlim_max > old->rlim_max && !capable(CAP_SYS_RESOURCE))
         return -EPERM;
     p->limit[which] = *new_;
     return 0;
@@ -307,7 +308,7 @@ static int exchange_limit(struct process *p, int which, const struct rlimit *new
 // May current look at and change the limits of t?
 static bool may_limit(const struct task *t) {
     const struct cred *c = current->cred, *o = cred_of(t);
-    return t->process == current->process || capable() ||
+    return t->process == current->process || capable(CAP_SYS_RESOURCE) ||
            (c->uid == o->uid && c->uid == o->euid && c->uid == o->suid && c->gid == o->gid &&
             c->gid == o->egid && c->gid == o->sgid);
 }
@@ -370,7 +371,7 @@ long sys_sched_yield(NO_ARGS) {
 
 static bool may_schedule(const struct task *t) {
     const struct cred *c = current->cred, *o = cred_of(t);
-    return c->euid == 0 || c->euid == o->uid || c->euid == o->euid;
+    return capable(CAP_SYS_NICE) || c->euid == o->uid || c->euid == o->euid;
 }
 
 // The task of a tid (0: current) with a reference, or NULL.
@@ -455,7 +456,7 @@ static int change_nice(struct task *t, int *nice) {
     if (!may_schedule(t))
         return -EPERM;
     u64 limit = t->process ? READ_ONCE(t->process->limit[RLIMIT_NICE].rlim_cur) : 0;
-    if (*nice < t->se.nice && (u64)(20 - *nice) > limit && !capable())
+    if (*nice < t->se.nice && (u64)(20 - *nice) > limit && !capable(CAP_SYS_NICE))
         return -EACCES;
     t->se.nice = *nice;
     return 0;

@@ -1,6 +1,7 @@
 /*
  * System calls of time and of waiting for a word: arguments for time/posix.c and ipc/futex.c. Decoders only; may sleep.
  */
+#include "abi/capability.h"
 #include "abi/errno.h"
 #include "abi/futex.h"
 #include "ipc/futex.h"
@@ -68,7 +69,7 @@ long sys_settimeofday(const u64 *a) {
     if ((a[0] && copy_from_user(&t, a[0], sizeof(t))) ||
         (a[1] && copy_from_user(&zone, a[1], sizeof(zone))))
         return -EFAULT;
-    if (!capable())
+    if (!capable(CAP_SYS_TIME))
         return -EPERM;
     if (!a[0])
         return 0;
@@ -253,7 +254,8 @@ long sys_get_robust_list(const u64 *a) {
     if (!t)
         return -ESRCH;
     u64 head = (u64)t->robust_list;
-    int error = t != current && !capable() && t->process != current->process ? -EPERM : 0;
+    int error =
+        t != current && !capable(CAP_SYS_PTRACE) && t->process != current->process ? -EPERM : 0;
     if ((int)a[0])
         task_put(t);
     if (error)

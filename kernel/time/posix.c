@@ -15,6 +15,7 @@
  */
 #include "time/posix.h"
 
+#include "abi/capability.h"
 #include "abi/errno.h"
 #include "abi/resource.h"
 #include "abi/signal.h"
@@ -133,7 +134,7 @@ int posix_clock_check(int clock) {
 int posix_clock_set(int clock, u64 ns) {
     if (clock != CLOCK_REALTIME)
         return -EINVAL;
-    if (!capable())
+    if (!capable(CAP_SYS_TIME))
         return -EPERM;
     realtime_set(ns);
     return 0;

@@ -12,6 +12,8 @@
 #include "abi/signal.h"
 #include "abi/time.h"
 
+struct cap_data;
+struct cap_header;
 struct clone_args;
 struct iovec;
 struct new_utsname;
@@ -81,6 +83,8 @@ long sys_utimensat(int dirfd, const char *path, const struct timespec times[2], 
 
 /* ---- processes and users */
 long sys_personality(unsigned persona);
+long sys_capget(struct cap_header *header, struct cap_data *data);
+long sys_capset(struct cap_header *header, const struct cap_data *data);
 long sys_exit(int status) __attribute__((noreturn));
 long sys_exit_group(int status) __attribute__((noreturn));
 long sys_waitid(int type, int id, struct siginfo *info, int options, struct rusage *usage);

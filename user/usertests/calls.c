@@ -6,6 +6,7 @@
  * Whatever the call does, it must come back with an error, and with EFAULT where nothing else can
  * be wrong. */
 #include "user/usertests/ut.h"
+#include "abi/capability.h"
 #include "abi/futex.h"
 #include "abi/poll.h"
 #include "abi/resource.h"
@@ -72,11 +73,14 @@ static const char *const any_error[] = {"wait4",
                                         "pidfd_send_signal"};
 
 /* Values that certain calls want in an "op" or "size" argument. */
+static struct cap_header cap_header = {_LINUX_CAPABILITY_VERSION_3, 0};
 static const struct {
     const char *call;
     int arg;
     long value;
 } wanted[] = {
+    {"capget", 0, (long)&cap_header},
+    {"capset", 0, (long)&cap_header},
     {"rt_sigaction", 0, SIGUSR1},
     {"rt_sigaction", 3, 8},
     {"rt_sigprocmask", 0, SIG_SETMASK},

@@ -65,6 +65,8 @@ int child_main(int argc, char **argv) {
         return sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1;
     if (strcmp(argv[0], "count") == 0)
         return child_count(argc, argv);
+    if (strcmp(argv[0], "caps") == 0)
+        return caps_main(argv[1]);
     if (strcmp(argv[0], "live") == 0)
         return kills_main(argv[1]);
     return strcmp(argv[0], "true") != 0;

@@ -1,5 +1,6 @@
 /* prctl(2), operation by operation. */
 #include "user/usertests/ut.h"
+#include "abi/capability.h"
 #include "abi/prctl.h"
 
 static long prctl(int op, uint64_t a) { return sys_prctl(op, a, 0, 0, 0); }
@@ -124,13 +125,148 @@ static void others(void) {
     EQ(prctl(PR_GET_TIMING, 0), 0);
     OK(prctl(PR_SET_TIMING, 0));
     FAILS(EINVAL, prctl(PR_SET_TIMING, 1));
-    EQ(prctl(PR_CAPBSET_READ, 0), 1);
-    FAILS(EINVAL, prctl(PR_CAPBSET_READ, 41));
-    EQ(sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 1, 0, 0), 0);
-    OK(sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
     EQ(prctl(PR_GET_SECUREBITS, 0), 0);
     EQ(prctl(PR_GET_SECCOMP, 0), 0);
     FAILS(EINVAL, prctl(9999, 0));
+}
+
+/* ---- capabilities(7) ---- */
+
+#define BIT(cap) (1ul << (cap))
+#define ALL_CAPS (BIT(CAP_LAST_CAP + 1) - 1)
+
+static struct cap_header me = {_LINUX_CAPABILITY_VERSION_3, 0};
+
+static uint64_t caps_effective(void) {
+    struct cap_data d[2];
+    OK(sys_capget(&me, d));
+    return d[0].effective | (uint64_t)d[1].effective << 32;
+}
+static uint64_t caps_permitted(void) {
+    struct cap_data d[2];
+    OK(sys_capget(&me, d));
+    return d[0].permitted | (uint64_t)d[1].permitted << 32;
+}
+
+static long set_caps(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
+    struct cap_data d[2];
+    for (int i = 0; i < 2; i++) {
+        d[i].effective = (unsigned)(effective >> 32 * i);
+        d[i].permitted = (unsigned)(permitted >> 32 * i);
+        d[i].inheritable = (unsigned)(inheritable >> 32 * i);
+    }
+    return sys_capset(&me, d);
+}
+
+static void cap_headers(void) {
+    struct cap_header header = {1, 0};
+    struct cap_data d[2], one = {0, 0, 0};
+
+    OK(sys_capget(&header, 0)); /* "which version have you?" */
+    EQ(header.version, _LINUX_CAPABILITY_VERSION_3);
+    header.version = 1;
+    FAILS(EINVAL, sys_capget(&header, d));
+    FAILS(EFAULT, sys_capget(unmapped_page(), d));
+    header = (struct cap_header){_LINUX_CAPABILITY_VERSION_3, -1};
+    FAILS(EINVAL, sys_capget(&header, d));
+    header.pid = 1 << 22;
+    FAILS(ESRCH, sys_capget(&header, d));
+    header.pid = 1;
+    OK(sys_capget(&header, d));
+    EQ(d[0].permitted | (uint64_t)d[1].permitted << 32, ALL_CAPS);
+    FAILS(EPERM, sys_capset(&header, d)); /* of another task */
+    header = (struct cap_header){_LINUX_CAPABILITY_VERSION_1, 0};
+    OK(sys_capget(&header, &one));
+    EQ(one.effective, 0xffffffffu);
+}
+
+static void cap_given_up(void) {
+    int fd;
+
+    OK(sys_mkdirat(AT_FDCWD, "caps", 0));
+    EQ(caps_effective(), ALL_CAPS);
+    OK(set_caps(ALL_CAPS & ~BIT(CAP_KILL), ALL_CAPS & ~BIT(CAP_KILL), 0));
+    FAILS(EPERM, set_caps(ALL_CAPS, ALL_CAPS, 0)); /* gone for good */
+    OK(sys_sethostname("xv39", 4));
+    OK(set_caps(0, BIT(CAP_SYS_ADMIN), 0));
+    FAILS(EPERM, sys_sethostname("xv39", 4));
+    FAILS(EPERM, set_caps(BIT(CAP_CHOWN), BIT(CAP_SYS_ADMIN), 0)); /* more than permitted */
+    OK(set_caps(BIT(CAP_SYS_ADMIN), BIT(CAP_SYS_ADMIN), 0));
+    OK(sys_sethostname("xv39", 4));
+    FAILS(EPERM, sys_setuid(5));
+    FAILS(EACCES, fd = (int)sys_openat(AT_FDCWD, "caps/x", O_CREAT | O_RDWR, 0));
+}
+
+/* Root's programs run with all of root's rights again; a program of somebody else's keeps none. */
+static void cap_exec(void) {
+    char *root[] = {"usertests", "--child", "caps", "all", 0};
+    char *other[] = {"usertests", "--child", "caps", "none", 0};
+
+    uint64_t ids = BIT(CAP_SETUID) | BIT(CAP_SETGID);
+
+    OK(set_caps(ids, ids, 0));
+    EQ(wait_status((int)OK(vfork_exec(self_path, root, environ))), 0);
+    become_user(1000);
+    EQ(wait_status((int)OK(vfork_exec(self_path, other, environ))), 0);
+}
+
+static void cap_user(void) {
+    OK(sys_setresuid(-1, 1000, -1));
+    EQ(caps_effective(), 0);
+    EQ(caps_permitted(), ALL_CAPS);
+    OK(sys_setresuid(-1, 0, -1));
+    EQ(caps_effective(), ALL_CAPS);
+    sys_setfsuid(1000);
+    EQ(caps_effective() & BIT(CAP_CHOWN), 0);
+    EQ(caps_effective() & BIT(CAP_KILL), BIT(CAP_KILL));
+    sys_setfsuid(0);
+    EQ(caps_effective(), ALL_CAPS);
+    OK(prctl(PR_SET_KEEPCAPS, 1));
+    OK(sys_setuid(1000));
+    EQ(caps_effective(), 0);
+    EQ(caps_permitted(), ALL_CAPS);
+    OK(set_caps(BIT(CAP_SETUID), BIT(CAP_SETUID), 0));
+    OK(prctl(PR_SET_KEEPCAPS, 0));
+    OK(sys_setresuid(0, 0, 0)); /* which CAP_SETUID allows */
+    OK(sys_setuid(1000));
+    EQ(caps_permitted(), 0);
+}
+
+static void cap_ambient(void) {
+    char *argv[] = {"usertests", "--child", "caps", "kill", 0};
+
+    EQ(sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_KILL, 0, 0), 0);
+    FAILS(EPERM, sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_KILL, 0, 0));
+    OK(prctl(PR_SET_KEEPCAPS, 1));
+    OK(sys_setuid(1000));
+    OK(set_caps(0, BIT(CAP_KILL), BIT(CAP_KILL)));
+    OK(sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_KILL, 0, 0));
+    EQ(sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_KILL, 0, 0), 1);
+    EQ(wait_status((int)OK(vfork_exec(self_path, argv, environ))), 0);
+    OK(sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
+    argv[3] = "none";
+    EQ(wait_status((int)OK(vfork_exec(self_path, argv, environ))), 0);
+}
+
+static void cap_bounding(void) {
+    char *argv[] = {"usertests", "--child", "caps", "no-boot", 0};
+
+    EQ(prctl(PR_CAPBSET_READ, CAP_SYS_BOOT), 1);
+    FAILS(EINVAL, prctl(PR_CAPBSET_READ, CAP_LAST_CAP + 1));
+    OK(prctl(PR_CAPBSET_DROP, CAP_SYS_BOOT));
+    EQ(prctl(PR_CAPBSET_READ, CAP_SYS_BOOT), 0);
+    EQ(caps_effective(), ALL_CAPS); /* it bounds what exec gives */
+    EQ(wait_status((int)OK(vfork_exec(self_path, argv, environ))), 0);
+    become_user(1000);
+    FAILS(EPERM, prctl(PR_CAPBSET_DROP, CAP_KILL));
+}
+
+int caps_main(const char *which) {
+    uint64_t want = !strcmp(which, "all")    ? ALL_CAPS
+                    : !strcmp(which, "kill") ? BIT(CAP_KILL)
+                    : !strcmp(which, "none") ? 0
+                                             : ALL_CAPS & ~BIT(CAP_SYS_BOOT);
+    return caps_effective() != want || caps_permitted() != want;
 }
 
 const struct test prctl_tests[] = {
@@ -142,5 +278,11 @@ const struct test prctl_tests[] = {
     {"T8_prctl_no_new_privs", no_new_privs, 0},
     {"T8_prctl_timer_slack", timer_slack, 0},
     {"T8_prctl_others", others, 0},
+    {"T8_capability_headers", cap_headers, 0},
+    {"T8_capability_given_up", cap_given_up, 0},
+    {"T8_capability_exec", cap_exec, 0},
+    {"T8_capability_user", cap_user, 0},
+    {"T8_capability_ambient", cap_ambient, 0},
+    {"T8_capability_bounding", cap_bounding, 0},
     {0, 0, 0},
 };

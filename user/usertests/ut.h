@@ -95,6 +95,7 @@ extern const char *self_path;
 /* The program run as "usertests --child WHAT ..." does WHAT: for cases of exec. */
 int child_main(int argc, char **argv);
 int kills_main(const char *seed_text); /* what is killed at random, started again */
-extern uint64_t seed;                  /* for what is random: option -s */
+int caps_main(const char *which); /* 0 if this program runs with those capabilities; prctls.c */
+extern uint64_t seed;             /* for what is random: option -s */
 
 #endif

@@ -6,6 +6,7 @@
  * ones and go to the descriptors on sync. A bitmap that disagrees with its count, or that offers a block of the
  * group's own tables, means a corrupt disk.
  */
+#include "abi/capability.h"
 #include "fs/ext/ext.h"
 #include "lib/bitmap.h"
 
@@ -53,7 +54,7 @@ int ext_alloc_block(struct ext_fs *fs, u32 goal, u32 *block) {
         goal = fs->first_block;
     u32 first = (goal - fs->first_block) / fs->blocks_per_group;
     u32 from = (goal - fs->first_block) % fs->blocks_per_group, bit = 0;
-    if (load_relaxed(&fs->free_blocks) <= fs->reserved && !capable())
+    if (load_relaxed(&fs->free_blocks) <= fs->reserved && !capable(CAP_SYS_RESOURCE))
         return -ENOSPC;
     for (u32 i = 0; i < fs->groups; i++) {
         u32 g = (first + i) % fs->groups;

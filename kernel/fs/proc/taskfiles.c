@@ -5,6 +5,7 @@
  * siglock held, the rest read as it is, for numbers of a running task are old when they are printed anyhow.
  * Address spaces are used through a reference; a kernel thread or a dead task has none and shows zeroes.
  */
+#include "abi/capability.h"
 #include "fs/proc/internal.h"
 
 #include "drivers/tty.h"
@@ -24,6 +25,7 @@ struct task_info {
     u64 start_time;
     u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
     u32 ngroups, groups[NGROUPS];
+    struct caps caps;
     u64 pending, shared_pending, blocked, ignored, caught;
     u32 queued;
     s64 oom_score_adj;
@@ -49,6 +51,7 @@ static void info_cred(struct task_info *i, struct task *t) {
     i->uid = c->uid, i->euid = c->euid, i->suid = c->suid, i->fsuid = c->fsuid;
     i->gid = c->gid, i->egid = c->egid, i->sgid = c->sgid, i->fsgid = c->fsgid;
     i->ngroups = c->ngroups;
+    i->caps = c->caps;
     memcpy(i->groups, c->groups, sizeof(i->groups));
 }
 
@@ -244,12 +247,10 @@ static void status_namespaces(struct printer *p, const struct task_info *i, u32 
                    i->pgrp, i->session);
 }
 
-// Root has all capabilities, others none.
-static void status_capabilities(struct printer *p, const struct task_info *i) {
-    u64 all = (1ul << 41) - 1;
-    printer_printf(p, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\n", 0ul,
-                   i->euid && i->suid && i->uid ? 0ul : all, i->euid ? 0ul : all, all);
-    printer_printf(p, "CapAmb:\t%016lx\n", 0ul);
+static void status_capabilities(struct printer *p, const struct caps *c) {
+    printer_printf(p, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", c->inheritable,
+                   c->permitted, c->effective);
+    printer_printf(p, "CapBnd:\t%016lx\nCapAmb:\t%016lx\n", c->bounding, c->ambient);
 }
 
 static u32 descriptors_of(struct task *t) {
@@ -288,7 +289,7 @@ static int show_status(struct printer *p, struct task *t) {
     }
     printer_printf(p, "Threads:\t%d\n", i.threads);
     status_signals(p, &i, t->process);
-    status_capabilities(p, &i);
+    status_capabilities(p, &i.caps);
     u64 harts = nr_harts < 64 ? (1ul << nr_harts) - 1 : ~0ul;
     printer_printf(p, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n",
                    (t->flags & TASK_NO_NEW_PRIVS) != 0);
@@ -423,7 +424,7 @@ static int show_syscall(struct printer *p, struct task *t) {
 
 static int show_stack(struct printer *p, struct task *t) {
     u64 pc[32], offset;
-    if (!capable())
+    if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     u32 n = READ_ONCE(t->on_hart) ? 0 : thread_backtrace(&t->thread, pc, ARRAY_SIZE(pc));
     for (u32 i = 0; i < n; i++) {
@@ -477,7 +478,7 @@ static int write_oom_score_adj(struct task *t, const char *text, size_t n) {
     if (parse_u64(text + minus, &value) || value > 1000 || !t->process)
         return -EINVAL;
     s32 to = minus ? -(s32)value : (s32)value;
-    if (to < READ_ONCE(t->process->oom_score_adj) && !capable())
+    if (to < READ_ONCE(t->process->oom_score_adj) && !capable(CAP_SYS_RESOURCE))
         return -EACCES;
     WRITE_ONCE(t->process->oom_score_adj, to);
     return 0;

@@ -5,6 +5,9 @@
  * a table with a single reference is used by current alone, and only current can make it shared, so fd_get() reads
  * it without the lock and borrows the file's reference: nobody can close the descriptor before fd_put().
  *
+ * A call that may still fail after it has got numbers reserves them: taken in `open`, with no file yet, so that nobody
+ * can use, close or overwrite them before fd_install() or fd_release().
+ *
  * Files are put after the lock is dropped: the last reference may sleep.
  */
 #include "abi/resource.h"
@@ -85,7 +88,10 @@ struct files *files_copy(struct files *from) {
         for (u64 bits = from->open[w]; bits; bits &= bits - 1) {
             u32 fd = w * 64 + ctz64(bits);
             t->fd[fd] = from->fd[fd];
-            file_get(t->fd[fd]);
+            if (t->fd[fd])
+                file_get(t->fd[fd]);
+            else  // reserved by a call of another thread
+                bitmap_clear(t->open, fd);
         }
     }
     t->next = from->next;
@@ -216,6 +222,24 @@ int fd_alloc(struct file *f, int min_fd, bool cloexec) {
     return result;
 }
 
+void fd_install(int fd, struct file *f) {
+    struct files *t = current->files;
+    spin_lock(&t->lock);
+    assert(!t->fd[fd] && bitmap_test(t->open, fd));
+    t->fd[fd] = f;
+    spin_unlock(&t->lock);
+}
+
+void fd_release(int fd) {
+    struct files *t = current->files;
+    spin_lock(&t->lock);
+    assert(!t->fd[fd]);
+    bitmap_clear(t->open, fd);
+    bitmap_clear(t->cloexec, fd);
+    t->next = min(t->next, (u32)fd);
+    spin_unlock(&t->lock);
+}
+
 int fd_close(int fd) {
     struct files *t = current->files;
     spin_lock(&t->lock);
@@ -240,6 +264,8 @@ int fd_dup2(int old, int new_, bool cloexec) {
     spin_lock(&t->lock);
     while (result == 0 && (u32)new_ >= t->size)
         result = table_grow(t, new_ + 1);
+    if (result == 0 && bitmap_test(t->open, new_) && !t->fd[new_])
+        result = -EBUSY;
     if (result == 0) {
         closed = take_locked(t, new_);
         put_locked(t, new_, f, cloexec);

@@ -110,6 +110,10 @@ static inline void fd_put(struct fd_ref r) {
 struct file *fd_lookup(int fd);  // always a counted reference; NULL
 // Installs, takes over the reference: number, -EMFILE, -ENOMEM (then the caller still has it)
 int fd_alloc(struct file *f, int min, bool cloexec);
+// The same without a file: a number that nobody can use until it is installed or released.
+static inline int fd_reserve(bool cloexec) { return fd_alloc(NULL, 0, cloexec); }
+void fd_install(int fd, struct file *f);  // takes over the reference
+void fd_release(int fd);
 int fd_close(int fd);
 int fd_dup2(int old, int new_, bool cloexec);  // number or errno; dup3(2)
 int fd_set_cloexec(int fd, bool on);

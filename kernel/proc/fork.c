@@ -316,15 +316,22 @@ static void wait_for_vfork(struct task *t) {
                         "vfork");
 }
 
-// CLONE_PIDFD: the number of a descriptor that the child does not inherit, or errno; 0 when none is wanted.
-static int give_pidfd(struct task *t, const struct clone_request *r) {
-    if (!(r->flags & CLONE_PIDFD))
+// CLONE_PIDFD: a descriptor of the child that it does not inherit; its number is told before the child starts, and is
+// the caller's only when there is a child.
+static int commit_with_pidfd(struct task *t, const struct clone_request *r) {
+    struct file *f = pidfd_file(t->pid, 0);
+    if (IS_ERR(f))
+        return PTR_ERR(f);
+    int fd = fd_reserve(true);
+    int error = fd < 0 ? fd : put_user_u32(fd, r->pidfd) ? -EFAULT : commit(t, r);
+    if (!error) {
+        fd_install(fd, f);
         return 0;
-    int fd = pidfd_install(t->pid, 0);
-    if (fd < 0 || put_user_u32(fd, r->pidfd) == 0)
-        return fd;
-    fd_close(fd);
-    return -EFAULT;
+    }
+    if (fd >= 0)
+        fd_release(fd);
+    file_put(f);
+    return error;
 }
 
 long do_clone(const struct clone_request *r) {
@@ -334,13 +341,11 @@ long do_clone(const struct clone_request *r) {
     struct task *t = prepare(r, &error);
     if (!t)
         return error;
-    int nr = t->pid->nr, pidfd = give_pidfd(t, r);
+    int nr = t->pid->nr;
     if (r->flags & CLONE_PARENT_SETTID)
         put_user_u32(nr, r->parent_tid);
-    error = pidfd < 0 ? pidfd : commit(t, r);
+    error = r->flags & CLONE_PIDFD ? commit_with_pidfd(t, r) : commit(t, r);
     if (error) {
-        if (r->flags & CLONE_PIDFD && pidfd >= 0)
-            fd_close(pidfd);
         discard(t, r->flags & CLONE_THREAD);
         return error;
     }

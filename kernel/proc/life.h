@@ -66,8 +66,8 @@ long do_wait(struct wait_request *w);
 
 // ---- pidfd.c ----
 void pidfd_init(void);
-// A new descriptor (close-on-exec) of the process of a number; flags: 0 or PIDFD_NONBLOCK. Number, -EMFILE, -ENFILE, -ENOMEM
-int pidfd_install(struct pid *pid, u32 flags);
+// A file that stands for the process of a number; flags: 0 or PIDFD_NONBLOCK. ERR_PTR(-ENFILE, -ENOMEM)
+struct file *pidfd_file(struct pid *pid, u32 flags);
 struct pid *pidfd_pid(const struct file *f);   // borrowed from f; NULL: not a pidfd
 long do_pidfd_open(int nr, u32 flags);         // pidfd_open(2)
 long do_pidfd_getfd(struct pid *pid, int fd);  // pidfd_getfd(2)

@@ -49,17 +49,12 @@ static struct anon_kind pidfd_kind = {.name = "pidfd", .ops = &pidfd_ops, .show_
 
 void pidfd_init(void) { anon_register(&pidfd_kind); }
 
-int pidfd_install(struct pid *pid, u32 flags) {
+struct file *pidfd_file(struct pid *pid, u32 flags) {
     pid_get(pid);
     struct file *f = anon_open(&pidfd_kind, flags, pid);
-    if (IS_ERR(f)) {
+    if (IS_ERR(f))
         pid_put(pid);
-        return PTR_ERR(f);
-    }
-    int fd = fd_alloc(f, 0, true);
-    if (fd < 0)
-        file_put(f);
-    return fd;
+    return f;
 }
 
 struct pid *pidfd_pid(const struct file *f) {
@@ -93,8 +88,13 @@ long do_pidfd_open(int nr, u32 flags) {
     struct pid *pid = process_pid(nr);
     if (IS_ERR(pid))
         return PTR_ERR(pid);
-    long fd = pidfd_install(pid, flags);
+    struct file *f = pidfd_file(pid, flags);
     pid_put(pid);
+    if (IS_ERR(f))
+        return PTR_ERR(f);
+    int fd = fd_alloc(f, 0, true);
+    if (fd < 0)
+        file_put(f);
     return fd;
 }
 

@@ -278,22 +278,20 @@ long sys_close_range(const u64 *a) { return fd_close_range((u32)a[0], (u32)a[1],
 
 long sys_pipe2(const u64 *a) {
     struct file *ends[2];
-    int fd[2], flags = (int)a[1];
-    int error = pipe_create(ends, flags);
+    int flags = (int)a[1], error = pipe_create(ends, flags);
     if (error)
         return error;
-    fd[0] = fd_alloc(ends[0], 0, flags & O_CLOEXEC);
-    if (fd[0] < 0) {
-        file_put(ends[0]);
-        file_put(ends[1]);
-        return fd[0];
-    }
-    fd[1] = install(ends[1], 0, flags & O_CLOEXEC);
+    int fd[2] = {fd_reserve(flags & O_CLOEXEC)};
+    fd[1] = fd[0] < 0 ? fd[0] : fd_reserve(flags & O_CLOEXEC);
     error = fd[1] < 0 ? fd[1] : copy_to_user(a[0], fd, sizeof(fd));
-    if (error) {
-        fd_close(fd[0]);
-        if (fd[1] >= 0)
-            fd_close(fd[1]);
+    for (int i = 0; i < 2; i++) {
+        if (!error) {
+            fd_install(fd[i], ends[i]);
+            continue;
+        }
+        if (fd[i] >= 0)
+            fd_release(fd[i]);
+        file_put(ends[i]);
     }
     return error;
 }

@@ -324,6 +324,39 @@ static void *allocate(void *arg) {
 
 static void malloc_of_threads(void) { all_workers(allocate); }
 
+/* ---- calls that take a number and give it back */
+
+static volatile bool numbers_done;
+
+static void *close_and_reuse(void *arg) {
+    struct abi_stat st;
+
+    (void)arg;
+    while (!numbers_done) {
+        sys_close(3); /* of a pipe in the making? */
+        sys_close(4);
+        int fd = (int)OK(sys_dup(0));
+        for (int i = 0; i < 20; i++)
+            OK(sys_fstat(fd, &st));
+        OK(sys_close(fd));
+    }
+    return 0;
+}
+
+/* A pipe2() or clone() that fails takes back its own numbers only. */
+static void reserved_numbers(void) {
+    struct thread *t;
+
+    sys_close_range(3, ~0u, 0);
+    OK(thread_create(&t, close_and_reuse, 0));
+    for (int i = 0; i < 2000; i++) {
+        FAILS(EFAULT, sys_pipe2((int *)unmapped_page(), 0));
+        FAILS(EFAULT, sys_clone(CLONE_PIDFD | SIGCHLD, 0, (int *)unmapped_page(), 0, 0));
+    }
+    numbers_done = true;
+    thread_join(t);
+}
+
 const struct test thread_tests[] = {
     {"T4_threads_fault_on_one_page", herd_faults, 0},
     {"T4_membarrier_commands", barrier_commands, 0},
@@ -336,5 +369,6 @@ const struct test thread_tests[] = {
     {"T4_library_condition", conditions, 0},
     {"T4_library_barrier", barriers, 0},
     {"T4_library_malloc", malloc_of_threads, 0},
+    {"F2_reserved_numbers", reserved_numbers, 0},
     {0, 0, 0},
 };

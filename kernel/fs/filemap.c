@@ -89,7 +89,7 @@ static ssize_t write_limit(struct file *f, size_t n, u64 pos) {
     u64 limit = current->process ? current->process->limit[RLIMIT_FSIZE].rlim_cur : RLIM_INFINITY;
     u64 max_size = f->inode->sb->max_size;
     if (pos >= limit) {
-        signal_process(current->process, SIGXFSZ);
+        signal_self(SIGXFSZ);
         return -EFBIG;
     }
     if (pos >= max_size)

@@ -508,7 +508,7 @@ int inode_set_size(struct inode *i, u64 size) {
         return -ETXTBSY;
     if (size > i->size && current->process &&
         size > current->process->limit[RLIMIT_FSIZE].rlim_cur) {
-        signal_process(current->process, SIGXFSZ);
+        signal_self(SIGXFSZ);
         return -EFBIG;
     }
     write_lock(&i->lock);

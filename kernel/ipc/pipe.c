@@ -249,7 +249,7 @@ static ssize_t pipe_write(struct file *f, struct iter *from, u64 *pos) {
     if (done)
         pipe_wake(&p->readers, POLLIN | POLLRDNORM);
     if (error == -EPIPE)
-        signal_process(current->process, SIGPIPE);
+        signal_self(SIGPIPE);
     return done ? (ssize_t)done : error;
 }
 

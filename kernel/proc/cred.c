@@ -150,7 +150,7 @@ void cred_install(struct cred *c) {
     store_release(&current->cred, c);
     if (changes_power(c, old)) {
         WRITE_ONCE(current->process->dumpable, false);
-        current->process->parent_death_signal = 0;
+        WRITE_ONCE(current->process->parent_death_signal, 0);
     }
     spin_unlock(&family_lock);
     cred_put(old);

@@ -184,8 +184,9 @@ static void give_away_children(struct process *p, struct list *dead) {
     list_for_each_safe (c, next, &p->children, sibling) {
         c->parent = reaper;
         list_move_tail(&c->sibling, &reaper->children);
-        if (c->parent_death_signal)
-            signal_process(c, c->parent_death_signal);
+        int sig = READ_ONCE(c->parent_death_signal);
+        if (sig)
+            signal_process(c, sig);
         c->exit_signal = SIGCHLD;  // the reaper has not asked for another one
         if (c->nr_threads == 0) {
             struct task *leader = c->leader;

@@ -254,6 +254,8 @@ bool fatal_signal_pending(void);  // current is about to die
 // Send sig as the kernel (si_code SI_KERNEL) to a process / to all of a process group. Any context / => no locks.
 void signal_process(struct process *p, int sig);
 void signal_pgrp(struct pid *pgrp, int sig);
+// To the calling thread, as from itself: its call did what sig stands for (SIGPIPE, SIGXFSZ).
+void signal_self(int sig);
 // Internal results of an interrupted call; they never reach a program.
 #define ERESTARTSYS 512     // restart if the handler has SA_RESTART, else EINTR
 #define ERESTARTNOINTR 513  // always restart

@@ -436,6 +436,12 @@ void siginfo_user(struct siginfo *info, int sig, int code) {
                              .si_uid = current->cred->uid};
 }
 
+void signal_self(int sig) {
+    struct siginfo info;
+    siginfo_user(&info, sig, SI_USER);
+    signal_send_thread(current, &info);
+}
+
 bool signal_may_send(struct process *p, int sig) {
     const struct cred *c = current->cred;
     if (p == current->process || capable(CAP_KILL))

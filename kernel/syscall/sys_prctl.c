@@ -32,7 +32,7 @@ static long set_name(u64 user) {
 static long set_parent_death_signal(u64 sig) {
     if (sig > _NSIG)
         return -EINVAL;
-    current->process->parent_death_signal = (int)sig;
+    WRITE_ONCE(current->process->parent_death_signal, (int)sig);
     return 0;
 }
 

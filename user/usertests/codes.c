@@ -2,6 +2,7 @@
  * what is shared and what is told. */
 #include "user/usertests/ut.h"
 #include "abi/sched.h"
+#include "user/lib/thread.h"
 
 static volatile int hits;
 static struct siginfo last;
@@ -59,6 +60,41 @@ static void of_the_kernel(void) {
     wait_hits(1);
     EQ(last.si_code, SI_KERNEL);
     EQ(last.si_pid, 0);
+}
+
+static void of_calls(void) {
+    int fds[2];
+
+    catch_signal(SIGPIPE, 0);
+    OK(sys_pipe2(fds, 0));
+    OK(sys_close(fds[0]));
+    FAILS(EPIPE, sys_write(fds[1], "x", 1));
+    EQ(last.si_code, SI_USER);
+    EQ(last.si_pid, getpid());
+}
+
+static void *breaks_a_pipe(void *arg) {
+    uint64_t mask = SIGMASK(SIGPIPE), pending;
+    int fds[2];
+
+    (void)arg;
+    OK(sys_rt_sigprocmask(SIG_BLOCK, &mask, 0, 8));
+    OK(sys_pipe2(fds, 0));
+    OK(sys_close(fds[0]));
+    FAILS(EPIPE, sys_write(fds[1], "x", 1));
+    OK(sys_rt_sigpending(&pending, 8));
+    EQ(pending, mask);
+    return 0;
+}
+
+/* The thread that wrote gets it, though another one would take it. */
+static void of_calls_of_threads(void) {
+    struct thread *t;
+
+    catch_signal(SIGPIPE, 0);
+    OK(thread_create(&t, breaks_a_pipe, 0));
+    thread_join(t);
+    EQ(hits, 0);
 }
 
 #define WIDE(instruction) ".option push; .option norvc; " instruction "; .option pop"
@@ -301,6 +337,8 @@ static void group_lists(void) {
 const struct test code_tests[] = {
     {"T10_code_of_programs", of_programs, 0},
     {"T10_code_of_the_kernel", of_the_kernel, 0},
+    {"T10_code_of_calls", of_calls, 0},
+    {"T10_code_of_calls_of_threads", of_calls_of_threads, 0},
     {"T10_code_of_instructions", of_instructions, 0},
     {"T10_code_of_addresses", of_addresses, 0},
     {"T10_code_of_children", of_children, 0},

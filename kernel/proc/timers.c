@@ -26,7 +26,7 @@ struct posix_timer {
     struct task *owner;       // [I] whose CPU_THREAD clock it is: with a reference, else NULL
     int id, clock, notify;    // [I]
     bool armed;               // [siglock]
-    u64 due;                  // [siglock] ns of the clock; of the wall clock: of clock_ns()
+    u64 due;                  // [siglock] ns of the CPU-time clock; else a moment, of time/timer.h
     u64 interval;             // [siglock] ns
     u32 overrun;              // [siglock] expirations since the signal was queued
     u32 last_overrun;         // [siglock] of the signal taken last
@@ -56,7 +56,7 @@ static void arm(struct posix_timer *t, u64 earliest) {
         u64 now = clock_now(t), left = t->due > now ? t->due - now : 0;
         at = posix_next_look(left, t->owner ? 1 : t->process->nr_live);
     }
-    timer_start(&t->timer, max(at, earliest));
+    timer_start(&t->timer, moment_ns(at) < earliest ? earliest : at);
 }
 
 // => siglock held
@@ -74,11 +74,11 @@ static void notify(struct posix_timer *t, u64 times) {
 static void fired(struct timer *timer) {
     struct posix_timer *t = container_of(timer, struct posix_timer, timer);
     u64 flags = irqlock_acquire(&t->process->siglock);
-    u64 now = clock_now(t);
-    if (now < t->due) {
+    u64 now = clock_now(t), due = moment_ns(t->due);
+    if (now < due) {
         arm(t, 0);
     } else {
-        u64 times = t->interval ? 1 + (now - t->due) / t->interval : 1;
+        u64 times = t->interval ? 1 + (now - due) / t->interval : 1;
         t->due += times * t->interval;
         t->armed = t->interval;
         if (t->armed)
@@ -226,10 +226,11 @@ void timers_exit(struct process *p) {
 
 // => siglock held
 static void show(const struct posix_timer *t, struct posix_itimer *out) {
-    u64 now = t->armed ? clock_now(t) : 0;
     *out = (struct posix_itimer){.interval = t->interval};
-    if (t->armed)
-        out->value = t->due > now ? t->due - now : 1;
+    if (t->armed) {
+        u64 now = clock_now(t), due = moment_ns(t->due);
+        out->value = due > now ? due - now : 1;
+    }
 }
 
 static u64 due_at(const struct posix_timer *t, bool absolute, u64 value) {
@@ -237,10 +238,7 @@ static u64 due_at(const struct posix_timer *t, bool absolute, u64 value) {
         u64 now = clock_now(t);
         return value < TIME_NEVER / 2 - now ? now + value : TIME_NEVER / 2;
     }
-    if (!is_wall_clock(t->clock))
-        return value;
-    u64 now = realtime_ns(), left = value > now ? value - now : 0;
-    return clock_ns() + left;
+    return is_wall_clock(t->clock) ? WALL_CLOCK | value : value;
 }
 
 int timers_set(int id, bool absolute, const struct posix_itimer *new_, struct posix_itimer *old) {

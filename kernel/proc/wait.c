@@ -108,7 +108,7 @@ bool schedule_until(u64 deadline) {
     timer_start(&alarm.timer, deadline);
     schedule();
     timer_cancel_sync(&alarm.timer);
-    return clock_ns() < deadline;
+    return clock_ns() < moment_ns(deadline);
 }
 
 // ---- channels ----

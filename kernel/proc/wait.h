@@ -61,7 +61,7 @@ void waitq_wake_locked(struct waitq *q, u32 exclusive, u32 key);  // => q->lock 
 static inline void wake_one(struct waitq *q) { waitq_wake(q, 1, 0); }
 static inline void wake_all(struct waitq *q) { waitq_wake(q, ~0u, 0); }
 
-// Sleep until schedule() returns, at most until `deadline` (ns since boot). False: the time is over.
+// Sleep until schedule() returns, at most until `deadline` (a moment, time/timer.h). False: the time is over.
 bool schedule_until(u64 deadline);
 
 #define wait_event_state_(q, cond, state, wmesg, stop, one_of_many)                                \
@@ -102,7 +102,7 @@ bool schedule_until(u64 deadline);
     wait_event_state_(q, cond, TASK_UNINTERRUPTIBLE, wmesg, false, true)
 #define wait_turn_interruptible(q, cond, wmesg)                                                    \
     wait_event_state_(q, cond, TASK_INTERRUPTIBLE, wmesg, signal_pending(), true)
-// The same with a limit in ns since boot: 0, -ERESTARTSYS, or -ETIMEDOUT.
+// The same with a limit, a moment of time/timer.h: 0, -ERESTARTSYS, or -ETIMEDOUT.
 #define wait_event_deadline(q, cond, deadline, wmesg)                                              \
     ({                                                                                             \
         struct waiter waiter_;                                                                     \

@@ -201,11 +201,8 @@ static int futex_deadline(u64 user, int op, u64 *deadline) {
         return error;
     if ((op & FUTEX_CMD_MASK) == FUTEX_WAIT) {
         *deadline = deadline_after(ns);
-    } else if (op & FUTEX_CLOCK_REALTIME) {
-        u64 now = realtime_ns();
-        *deadline = ns > now ? deadline_after(ns - now) : 0;
     } else {
-        *deadline = ns;
+        *deadline = op & FUTEX_CLOCK_REALTIME ? WALL_CLOCK | ns : ns;
     }
     return 0;
 }

@@ -1,7 +1,8 @@
 /*
  * Clocks, sleeps and interval timers of programs, over time/timer.h.
  *
- * CLOCK_MONOTONIC is clock_ns(); CLOCK_REALTIME is that plus an offset; the CPU-time clocks are what the scheduler has
+ * CLOCK_MONOTONIC is clock_ns(); CLOCK_REALTIME is that plus an offset, and who sets it has each hart move the timers that
+ * wait for a moment of it; the CPU-time clocks are what the scheduler has
  * counted for a thread or a process.
  *
  * ITIMER_REAL is process->real_timer: it fires in interrupt context, posts SIGALRM, and restarts itself by its interval,
@@ -19,9 +20,11 @@
 #include "abi/errno.h"
 #include "abi/resource.h"
 #include "abi/signal.h"
+#include "arch/hart.h"
 #include "mm/slab.h"
 #include "mm/uaccess.h"
 #include "proc/proc.h"
+#include "sync/work.h"
 #include "time/timer.h"
 
 #define MAX_NS (TIME_NEVER / 2)
@@ -63,7 +66,7 @@ struct timeval ns_to_timeval(u64 ns) {
 
 u64 deadline_after(u64 ns) {
     u64 now = clock_ns();
-    return ns < TIME_NEVER - now ? now + ns : TIME_NEVER;
+    return ns < MAX_NS - now ? now + ns : TIME_NEVER;
 }
 
 /* ---- CPU time ---- */
@@ -131,12 +134,23 @@ int posix_clock_check(int clock) {
     return posix_clock_get(clock, &ns);
 }
 
+static void follow_wall_clock(struct work *w) {
+    (void)w;
+    timers_follow_wall_clock();
+}
+
 int posix_clock_set(int clock, u64 ns) {
     if (clock != CLOCK_REALTIME)
         return -EINVAL;
     if (!capable(CAP_SYS_TIME))
         return -EPERM;
     realtime_set(ns);
+    for_each_hart (h) {
+        struct work follow;
+        work_init(&follow, follow_wall_clock);
+        work_add(softwork_queue(h), &follow);
+        work_flush(softwork_queue(h), &follow);
+    }
     return 0;
 }
 
@@ -205,11 +219,7 @@ long posix_sleep(int clock, bool absolute, u64 ns, u64 user_left) {
         return -EOPNOTSUPP;
     if (!absolute)
         return sleep_relative(ns, user_left);
-    if (is_realtime(clock)) {
-        u64 now = realtime_ns();
-        ns = ns > now ? deadline_after(ns - now) : 0;
-    }
-    return sleep_until(ns) ? -ERESTARTNOHAND : 0;
+    return sleep_until(is_realtime(clock) ? WALL_CLOCK | ns : ns) ? -ERESTARTNOHAND : 0;
 }
 
 /* ---- interval timers ---- */

@@ -5,6 +5,7 @@
  * programs read too, so that the vDSO tells them the same time without a trap. Each hart has a tree of timers ordered
  * by expiry and programs its event device for the first of them only: no timer, no interrupt. A timer belongs to the hart
  * that started it; its handler runs there with interrupts off and without the queue's lock, so it may start timers.
+ * One that waits for a moment of the wall clock is put where that is now, and elsewhere when somebody sets the clock.
  *
  *   timer_cancel_sync                     timer_interrupt (other hart)
  *   lock: not queued, but running == t    lock: take t off, running = t; unlock
@@ -85,15 +86,20 @@ static bool earlier(const struct rb_node *a, const struct rb_node *b) {
     return rb_entry(a, struct timer, node)->expires < rb_entry(b, struct timer, node)->expires;
 }
 
-void timer_start(struct timer *t, u64 expires) {
+static void put_on(struct timer_queue *q, struct timer *t) {
+    t->expires = moment_ns(t->moment);
+    rb_add_cached(&t->node, &q->timers, earlier);
+}
+
+void timer_start(struct timer *t, u64 moment) {
     timer_cancel(t);
     u64 flags = irq_save();
     struct timer_queue *q = this_hart(timer_queue);
     irqlock_acquire_irqs_off(&q->lock);
-    t->expires = expires;
+    t->moment = moment;
     t->hart = hart_id();
     t->queued = true;
-    rb_add_cached(&t->node, &q->timers, earlier);
+    put_on(q, t);
     if (rb_first_cached(&q->timers) == &t->node)
         program(q);
     irqlock_release_irqs_off(&q->lock);
@@ -182,6 +188,35 @@ void time_wait_mark(u64 when) {
 u64 realtime_ns(void) { return clock_ns() + load_relaxed(&vvar.realtime_offset); }
 
 void realtime_set(u64 ns) { store_relaxed(&vvar.realtime_offset, ns - clock_ns()); }
+
+u64 wall_moment_ns(u64 moment) {
+    u64 wall = moment & ~WALL_CLOCK, offset = load_relaxed(&vvar.realtime_offset);
+    return moment == TIME_NEVER ? TIME_NEVER : wall > offset ? wall - offset : 0;
+}
+
+// In two walks: who is taken off the tree is kept on a list through its node.
+void timers_follow_wall_clock(void) {
+    struct rb_node *next, *moved = NULL;
+    u64 flags = irq_save();
+    struct timer_queue *q = this_hart(timer_queue);
+    irqlock_acquire_irqs_off(&q->lock);
+    for (struct rb_node *n = rb_first_cached(&q->timers); n; n = next) {
+        struct timer *t = rb_entry(n, struct timer, node);
+        next = rb_next(n);
+        if (t->expires == moment_ns(t->moment))
+            continue;
+        rb_erase_cached(n, &q->timers);
+        n->left = moved;
+        moved = n;
+    }
+    for (; moved; moved = next) {
+        next = moved->left;
+        put_on(q, rb_entry(moved, struct timer, node));
+    }
+    program(q);
+    irqlock_release_irqs_off(&q->lock);
+    irq_restore(flags);
+}
 
 const char *time_event_name(void) { return event->name; }
 

@@ -22,6 +22,10 @@ struct clock_event {
     void (*set)(u64 when);  // ~0ul: never
 };
 
+// A moment is a u64: ns since boot, at most TIME_NEVER / 2; or TIME_NEVER; or WALL_CLOCK | ns since 1970, which comes sooner
+// or later when the wall clock is set.
+#define WALL_CLOCK (1ul << 63)
+
 extern u64 timebase_hz;  // of the time CSR, from the device tree (also in arch/upcall.h)
 void time_init(u64 hz, bool sstc);
 void time_init_hart(void);
@@ -30,11 +34,12 @@ u64 clock_ns(void);          // nanoseconds since boot; any context
 u64 ns_to_ticks(u64 ns);     // of the time CSR, rounded up
 u64 ticks_to_ns(u64 ticks);  // what clock_ns() was at that value of the time CSR
 
-// Calls fn in interrupt context (interrupts off) on the hart that started it, at or after `expires`.
+// Calls fn in interrupt context (interrupts off) on the hart that started it, at a moment or after it.
 // Whoever owns a timer serialises the calls on it; only its handler runs on its own.
 struct timer {
     struct rb_node node;  // [timer lock of the hart]
-    u64 expires;
+    u64 expires;          // ns since boot; the timer lock to change
+    u64 moment;           // as it was started
     void (*fn)(struct timer *);
     u32 hart;  // whose queue it is on; stable while queued
     bool queued;
@@ -47,7 +52,7 @@ static inline void timer_setup(struct timer *t, void (*fn)(struct timer *)) {
     t->hart = 0;
 }
 // Start or move. Any context. A handler may restart its own timer.
-void timer_start(struct timer *t, u64 expires);
+void timer_start(struct timer *t, u64 moment);
 // Stop; true when it was queued. Does not wait for a handler that is running on another hart.
 bool timer_cancel(struct timer *t);
 // Stop, and wait until no handler of it runs. => not from its own handler, no lock that the handler takes.
@@ -64,7 +69,12 @@ void time_wait_mark(u64 when);
 
 // Wall clock = clock_ns() + offset (CLOCK_REALTIME).
 u64 realtime_ns(void);
-void realtime_set(u64 ns);  // ns since 1970
+void realtime_set(u64 ns);  // ns since 1970; then each hart must call:
+void timers_follow_wall_clock(void);
+u64 wall_moment_ns(u64 moment);  // ns since boot, as the clock is now
+static inline u64 moment_ns(u64 moment) {
+    return moment & WALL_CLOCK ? wall_moment_ns(moment) : moment;
+}
 
 const char *time_event_name(void);  // of the event device
 u64 timer_interrupts(u32 hart);     // count, for /proc/interrupts

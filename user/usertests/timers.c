@@ -1,5 +1,6 @@
 /* timer_create(2) and its family; interval timers; sleeps that signals and stops break into. */
 #include "user/usertests/ut.h"
+#include "abi/futex.h"
 #include "abi/prctl.h"
 #include "abi/resource.h"
 #include "abi/sched.h"
@@ -414,6 +415,95 @@ static void sleep_and_handler(void) {
     FAILS(EINTR, sys_restart_syscall());
 }
 
+/* ---- who waits for a moment of the wall clock, when that is set */
+
+static struct timespec wall_end;
+
+static void wall_sleep(void) {
+    OK(sys_clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &wall_end, 0));
+}
+
+static void wall_futex(void) {
+    uint32_t word = 0;
+    long r = sys_futex(&word, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 0, &wall_end, 0, ~0u);
+
+    EQ(r, -ETIMEDOUT);
+}
+
+static void wall_timer(void) {
+    int id = create(CLOCK_REALTIME, SIGEV_SIGNAL, SIGUSR1, 0);
+    struct itimerspec t = {{0, 0}, wall_end};
+    uint64_t mask = SIGMASK(SIGUSR1);
+    struct siginfo info;
+
+    OK(sys_rt_sigprocmask(SIG_BLOCK, &mask, 0, 8));
+    OK(sys_timer_settime(id, TIMER_ABSTIME, &t, 0));
+    EQ(sys_rt_sigtimedwait(&mask, &info, 0, 8), SIGUSR1);
+}
+
+static void relative_sleep(void) {
+    struct timespec t = {1000, 0};
+
+    OK(sys_clock_nanosleep(CLOCK_REALTIME, 0, &t, 0));
+}
+
+static void step_clock(int64_t seconds) {
+    struct timespec t;
+
+    OK(sys_clock_gettime(CLOCK_REALTIME, &t));
+    t.tv_sec += seconds;
+    OK(sys_clock_settime(CLOCK_REALTIME, &t));
+}
+
+static int spawn_asleep(void (*f)(void)) {
+    int pid = spawn(f);
+
+    while (proc_state(pid) != 'S')
+        sleep_ms(1);
+    return pid;
+}
+
+static void clock_is_set_forward(void) {
+    int64_t before = now_ms();
+
+    OK(sys_clock_gettime(CLOCK_REALTIME, &wall_end));
+    wall_end.tv_sec += 5000;
+    int relative = spawn_asleep(relative_sleep);
+    int pids[] = {spawn_asleep(wall_sleep), spawn_asleep(wall_futex), spawn_asleep(wall_timer)};
+    step_clock(10000);
+    for (int i = 0; i < 3; i++)
+        wait_ok(pids[i]);
+    CHECK(now_ms() - before < 1000000);
+    EQ(proc_state(relative), 'S');
+    kill_child(relative);
+    step_clock(-10000);
+}
+
+static void expect_left(int id, int64_t seconds) {
+    int64_t left = left_ms(id) / 1000;
+
+    CHECK(left <= seconds && left > seconds - 1000);
+}
+
+static void clock_is_set_back(void) {
+    int id = create(CLOCK_REALTIME, SIGEV_SIGNAL, SIGUSR1, 0);
+    struct itimerspec t = {{0, 0}, {0, 0}};
+
+    catch_signal(SIGUSR1);
+    OK(sys_clock_gettime(CLOCK_REALTIME, &t.it_value));
+    t.it_value.tv_sec += 20000;
+    OK(sys_timer_settime(id, TIMER_ABSTIME, &t, 0));
+    expect_left(id, 20000);
+    step_clock(-10000);
+    expect_left(id, 30000);
+    step_clock(15000);
+    expect_left(id, 15000);
+    EQ(count, 0);
+    step_clock(16000);
+    wait_count(1);
+    step_clock(-21000);
+}
+
 const struct test timer_tests[] = {
     {"T11_timer_signal", with_signal, 0},
     {"T11_timer_without_event", without_event, 0},
@@ -435,5 +525,7 @@ const struct test timer_tests[] = {
     {"T11_itimer_virtual", itimers_of_threads, 0},
     {"T11_sleep_over_stop", sleep_over_stop, 0},
     {"T11_sleep_and_handler", sleep_and_handler, 0},
+    {"T11_clock_is_set_forward", clock_is_set_forward, 0},
+    {"T11_clock_is_set_back", clock_is_set_back, 0},
     {0, 0, 0},
 };

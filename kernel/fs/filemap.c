@@ -277,8 +277,10 @@ static struct page *file_fault(struct vma *v, va_t addr, enum access access) {
 static void file_vma_open(struct vma *v) { file_get(v->file); }
 static void file_vma_close(struct vma *v) { file_put(v->file); }
 
+static int file_vma_sync(struct vma *v) { return file_fsync(v->file, true); }
+
 const struct vma_ops file_vma_ops = {
-    .fault = file_fault, .open = file_vma_open, .close = file_vma_close};
+    .fault = file_fault, .open = file_vma_open, .close = file_vma_close, .sync = file_vma_sync};
 
 int filemap_mmap(struct file *f, struct vma_request *r) {
     if (!(f->mode & FILE_READ))

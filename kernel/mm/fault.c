@@ -369,7 +369,8 @@ static struct vma *grow_stack(struct mm *mm, va_t addr) {
         return NULL;
     struct rb_node *n = rb_prev(&v->node);
     struct vma *below = n ? rb_entry(n, struct vma, node) : NULL;
-    if (below && below->end + STACK_GUARD > addr)
+    if (below && below->flags & (VM_READ | VM_WRITE | VM_EXEC) && !(below->flags & VM_GROWSDOWN) &&
+        below->end + STACK_GUARD > addr)
         return NULL;
     return vma_grow(v, addr, v->end) == 0 ? v : NULL;
 }

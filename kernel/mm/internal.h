@@ -137,6 +137,13 @@ int vm_fault_forced(struct mm *mm, va_t addr);
 // ---- mmap.c ----
 extern const struct vma_ops shared_anon_vma_ops;  // v->file is the object that holds the pages
 
+// ---- advice.c ----
+// Round *length up. False when the range is not one of user addresses.
+bool round_range(va_t addr, size_t *length);
+// Bring in the pages of the range, perhaps of locked VMAs only. 0, or as vm_fault for the first that
+// cannot be. => mm->lock not held
+int populate(struct mm *mm, va_t start, va_t end, bool locked_only);
+
 // ---- vma.c ----
 extern struct slab_cache *vma_cache;
 void vma_remove(struct mm *mm,
@@ -145,14 +152,17 @@ void vma_discard(struct vma *v);  // the same for one whose address space is no 
 void vma_mapping_unlink(struct vma *v);  // truncation and write-back no longer see v
 // fork: append v, like `parent`, behind `last`, the last VMA of mm so far.
 void vma_link_forked(struct mm *mm, struct vma *v, struct vma *last, struct vma *parent);
-int vma_set_flags(struct mm *mm, va_t start, va_t end, u32 set,
-                  u32 clear);  // not rights. 0 or -ENOMEM
-bool vma_charge(u64 pages);    // overcommit: false when it is too much
+// Change flags, but not rights, of what is mapped in the range. 0 or -ENOMEM
+int vma_set_flags(struct mm *mm, va_t start, va_t end, u32 set, u32 clear);
+bool vma_charge(u64 pages);  // overcommit: false when it is too much
 void vma_uncharge(u64 pages);
 // Move the start down to addr (a stack) or the end up (the heap, mremap). 0 or -ENOMEM.
 int vma_grow(struct vma *v, va_t start, va_t end);
 long vma_unmapped_area(struct mm *mm, va_t hint, size_t length);  // address or -ENOMEM
 bool vma_limit_ok(struct mm *mm, u64 pages, u32 flags);
+// RLIMIT_MEMLOCK allows so many more locked pages.
+bool vma_lock_ok(struct mm *mm, u64 pages);
+va_t vma_mapped_until(struct mm *mm, va_t start, va_t end);  // the first hole, or end
 #define STACK_GUARD (256 * PAGE_SIZE)
 
 static inline u64 pages_of(const struct vma *v) { return (v->end - v->start) >> PAGE_SHIFT; }

@@ -1,7 +1,7 @@
 /*
- * mmap.c: the system calls on the caller's address space: mmap of anonymous memory, brk, munmap,
- * mprotect, mremap, madvise, mincore, msync. mmap of files is decoded in fs/ with vm_prepare_mmap
- * and ends in vma_map too.
+ * mmap.c: the system calls that change what the caller's address space has: mmap of anonymous
+ * memory, brk, munmap, mprotect, mremap. mmap of files is decoded in syscall/ with vm_prepare_mmap
+ * and ends in vm_mmap too. Calls that say something about memory are in advice.c.
  *
  * Each call checks and rounds its arguments, takes mm->lock (for writing when VMAs change), and
  * works on VMAs through vma.c. Lengths are checked before they are rounded up, so that no sum
@@ -13,6 +13,7 @@
  *
  * Locks: mm->lock. All sleep.
  */
+#include "abi/capability.h"
 #include "lib/string.h"
 #include "mm/internal.h"
 #include "mm/slab.h"
@@ -59,12 +60,41 @@ u32 vm_flags_from_prot(int prot) {
            (prot & PROT_EXEC ? VM_EXEC : 0);
 }
 
-int vm_prepare_mmap(struct vma_request *r, va_t addr, size_t length, int prot, int flags) {
-    int type = flags & MAP_TYPE;
-    bool fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE);
+// All flags that MAP_SHARED_VALIDATE does not refuse.
+#define KNOWN_FLAGS                                                                                \
+    (MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_DENYWRITE | MAP_EXECUTABLE |       \
+     MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_FIXED_NOREPLACE)
 
-    if (length == 0 || (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE))
+static int check_flags(int flags) {
+    int type = flags & MAP_TYPE;
+
+    if (type == MAP_SHARED_VALIDATE && flags & ~KNOWN_FLAGS)
+        return -EOPNOTSUPP;
+    if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
         return -EINVAL;
+    if (flags & MAP_ANONYMOUS && type == MAP_SHARED_VALIDATE)
+        return -EINVAL;
+    // Only private anonymous memory grows; there is no pool of huge pages.
+    if (flags & MAP_GROWSDOWN && (type != MAP_PRIVATE || !(flags & MAP_ANONYMOUS)))
+        return -EINVAL;
+    return flags & MAP_HUGETLB ? -EINVAL : 0;
+}
+
+// Limits of mlock(2) for `length` more bytes. 0, -EPERM, -EAGAIN
+static int check_locked(struct mm *mm, u32 flags, size_t length) {
+    if (!(flags & VM_LOCKED))
+        return 0;
+    if (current->process->limit[RLIMIT_MEMLOCK].rlim_cur == 0 && !capable(CAP_IPC_LOCK))
+        return -EPERM;
+    return vma_lock_ok(mm, length >> PAGE_SHIFT) ? 0 : -EAGAIN;
+}
+
+int vm_prepare_mmap(struct vma_request *r, va_t addr, size_t length, int prot, int flags) {
+    bool fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE);
+    int error = length ? check_flags(flags) : -EINVAL;
+
+    if (error)
+        return error;
     if (fixed && !is_aligned(addr, PAGE_SIZE))
         return -EINVAL;
     if (length > USER_TOP)
@@ -72,29 +102,37 @@ int vm_prepare_mmap(struct vma_request *r, va_t addr, size_t length, int prot, i
     *r = (struct vma_request){
         .addr = fixed ? addr : align_down(addr, PAGE_SIZE),
         .length = align_up(length, PAGE_SIZE),
-        .flags = vm_flags_from_prot(prot) | VM_MAYWRITE,
+        .flags = vm_flags_from_prot(prot) | VM_MAYWRITE | current->mm->lock_future,
         .fixed = fixed,
         .no_replace = flags & MAP_FIXED_NOREPLACE,
         .ops = &anon_vma_ops,
     };
-    if (type != MAP_PRIVATE)
+    if ((flags & MAP_TYPE) != MAP_PRIVATE)
         r->flags |= VM_SHARED;
     if (flags & MAP_NORESERVE)
         r->flags |= VM_NORESERVE;
-    if (flags & MAP_GROWSDOWN && type == MAP_PRIVATE)
+    if (flags & MAP_GROWSDOWN)
         r->flags |= VM_GROWSDOWN;
-    return 0;
+    if (flags & MAP_LOCKED)
+        r->flags |= VM_LOCKED;
+    return check_locked(current->mm, r->flags, r->length);
 }
 
-// Bring pages in; what cannot be brought stays for later faults.
-static void populate(va_t addr, size_t length, bool write) {
-    for (va_t a = addr; a < addr + length; a += PAGE_SIZE)
-        if (fault_in_user(a, 1, write) < 0)
-            return;
+long vm_mmap(const struct vma_request *r, int flags) {
+    struct mm *mm = current->mm;
+
+    write_lock(&mm->lock);
+    long addr = vma_map(mm, r);
+    write_unlock(&mm->lock);
+    // What cannot be brought in now stays for later faults.
+    if (addr >= 0 && (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE)
+        populate(mm, addr, addr + r->length, false);
+    else if (addr >= 0 && r->flags & VM_LOCKED)
+        populate(mm, addr, addr + r->length, true);
+    return addr;
 }
 
 long vm_mmap_anon(va_t addr, size_t length, int prot, int flags) {
-    struct mm *mm = current->mm;
     struct shared_memory *shared = NULL;
     struct vma_request r;
     long result = vm_prepare_mmap(&r, addr, length, prot, flags);
@@ -110,13 +148,9 @@ long vm_mmap_anon(va_t addr, size_t length, int prot, int flags) {
         r.file = shared;
         r.flags |= VM_ACCOUNT;
     }
-    write_lock(&mm->lock);
-    result = vma_map(mm, &r);
-    write_unlock(&mm->lock);
+    result = vm_mmap(&r, flags);
     if (shared)
         shared_memory_put(shared);
-    if (result >= 0 && flags & (MAP_POPULATE | MAP_LOCKED) && !(flags & MAP_NONBLOCK))
-        populate(result, r.length, prot & PROT_WRITE);
     return result;
 }
 
@@ -136,11 +170,13 @@ static int grow_heap(struct mm *mm, va_t end, va_t new_end) {
     struct vma_request r = {
         .addr = end,
         .length = new_end - end,
-        .flags = VM_READ | VM_WRITE | VM_MAYWRITE | VM_HEAP,
+        .flags = VM_READ | VM_WRITE | VM_MAYWRITE | VM_HEAP | mm->lock_future,
         .fixed = true,
         .no_replace = true,
         .ops = &heap_vma_ops,
     };
+    if (check_locked(mm, r.flags, r.length))
+        return -ENOMEM;
     long addr = vma_map(mm, &r);
     return addr < 0 ? -ENOMEM : 0;
 }
@@ -152,7 +188,8 @@ long vm_brk(va_t brk) {
 
     write_lock(&mm->lock);
     va_t old_end = align_up(mm->brk, PAGE_SIZE), end = align_up(brk, PAGE_SIZE);
-    if (brk < mm->brk_start || brk > USER_TOP || brk - mm->brk_start > limit)
+    if (brk < mm->brk_start || brk > USER_TOP ||
+        brk - mm->brk_start + mm->data_end - mm->data_start > limit)
         error = -ENOMEM;
     else if (end < old_end)
         error = vma_unmap(mm, end, old_end - end);
@@ -161,19 +198,14 @@ long vm_brk(va_t brk) {
     if (!error)
         mm->brk = brk;
     brk = mm->brk;
+    bool locked = mm->lock_future & VM_LOCKED && end > old_end && !error;
     write_unlock(&mm->lock);
+    if (locked)
+        populate(mm, old_end, end, true);
     return brk;
 }
 
 // ---- munmap, mprotect ----
-
-// Round *length up. False when the range is not one of user addresses.
-static bool round_range(va_t addr, size_t *length) {
-    if (!is_aligned(addr, PAGE_SIZE) || *length > USER_TOP || addr > USER_TOP - *length)
-        return false;
-    *length = align_up(*length, PAGE_SIZE);
-    return true;
-}
 
 long vm_munmap(va_t addr, size_t length) {
     struct mm *mm = current->mm;
@@ -191,7 +223,7 @@ long vm_mprotect(va_t addr, size_t length, int prot) {
     int error = 0;
 
     if (!is_aligned(addr, PAGE_SIZE) ||
-        prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN))
+        prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM | PROT_GROWSDOWN))
         return -EINVAL;
     if (length == 0)
         return 0;
@@ -209,242 +241,126 @@ long vm_mprotect(va_t addr, size_t length, int prot) {
     }
     if (!error)
         error = vma_protect(mm, addr, length, vm_flags_from_prot(prot));
+    bool locked = mm->locked_pages && prot & PROT_WRITE;
     write_unlock(&mm->lock);
+    if (locked && !error)
+        populate(mm, addr, addr + length, true);  // locked pages have their copies already
     return error;
 }
 
 // ---- mremap ----
 
-// v's part [old, old + old_size) goes to `target`, which is free (or 0: anywhere). Address or
-// -ENOMEM
-static long move(struct mm *mm, struct vma *v, va_t old, size_t old_size, size_t new_size,
-                 va_t target) {
-    struct vma_request r = {
-        .addr = target,
-        .length = new_size,
+struct remap {
+    va_t old, target;
+    size_t old_size, new_size;
+    int flags;  // MREMAP_
+};
+
+// v's part r->old goes to r->target (0: anywhere), which is free with MREMAP_FIXED. Address or -ENOMEM
+static long move(struct mm *mm, struct vma *v, const struct remap *r) {
+    bool keep = r->flags & MREMAP_DONTUNMAP;
+    struct vma_request q = {
+        .addr = r->target,
+        .length = r->new_size,
         .flags = v->flags,
-        .fixed = target != 0,
-        .no_replace = target != 0,
+        .fixed = r->flags & MREMAP_FIXED,
+        .no_replace = true,
         .ops = v->ops,
         .mapping = v->mapping,
-        .pgoff = vma_pgoff(v, old),
+        .pgoff = vma_pgoff(v, r->old),
         .file = v->file,
+        .moved = keep ? 0 : r->old_size,
     };
     struct gather g;
-    long addr = vma_map(mm, &r);
+    long addr = vma_map(mm, &q);
 
-    if (addr < 0)
+    if (addr < 0 || r->old_size == 0)
         return addr;
     // The new VMA may have become part of a neighbour, even of v.
-    struct vma *from = vma_find_exact(mm, old), *to = vma_find_exact(mm, addr);
+    struct vma *from = vma_find_exact(mm, r->old), *to = vma_find_exact(mm, addr);
     gather_init(&g, mm);
     to->copied |= from->copied;
-    int error = table_move(&g, from, old, to, addr, old_size);
+    int error = table_move(&g, from, r->old, to, addr, r->old_size);
     if (error)  // the old tables are still there: this way back cannot fail
-        table_move(&g, to, addr, from, old, old_size);
+        table_move(&g, to, addr, from, r->old, r->old_size);
     gather_finish(&g);
-    vma_unmap(mm, error ? (va_t)addr : old, error ? new_size : old_size);
+    if (error)
+        vma_unmap(mm, addr, r->new_size);
+    else if (keep)
+        error = vma_set_flags(mm, r->old, r->old + r->old_size, 0, VM_LOCKED | VM_LOCKONFAULT);
+    else
+        vma_unmap(mm, r->old, r->old_size);
     return error ? error : addr;
 }
 
-// => mm->lock held for writing, sizes rounded, old_size < new_size or a fixed target
-static long grow_or_move(struct mm *mm, va_t old, size_t old_size, size_t new_size, int flags,
-                         va_t target) {
-    struct vma *v = vma_find_exact(mm, old), *next;
+// => mm->lock held for writing, r->old_size < r->new_size or a new place is wanted
+static long grow_or_move(struct mm *mm, const struct remap *r) {
+    struct vma *v = vma_find_exact(mm, r->old), *next;
+    u64 more = (r->new_size - r->old_size) >> PAGE_SHIFT;
+    bool place = r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP);
 
-    if (!v || v->end - old < old_size)
+    if (!v || v->end - r->old < r->old_size)
         return -EFAULT;
+    if (r->old_size == 0 && !(v->flags & VM_SHARED))
+        return -EINVAL;
+    if (v->flags & VM_LOCKED && !vma_lock_ok(mm, more))
+        return -EAGAIN;
     next = vma_next(v);
-    if (!(flags & MREMAP_FIXED) && v->end == old + old_size && new_size <= USER_TOP - old &&
-        (!next || old + new_size <= next->start))
-        return vma_grow(v, v->start, old + new_size) < 0 ? -ENOMEM : (long)old;
-    return flags & MREMAP_MAYMOVE ? move(mm, v, old, old_size, new_size, target) : -ENOMEM;
+    if (!place && v->end == r->old + r->old_size && r->new_size <= USER_TOP - r->old &&
+        (!next || r->old + r->new_size <= next->start))
+        return vma_grow(v, v->start, r->old + r->new_size) < 0 ? -ENOMEM : (long)r->old;
+    return r->flags & MREMAP_MAYMOVE ? move(mm, v, r) : -ENOMEM;
 }
 
-static long remap(struct mm *mm, va_t old, size_t old_size, size_t new_size, int flags,
-                  va_t target) {
+static long remap(struct mm *mm, struct remap *r) {
     int error = 0;
 
-    if (!vma_find_exact(mm, old))
+    if (!vma_find_exact(mm, r->old))
         return -EFAULT;
-    if (flags & MREMAP_FIXED)
-        error = vma_unmap(mm, target, new_size);
-    if (!error && new_size < old_size) {
-        error = vma_unmap(mm, old + new_size, old_size - new_size);
-        old_size = new_size;
-        if (!error && !(flags & MREMAP_FIXED))
-            return old;
+    if (r->flags & MREMAP_FIXED)
+        error = vma_unmap(mm, r->target, r->new_size);
+    if (!error && r->new_size < r->old_size) {
+        error = vma_unmap(mm, r->old + r->new_size, r->old_size - r->new_size);
+        r->old_size = r->new_size;
     }
     if (error)
         return error;
-    if (new_size == old_size && !(flags & MREMAP_FIXED))
-        return old;
-    return grow_or_move(mm, old, old_size, new_size, flags, flags & MREMAP_FIXED ? target : 0);
+    if (r->new_size == r->old_size && !(r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
+        return r->old;
+    return grow_or_move(mm, r);
 }
 
-long vm_mremap(va_t old, size_t old_size, size_t new_size, int flags, va_t new_addr) {
-    struct mm *mm = current->mm;
+static bool remap_ok(struct remap *r) {
+    int flags = r->flags;
 
-    if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED) ||
-        (flags & MREMAP_FIXED && !(flags & MREMAP_MAYMOVE)))
-        return -EINVAL;
-    if (old_size == 0 || new_size == 0 || new_size > USER_TOP || !round_range(old, &old_size))
-        return -EINVAL;
-    new_size = align_up(new_size, PAGE_SIZE);
-    if (flags & MREMAP_FIXED) {
-        if (!round_range(new_addr, &new_size) || new_addr < USER_BOTTOM)
-            return -EINVAL;
-        if (new_addr < old + old_size && old < new_addr + new_size)
-            return -EINVAL;
-    }
-    write_lock(&mm->lock);
-    long result = remap(mm, old, old_size, new_size, flags, new_addr);
-    write_unlock(&mm->lock);
-    return result;
-}
-
-// ---- madvise ----
-
-static long drop_pages(struct mm *mm, va_t start, va_t end) {
-    struct gather g;
-    va_t at = start;
-    bool hole = false;
-
-    read_lock(&mm->lock);
-    gather_init(&g, mm);
-    for (struct vma *v = vma_find(mm, start); v && v->start < end; v = vma_next(v)) {
-        hole |= v->start > at;
-        table_zap(&g, v, max(v->start, start), min(v->end, end));
-        at = v->end;
-    }
-    gather_finish(&g);
-    read_unlock(&mm->lock);
-    return hole || at < end ? -ENOMEM : 0;
-}
-
-static bool all_mapped(struct mm *mm, va_t start, va_t end) {
-    va_t at = start;
-    for (struct vma *v = vma_find(mm, start); v && v->start <= at && at < end; v = vma_next(v))
-        at = v->end;
-    return at >= end;
-}
-
-static long change_flags(struct mm *mm, va_t start, va_t end, u32 set, u32 clear) {
-    write_lock(&mm->lock);
-    long error = all_mapped(mm, start, end) ? vma_set_flags(mm, start, end, set, clear) : -ENOMEM;
-    write_unlock(&mm->lock);
-    return error;
-}
-
-static long check_mapped(struct mm *mm, va_t start, va_t end) {
-    read_lock(&mm->lock);
-    bool ok = all_mapped(mm, start, end);
-    read_unlock(&mm->lock);
-    return ok ? 0 : -ENOMEM;
-}
-
-static long populate_range(struct mm *mm, va_t start, va_t end, bool write) {
-    for (va_t a = start; a < end; a += PAGE_SIZE) {
-        struct page *p = vm_page_of(mm, a, write);
-        if (IS_ERR(p))
-            return PTR_ERR(p) == -EFAULT ? -ENOMEM : PTR_ERR(p);
-        page_put(p);
-    }
-    return 0;
-}
-
-long vm_madvise(va_t addr, size_t length, int advice) {
-    struct mm *mm = current->mm;
-
-    if (!round_range(addr, &length))
-        return -EINVAL;
-    va_t end = addr + length;
-    switch (advice) {
-    case MADV_DONTNEED:
-    case MADV_FREE:
-        return length ? drop_pages(mm, addr, end) : 0;
-    case MADV_DONTFORK:
-        return length ? change_flags(mm, addr, end, VM_DONTFORK, 0) : 0;
-    case MADV_DOFORK:
-        return length ? change_flags(mm, addr, end, 0, VM_DONTFORK) : 0;
-    case MADV_POPULATE_READ:
-    case MADV_POPULATE_WRITE:
-        return populate_range(mm, addr, end, advice == MADV_POPULATE_WRITE);
-    case MADV_NORMAL:
-    case MADV_RANDOM:
-    case MADV_SEQUENTIAL:
-    case MADV_WILLNEED:
-    case MADV_HUGEPAGE:
-    case MADV_NOHUGEPAGE:
-    case MADV_MERGEABLE:
-    case MADV_UNMERGEABLE:
-    case MADV_DONTDUMP:
-    case MADV_DODUMP:
-    case MADV_COLD:
-    case MADV_PAGEOUT:
-        return check_mapped(mm, addr, end);  // hints that change nothing here
-    default:
-        return -EINVAL;
-    }
-}
-
-// ---- mincore, msync ----
-
-// => mm->lock held
-static bool in_memory(struct vma *v, va_t addr) {
-    struct page *table = table_find(v->mm, addr), *p;
-
-    if (table && READ_ONCE(*table_slot(table, addr)))
+    if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP) ||
+        (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !(flags & MREMAP_MAYMOVE)))
+        return false;
+    if (r->new_size == 0 || r->new_size > USER_TOP || !round_range(r->old, &r->old_size))
+        return false;
+    r->new_size = align_up(r->new_size, PAGE_SIZE);
+    if (flags & MREMAP_DONTUNMAP && r->new_size != r->old_size)
+        return false;
+    if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))) {
+        r->target = 0;
         return true;
-    p = v->mapping ? pagecache_find(v->mapping, vma_pgoff(v, addr)) : NULL;
-    if (p)
-        page_put(p);
-    return p != NULL;
-}
-
-long vm_mincore(va_t addr, size_t length, va_t vec) {
-    struct mm *mm = current->mm;
-    u8 present[64];
-
-    if (!is_aligned(addr, PAGE_SIZE))
-        return -EINVAL;
-    if (!round_range(addr, &length))
-        return -ENOMEM;
-    for (va_t a = addr, end = addr + length; a < end;) {
-        size_t n = min((end - a) >> PAGE_SHIFT, sizeof(present));
-        read_lock(&mm->lock);
-        bool ok = all_mapped(mm, a, a + n * PAGE_SIZE);
-        for (size_t i = 0; ok && i < n; i++)
-            present[i] = in_memory(vma_find(mm, a + i * PAGE_SIZE), a + i * PAGE_SIZE);
-        read_unlock(&mm->lock);
-        if (!ok)
-            return -ENOMEM;
-        if (copy_to_user(vec, present, n) < 0)
-            return -EFAULT;
-        vec += n;
-        a += n * PAGE_SIZE;
     }
-    return 0;
+    if (!round_range(r->target, &r->new_size) || (flags & MREMAP_FIXED && r->target < USER_BOTTOM))
+        return false;
+    return r->target >= r->old + r->old_size || r->old >= r->target + r->new_size;
 }
 
-long vm_msync(va_t addr, size_t length, int flags) {
+long vm_mremap(va_t old, size_t old_size, size_t new_size, int flags, va_t target) {
+    struct remap r = {old, target, old_size, new_size, flags};
     struct mm *mm = current->mm;
-    int error = 0;
 
-    if (flags & ~(MS_ASYNC | MS_SYNC | MS_INVALIDATE) || (flags & MS_ASYNC && flags & MS_SYNC))
+    if (!remap_ok(&r))
         return -EINVAL;
-    if (!is_aligned(addr, PAGE_SIZE))
-        return -EINVAL;
-    if (!round_range(addr, &length))
-        return -ENOMEM;
-    va_t end = addr + length;
-    read_lock(&mm->lock);
-    bool mapped = all_mapped(mm, addr, end);
-    for (struct vma *v = vma_find(mm, addr); flags & MS_SYNC && !error && v && v->start < end;
-         v = vma_next(v))
-        if (v->mapping && v->flags & VM_SHARED)
-            error = pagecache_sync(v->mapping, vma_pgoff(v, max(v->start, addr)),
-                                   vma_pgoff(v, min(v->end, end) - 1));
-    read_unlock(&mm->lock);
-    return error ? error : mapped ? 0 : -ENOMEM;
+    write_lock(&mm->lock);
+    long addr = remap(mm, &r);
+    bool locked = mm->locked_pages;
+    write_unlock(&mm->lock);
+    if (locked && addr >= 0 && r.new_size > r.old_size)
+        populate(mm, addr + r.old_size, addr + r.new_size, true);
+    return addr;
 }

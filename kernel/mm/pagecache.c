@@ -561,21 +561,32 @@ void pagecache_truncate(struct mapping *m, u64 first) {
         wait_for_flushers(m);
 }
 
-void pagecache_invalidate(struct mapping *m) {
+// => a reference is held
+static void evict_unused(struct mapping *m, struct page *p) {
+    if (m->flags & MAPPING_PINNED || !page_trylock(p))
+        return;
+    if (p->cache.mapping == m)
+        pagecache_evict(p);
+    page_unlock(p);
+}
+
+void pagecache_cool(struct mapping *m, u64 first, u64 last, bool now) {
     struct page *pages[16];
-    u64 index = 0;
+    u64 index = first;
     u32 n;
 
-    while ((n = gather_pages(m, &index, pages, ARRAY_SIZE(pages))) > 0)
+    while (index <= last && (n = gather_pages(m, &index, pages, ARRAY_SIZE(pages))) > 0)
         for (u32 i = 0; i < n; i++) {
-            if (page_trylock(pages[i])) {
-                if (pages[i]->cache.mapping == m)
-                    pagecache_evict(pages[i]);
-                page_unlock(pages[i]);
+            if (pages[i]->cache.index <= last) {
+                atomic_and(&pages[i]->cache.flags, ~PAGE_REFERENCED);
+                if (now)
+                    evict_unused(m, pages[i]);
             }
             page_put(pages[i]);
         }
 }
+
+void pagecache_invalidate(struct mapping *m) { pagecache_cool(m, 0, ~0ul, true); }
 
 // ---- the flush thread ----
 

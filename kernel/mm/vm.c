@@ -146,7 +146,9 @@ static int fork_vma(struct gather *g, struct mm *child, struct vma *v, struct vm
     vma_link_forked(child, copy, *last, v);
     *last = copy;
     // What is in the mapping, the child finds there again, if it ever looks.
-    return v->flags & VM_SHARED || (v->mapping && !v->copied) ? 0 : table_copy(g, copy, v);
+    return v->flags & (VM_SHARED | VM_WIPEONFORK) || (v->mapping && !v->copied)
+               ? 0
+               : table_copy(g, copy, v);
 }
 
 struct mm *mm_fork(struct mm *parent) {

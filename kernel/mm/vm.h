@@ -26,6 +26,9 @@ struct printer;
 #define VM_HEAP 256u     // the brk area
 #define VM_STACK 512u    // the first thread's stack
 #define VM_DONTFORK 1024u
+#define VM_LOCKED 2048u       // mlock: its pages are brought in and stay; not inherited by fork
+#define VM_LOCKONFAULT 4096u  // with VM_LOCKED: brought in by being touched
+#define VM_WIPEONFORK 8192u   // fork's child finds it empty
 
 // What a kind of VMA does. => mm->lock held (fault: for reading, the others: for writing).
 struct vma_ops {
@@ -35,6 +38,8 @@ struct vma_ops {
     struct page *(*fault)(struct vma *v, va_t addr, enum access access);
     void (*open)(struct vma *v);   // one more VMA refers to v->file: fork or split. May be NULL
     void (*close)(struct vma *v);  // may be NULL
+    // msync(2): write what is dirty of v's file and wait. 0 or -EIO. => mm->lock not held; v is a copy. May be NULL
+    int (*sync)(struct vma *v);
 };
 
 struct vma {
@@ -73,6 +78,8 @@ struct mm {
     u64 total_pages;     // [mm] in VMAs
     u64 reserved_pages;  // [mm] of VM_ACCOUNT VMAs
     u64 data_pages;      // [mm] of private writable VMAs that are not stacks: RLIMIT_DATA
+    u64 locked_pages;    // [mm] of VM_LOCKED VMAs: RLIMIT_MEMLOCK
+    u32 lock_future;     // [mm] VM_LOCKED, VM_LOCKONFAULT of what will be mapped: mlockall(2)
     va_t free_hint;      // [mm] where the search for free addresses goes down from; 0: from the top
     u64 rss_anon, rss_file, rss_shmem;  // [a] mapped pages
     u64 table_pages;                    // [a] page-table frames
@@ -124,6 +131,7 @@ struct vma_request {
     u32 flags;        // VM_
     bool fixed;       // replace what is there
     bool no_replace;  // with fixed: -EEXIST if something is there
+    size_t moved;  // bytes elsewhere that this takes the place of: limits do not count them twice
     const struct vma_ops *ops;
     struct mapping *mapping;
     u64 pgoff;
@@ -131,8 +139,9 @@ struct vma_request {
 };
 // Address, or -ENOMEM, -EINVAL, -EEXIST. Merges with neighbours when it can.
 long vma_map(struct mm *mm, const struct vma_request *r);
-int vma_unmap(struct mm *mm, va_t start, size_t length);             // 0, -ENOMEM, -EINVAL
-int vma_protect(struct mm *mm, va_t start, size_t length, u32 rwx);  // 0, -ENOMEM, -EACCES
+int vma_unmap(struct mm *mm, va_t start, size_t length);  // 0, -ENOMEM, -EINVAL
+// What cannot be changed, -ENOMEM or -EACCES, ends it; what comes before is changed.
+int vma_protect(struct mm *mm, va_t start, size_t length, u32 rwx);
 extern const struct vma_ops anon_vma_ops, stack_vma_ops, heap_vma_ops;
 
 // System calls of this room (they take the lock themselves). Results as mmap(2), brk(2) … with negative errno.
@@ -144,9 +153,15 @@ long vm_mremap(va_t old, size_t old_size, size_t new_size, int flags, va_t new_a
 long vm_madvise(va_t addr, size_t length, int advice);
 long vm_mincore(va_t addr, size_t length, va_t vec);
 long vm_msync(va_t addr, size_t length, int flags);
+long vm_mlock(va_t addr, size_t length, u32 flags);  // mlock2(2)
+long vm_munlock(va_t addr, size_t length);
+long vm_mlockall(u32 flags);
+long vm_munlockall(void);
 u32 vm_flags_from_prot(int prot);
 // For file mappings made by the fs room: checks and translates addr, length, prot, flags of mmap(2) into r. 0 or -EINVAL ….
 int vm_prepare_mmap(struct vma_request *r, va_t addr, size_t length, int prot, int flags);
+// vma_map() of what was prepared, with the lock and with what MAP_POPULATE and MAP_LOCKED ask for.
+long vm_mmap(const struct vma_request *r, int flags);
 
 // Map at once, for reading, what the page cache has of [start, end), part of a new VMA of a file, in an address space that
 // no hart uses yet.

@@ -18,6 +18,7 @@
  *
  * Locks: mm->lock for writing everywhere but in vma_find, then vmas_lock.
  */
+#include "abi/capability.h"
 #include "check/race.h"
 #include "mm/internal.h"
 #include "mm/slab.h"
@@ -68,6 +69,13 @@ struct vma *vma_find_exact(struct mm *mm, va_t addr) {
     return v && v->start <= addr ? v : NULL;
 }
 
+va_t vma_mapped_until(struct mm *mm, va_t start, va_t end) {
+    va_t at = start;
+    for (struct vma *v = vma_find(mm, start); v && v->start <= at && at < end; v = vma_next(v))
+        at = v->end;
+    return min(at, end);
+}
+
 // The last VMA that ends at or before addr.
 static struct vma *vma_before(struct mm *mm, va_t addr) {
     struct vma *v = vma_find(mm, addr);
@@ -104,6 +112,10 @@ bool vma_limit_ok(struct mm *mm, u64 pages, u32 flags) {
     return !is_data(flags) || mm->data_pages + pages <= limit_pages(RLIMIT_DATA);
 }
 
+bool vma_lock_ok(struct mm *mm, u64 pages) {
+    return mm->locked_pages + pages <= limit_pages(RLIMIT_MEMLOCK) || capable(CAP_IPC_LOCK);
+}
+
 // pages of v (more or, negative, fewer) count for its mm.
 static void account(struct vma *v, s64 pages) {
     struct mm *mm = v->mm;
@@ -113,6 +125,8 @@ static void account(struct vma *v, s64 pages) {
         mm->reserved_pages += pages;
     if (is_data(v->flags))
         mm->data_pages += pages;
+    if (v->flags & VM_LOCKED)
+        mm->locked_pages += pages;
 }
 
 // ---- trees and lists ----
@@ -176,6 +190,7 @@ void vma_link_forked(struct mm *mm, struct vma *v, struct vma *last, struct vma 
     rb_insert_at(&v->node, last ? &last->node : NULL, last ? &last->node.right : &mm->vmas.node);
     rb_insert_color(&v->node, &mm->vmas);
     mm->nr_vmas++;
+    v->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
     list_init(&v->mapping_link);
     mapping_link(v, &parent->mapping_link);
     account(v, pages_of(v));
@@ -274,6 +289,8 @@ int vma_grow(struct vma *v, va_t start, va_t end) {
 
     if (!vma_limit_ok(v->mm, more, v->flags))
         return -ENOMEM;
+    if (v->flags & VM_LOCKED && !vma_lock_ok(v->mm, more))
+        return -ENOMEM;
     if (v->flags & VM_ACCOUNT && !vma_charge(more))
         return -ENOMEM;
     set_range(v, start, end);
@@ -366,13 +383,34 @@ static long place(struct mm *mm, const struct vma_request *r) {
     return r->addr;
 }
 
+// A limit is reached, but not any more when what was in the place of the request is gone.
+static bool replaces_enough(struct mm *mm, const struct vma_request *r) {
+    va_t end = r->addr + r->length;
+    u64 total = 0, data = 0;
+
+    if (!r->fixed || r->no_replace || end < r->addr)
+        return false;
+    for (struct vma *v = vma_find(mm, r->addr); v && v->start < end; v = vma_next(v)) {
+        u64 pages = (min(v->end, end) - max(v->start, r->addr)) >> PAGE_SHIFT;
+        total += pages;
+        data += is_data(v->flags) ? pages : 0;
+    }
+    mm->total_pages -= total;
+    mm->data_pages -= data;
+    bool ok = vma_limit_ok(mm, r->length >> PAGE_SHIFT, r->flags);
+    mm->total_pages += total;
+    mm->data_pages += data;
+    return ok;
+}
+
 long vma_map(struct mm *mm, const struct vma_request *r) {
     u64 pages = r->length >> PAGE_SHIFT;
     bool charge = must_account(r);
     long addr;
 
     assert(write_is_mine(&mm->lock));
-    if (mm->nr_vmas >= MAX_VMAS || !vma_limit_ok(mm, pages, r->flags))
+    if (mm->nr_vmas >= MAX_VMAS ||
+        (!vma_limit_ok(mm, pages - (r->moved >> PAGE_SHIFT), r->flags) && !replaces_enough(mm, r)))
         return -ENOMEM;
     if (charge && !vma_charge(pages))
         return -ENOMEM;
@@ -482,20 +520,6 @@ int vma_unmap(struct mm *mm, va_t start, size_t length) {
 
 // ---- protecting ----
 
-// All of [start, end) is mapped and may get these rights. 0, -ENOMEM, -EACCES
-static int protect_check(struct mm *mm, va_t start, va_t end, u32 rwx) {
-    va_t at = start;
-
-    for (struct vma *v = vma_find(mm, start); v && at < end; v = vma_next(v)) {
-        if (v->start > at)
-            return -ENOMEM;
-        if (rwx & VM_WRITE && !(v->flags & VM_MAYWRITE))
-            return -EACCES;
-        at = v->end;
-    }
-    return at < end ? -ENOMEM : 0;
-}
-
 // A private VMA that becomes writable counts from now on. 0 or -ENOMEM
 static int protect_charge(struct vma *v, u32 flags) {
     bool newly = flags & VM_WRITE && !(v->flags & (VM_ACCOUNT | VM_SHARED | VM_NORESERVE));
@@ -509,18 +533,20 @@ static int protect_charge(struct vma *v, u32 flags) {
 int vma_protect(struct mm *mm, va_t start, size_t length, u32 rwx) {
     va_t end = start + length;
     struct gather g;
-    int error;
+    int error = 0;
 
     assert(write_is_mine(&mm->lock));
     if (!range_ok(start, length))
         return -ENOMEM;
-    error = protect_check(mm, start, end, rwx);
-    if (error)
-        return error;
     gather_init(&g, mm);
     bool code = false;
-    for (va_t at = start; at < end && !error;) {
+    for (va_t at = start; at < end;) {
         struct vma *v = vma_find(mm, at);
+        error = !v || v->start > at                           ? -ENOMEM
+                : rwx & VM_WRITE && !(v->flags & VM_MAYWRITE) ? -EACCES
+                                                              : 0;
+        if (error)
+            break;
         va_t stop = min(end, v->end);
         u32 flags = (v->flags & ~VM_KINDS) | rwx;
         if (flags != v->flags) {
@@ -545,17 +571,20 @@ int vma_protect(struct mm *mm, va_t start, size_t length, u32 rwx) {
     return error;
 }
 
-// => all of [start, end) is mapped
 int vma_set_flags(struct mm *mm, va_t start, va_t end, u32 set, u32 clear) {
     for (va_t at = start; at < end;) {
         struct vma *v = vma_find(mm, at);
+        if (!v || v->start >= end)
+            break;
         va_t stop = min(end, v->end);
         u32 flags = (v->flags & ~clear) | set;
         if (flags != v->flags) {
-            v = isolate(mm, at, stop);
+            v = isolate(mm, max(at, v->start), stop);
             if (IS_ERR(v))
                 return PTR_ERR(v);
+            account(v, -(s64)pages_of(v));
             v->flags = flags;
+            account(v, pages_of(v));
             merge_around(mm, v);
         }
         at = stop;

@@ -1,6 +1,6 @@
 /*
  * System calls on memory: arguments for mm/ and, for mappings of files, the file's own mmap method in between.
- * Decoders only: mm->lock is taken where a file mapping is inserted; may sleep.
+ * Decoders only; may sleep.
  */
 #include "abi/errno.h"
 #include "fs/file.h"
@@ -10,7 +10,6 @@
 static long map_file(struct file *f, const u64 *a) {
     struct vma_request r = {0};
     int prot = (int)a[2], flags = (int)a[3];
-    struct mm *mm = current->mm;
     int error = vm_prepare_mmap(&r, a[0], a[1], prot, flags);
     if (error)
         return error;
@@ -22,14 +21,13 @@ static long map_file(struct file *f, const u64 *a) {
     if (r.flags & VM_SHARED && !(f->mode & FILE_WRITE))
         r.flags &= ~VM_MAYWRITE;
     r.pgoff = a[5] >> PAGE_SHIFT;
+    if (r.pgoff + (r.length >> PAGE_SHIFT) > ~0ul >> PAGE_SHIFT)
+        return -EOVERFLOW;
     r.file = f;
     error = f->ops->mmap(f, &r);
     if (error)
         return error;
-    write_lock(&mm->lock);
-    long addr = vma_map(mm, &r);
-    write_unlock(&mm->lock);
-    return addr;
+    return vm_mmap(&r, flags);
 }
 
 long sys_mmap(const u64 *a) {
@@ -52,6 +50,14 @@ long sys_mremap(const u64 *a) { return vm_mremap(a[0], a[1], a[2], (int)a[3], a[
 long sys_madvise(const u64 *a) { return vm_madvise(a[0], a[1], (int)a[2]); }
 long sys_mincore(const u64 *a) { return vm_mincore(a[0], a[1], a[2]); }
 long sys_msync(const u64 *a) { return vm_msync(a[0], a[1], (int)a[2]); }
+long sys_mlock(const u64 *a) { return vm_mlock(a[0], a[1], 0); }
+long sys_mlock2(const u64 *a) { return vm_mlock(a[0], a[1], (u32)a[2]); }
+long sys_munlock(const u64 *a) { return vm_munlock(a[0], a[1]); }
+long sys_mlockall(const u64 *a) { return vm_mlockall((u32)a[0]); }
+long sys_munlockall(const u64 *a) {
+    (void)a;
+    return vm_munlockall();
+}
 
 #define FLUSH_ICACHE_LOCAL 1u  // for this thread only, wherever it goes
 

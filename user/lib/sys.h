@@ -182,6 +182,11 @@ long sys_munmap(void *addr, size_t size);
 long sys_mremap(void *old, size_t old_size, size_t new_size, int flags, void *new);
 long sys_mprotect(void *addr, size_t size, int prot);
 long sys_msync(void *addr, size_t size, int flags);
+long sys_mlock(const void *addr, size_t size);
+long sys_mlock2(const void *addr, size_t size, int flags);
+long sys_munlock(const void *addr, size_t size);
+long sys_mlockall(int flags);
+long sys_munlockall(void);
 long sys_mincore(void *addr, size_t size, uint8_t *pages);
 long sys_madvise(void *addr, size_t size, int advice);
 

@@ -193,9 +193,8 @@ static int show_statm(struct printer *p, struct task *t) {
 static void status_memory(struct printer *p, struct mm *mm) {
     const u64 k = PAGE_SIZE / 1024;
     u64 size = mm->total_pages * k, code = (mm->code_end - mm->code_start) / 1024;
-    printer_printf(p,
-                   "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t       0 kB\nVmPin:\t       0 kB\n",
-                   size, size);
+    printer_printf(p, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t       0 kB\n",
+                   size, size, mm->locked_pages * k);
     printer_printf(p, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", max(mm_rss_peak(mm), mm_rss(mm)) * k,
                    mm_rss(mm) * k);
     printer_printf(p, "RssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8lu kB\n",

@@ -1,4 +1,4 @@
-/* mmap(2), mprotect(2), mremap(2), msync(2), madvise(2). */
+/* mmap(2), mprotect(2), mremap(2), msync(2), madvise(2), mlock(2). */
 #ifndef ABI_MMAN_H
 #define ABI_MMAN_H
 
@@ -6,6 +6,7 @@
 #define PROT_READ 0x1
 #define PROT_WRITE 0x2
 #define PROT_EXEC 0x4
+#define PROT_SEM 0x8
 #define PROT_GROWSDOWN 0x01000000
 #define PROT_GROWSUP 0x02000000
 
@@ -58,9 +59,11 @@
 #define MADV_PAGEOUT 21
 #define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
+#define MADV_DONTNEED_LOCKED 24
 
 #define MCL_CURRENT 1
 #define MCL_FUTURE 2
 #define MCL_ONFAULT 4
+#define MLOCK_ONFAULT 1
 
 #endif

@@ -76,6 +76,7 @@ void kernel_secondary(void) {
 static void init_rooms(void) {
     vfs_init();
     tmpfs_init();
+    memfd_init();
     devfs_init();
     procfs_init();
     pipe_init();

@@ -96,6 +96,10 @@ struct dentry *dentry_root(struct super *sb, struct inode *root) {
     return dentry_alloc(sb, NULL, &(struct name){"/", 1, 0}, root);
 }
 
+struct dentry *dentry_nameless(struct dentry *dir, const struct name *name, struct inode *inode) {
+    return dentry_alloc(dir->sb, dir, name, inode);
+}
+
 void dentry_free(struct dentry *d) {
     for (;;) {
         struct dentry *parent = d->parent;

@@ -140,6 +140,10 @@ long file_flock(struct file *f, int op);
 void locks_close(struct files *owner, struct file *f);
 void locks_release(struct file *f);  // BSD locks go with the description
 
+// ---- memory files and seals (fs/memfd.c) ----
+long memfd_create(u64 user_name, u32 flags);        // memfd_create(2)
+long file_seals(struct file *f, int cmd, u64 arg);  // fcntl F_ADD_SEALS F_GET_SEALS
+
 // ---- registration of devices (fs/devfs.c) ----
 // A character device appears as /dev/<name>. mode: permission bits.
 int devfs_add(const char *name, u32 mode, u32 devno, const struct file_ops *ops, void *private_);

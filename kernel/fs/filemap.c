@@ -13,6 +13,7 @@
  * page must stay locked until it is full: it is filled by a copy that does not fault, or else read first.
  */
 #include "abi/capability.h"
+#include "abi/memfd.h"
 #include "fs/internal.h"
 #include "mm/uaccess.h"
 #include "mm/vm.h"
@@ -210,6 +211,16 @@ static ssize_t write_locked(struct inode *i, struct iter *from, u64 *pos, size_t
     return result;
 }
 
+// How much of n bytes at pos the seals of a file let through, whole pages as by Linux, or -EPERM.
+static ssize_t sealed_limit(const struct inode *i, size_t n, u64 pos) {
+    if (i->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+        return -EPERM;
+    if (!(i->seals & F_SEAL_GROW) || pos + n <= i->size)
+        return n;
+    u64 end = align_down(i->size, PAGE_SIZE);
+    return end > pos ? (ssize_t)(end - pos) : -EPERM;
+}
+
 ssize_t filemap_write(struct file *f, struct iter *from, u64 *pos) {
     struct inode *i = f->inode;
     if (from->left == 0)
@@ -220,6 +231,8 @@ ssize_t filemap_write(struct file *f, struct iter *from, u64 *pos) {
     if (f->flags & O_APPEND)
         *pos = i->size;
     ssize_t n = write_limit(f, from->left, *pos);
+    if (n > 0 && i->seals)
+        n = sealed_limit(i, n, *pos);
     if (n > 0)
         n = write_locked(i, from, pos, n);
     write_unlock(&i->lock);
@@ -288,6 +301,11 @@ int filemap_mmap(struct file *f, struct vma_request *r) {
     if (r->flags & VM_SHARED && !(f->mode & FILE_WRITE)) {
         if (r->flags & VM_WRITE)
             return -EACCES;
+        r->flags &= ~VM_MAYWRITE;
+    }
+    if (r->flags & VM_SHARED && f->inode->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) {
+        if (r->flags & VM_WRITE)
+            return -EPERM;
         r->flags &= ~VM_MAYWRITE;
     }
     if (r->flags & VM_EXEC && f->path.mount && f->path.mount->flags & MS_NOEXEC)

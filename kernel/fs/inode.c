@@ -17,6 +17,7 @@
  * inode->lock guards attributes, the size and directory entries. It is taken before table_lock.
  */
 #include "abi/capability.h"
+#include "abi/memfd.h"
 #include "fs/internal.h"
 #include "lib/hash.h"
 
@@ -410,6 +411,8 @@ static int setattr_allowed(const struct inode *i, const struct setattr *a) {
 int inode_setattr(struct inode *i, const struct setattr *a) {
     write_lock(&i->lock);
     int error = setattr_allowed(i, a);
+    if (a->valid & SET_MODE && i->seals & F_SEAL_EXEC && (i->mode ^ a->mode) & 0111)
+        error = -EPERM;
     if (error)
         goto unlock;
     if (a->valid & SET_UID)
@@ -481,6 +484,8 @@ static int set_size_locked(struct inode *i, u64 size) {
     assert(!locks_built || write_is_mine(&i->lock));
     if (size > i->sb->max_size)
         return -EFBIG;
+    if (i->seals & (size < old ? F_SEAL_SHRINK : F_SEAL_GROW) && size != old)
+        return -EPERM;
     int error = size == old ? 0 : zero_tail(i, min(size, old), size < old);
     if (error)
         return error;

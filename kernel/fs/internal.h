@@ -19,6 +19,8 @@ void dentry_init(void);
 // Takes over the inode reference; NULL: out of memory
 struct dentry *dentry_root(struct super *sb, struct inode *root);
 static inline void dentry_get(struct dentry *d) { ref_get(&d->ref); }
+// A name in `dir` that is never found, of a file without a link. Takes over the inode reference; NULL: out of memory
+struct dentry *dentry_nameless(struct dentry *dir, const struct name *name, struct inode *inode);
 void dentry_free(struct dentry *d);  // count fell to 0
 static inline void dentry_put(struct dentry *d) {
     if (ref_put(&d->ref))

@@ -21,6 +21,7 @@
 #include "fs/tmpfs.h"
 
 #include "abi/dirent.h"
+#include "abi/memfd.h"
 #include "fs/internal.h"
 #include "lib/hash.h"
 #include "lib/rbtree.h"
@@ -173,8 +174,13 @@ static struct inode *tmpfs_inode(struct super *sb, u32 mode, u32 rdev) {
                                         : NULL;
     inode->rdev = rdev;
     inode->nlink = 0;
+    inode->seals = F_SEAL_SEAL;
     mapping_init(&inode->mapping, &tmpfs_mapping_ops, inode, MAPPING_PINNED);
     return inode;
+}
+
+struct inode *tmpfs_new(struct super *sb, u32 mode) {
+    return tmpfs_inode(sb, mode, 0);
 }
 
 static int set_target(struct inode *inode, const char *target) {
@@ -440,6 +446,8 @@ static const struct file_ops tmpfs_dir_ops = {
     .poll = poll_always,
     .fsync = tmpfs_fsync,
 };
+
+bool tmpfs_is_file(const struct file *f) { return f->ops == &tmpfs_file_ops; }
 
 // ---- super blocks ----
 

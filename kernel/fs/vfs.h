@@ -68,6 +68,7 @@ struct inode {
     u32 mode;                             // type [I], permissions [lock]
     u32 nlink, uid, gid;                  // [lock]
     u32 rdev;                             // [I]
+    u32 seals;                            // [lock] F_SEAL_: what is never done to it any more
     u64 size;                             // [lock]; read without by stat and read
     u64 blocks;                           // [lock] of 512 bytes
     struct timespec atime, mtime, ctime;  // [lock]

@@ -326,6 +326,9 @@ static long fcntl_file(struct file *f, int cmd, u64 arg) {
     case F_SETOWN:
         f->owner = (int)arg;
         return 0;
+    case F_ADD_SEALS:
+    case F_GET_SEALS:
+        return file_seals(f, cmd, arg);
     case F_GETPIPE_SZ:
     case F_SETPIPE_SZ:
         return pipe_fcntl(f, cmd, arg);
@@ -353,6 +356,8 @@ long sys_fcntl(const u64 *a) {
     fd_put(r);
     return result;
 }
+
+long sys_memfd_create(const u64 *a) { return memfd_create(a[0], (u32)a[1]); }
 
 static long set_nonblock(struct file *f, u64 user) {
     u32 on;

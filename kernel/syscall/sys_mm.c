@@ -24,10 +24,15 @@ static long map_file(struct file *f, const u64 *a) {
     if (r.pgoff + (r.length >> PAGE_SHIFT) > ~0ul >> PAGE_SHIFT)
         return -EOVERFLOW;
     r.file = f;
+    // From the look at the file's seals until the mapping is counted nobody adds one.
+    bool may_write = r.flags & VM_SHARED && r.flags & VM_MAYWRITE;
+    if (may_write)
+        read_lock(&f->inode->lock);
     error = f->ops->mmap(f, &r);
-    if (error)
-        return error;
-    return vm_mmap(&r, flags);
+    long addr = error ? error : vm_mmap(&r, flags);
+    if (may_write)
+        read_unlock(&f->inode->lock);
+    return addr;
 }
 
 long sys_mmap(const u64 *a) {

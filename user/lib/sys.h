@@ -42,6 +42,7 @@ long sys_mount(const char *source, const char *target, const char *type, uint64_
 long sys_statfs(const char *path, struct statfs *st);
 long sys_fstatfs(int fd, struct statfs *st);
 long sys_truncate(const char *path, int64_t size);
+long sys_memfd_create(const char *name, unsigned flags);
 long sys_ftruncate(int fd, int64_t size);
 long sys_fallocate(int fd, int mode, int64_t off, int64_t len);
 long sys_faccessat(int dirfd, const char *path, int mode);

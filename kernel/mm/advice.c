@@ -321,11 +321,9 @@ long vm_munlockall(void) {
 
 // => mm->lock held
 static bool in_memory(struct vma *v, va_t addr) {
-    struct page *table = table_find(v->mm, addr), *p;
-
-    if (table && READ_ONCE(*table_slot(table, addr)))
+    if (table_entry(v->mm, addr))
         return true;
-    p = v->mapping ? pagecache_find(v->mapping, vma_pgoff(v, addr)) : NULL;
+    struct page *p = v->mapping ? pagecache_find(v->mapping, vma_pgoff(v, addr)) : NULL;
     if (p)
         page_put(p);
     return p != NULL;

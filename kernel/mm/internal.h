@@ -36,6 +36,12 @@ static inline bool page_is_sole(const struct page *p) {
 }
 
 static inline u64 *entry_table(u64 entry) { return pa_to_va(pte_pa(entry)); }
+// The entry of a middle table for addr, or NULL.
+static inline u64 *middle_slot(const struct mm *mm, va_t addr) {
+    u64 entry = load_acquire(&mm->root[sv39_index(addr, 2)]);
+    return entry ? entry_table(entry) + sv39_index(addr, 1) : NULL;
+}
+pte_t table_entry(struct mm *mm, va_t addr);  // 0: none. => mm->lock held
 // The last-level table for addr, or NULL.
 static inline struct page *table_find(struct mm *mm, va_t addr) {
     u64 entry = load_acquire(&mm->root[sv39_index(addr, 2)]);

@@ -156,6 +156,11 @@ struct page *table_make(struct mm *mm, va_t addr) {
     return likely(entry) ? pte_page(entry) : hook_up(mm, slot);
 }
 
+pte_t table_entry(struct mm *mm, va_t addr) {
+    struct page *table = table_find(mm, addr);
+    return table ? READ_ONCE(*table_slot(table, addr)) : 0;
+}
+
 static va_t next_boundary(va_t addr, u64 size, va_t end) {
     return min(align_down(addr, size) + size, end);
 }

@@ -308,12 +308,15 @@ static void show_vma(struct maps_printer *p, struct vma *v,
     printer_printf(&p->base, "\n");
 }
 
-void mm_show_maps(struct mm *mm, struct printer *p,
-                  void (*file_name)(struct printer *, void *file)) {
+void mm_show_maps(struct mm *mm, struct printer *p, void (*file_name)(struct printer *, void *file),
+                  void (*more)(struct printer *, struct vma *)) {
     struct maps_printer m = {.base = {.put = maps_put}, .to = p};
 
     read_lock(&mm->lock);
-    for (struct vma *v = vma_first(mm); v; v = vma_next(v))
+    for (struct vma *v = vma_first(mm); v; v = vma_next(v)) {
         show_vma(&m, v, file_name);
+        if (more)
+            more(p, v);
+    }
     read_unlock(&mm->lock);
 }

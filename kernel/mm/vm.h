@@ -177,8 +177,14 @@ void tlb_new_code(struct mm *mm);
 struct page *vm_page_of(struct mm *mm, va_t addr, bool write);
 
 // /proc/pid/maps. file_name prints "maj:min ino", calls mm_maps_pad, and prints the path. Takes mm->lock.
-void mm_show_maps(struct mm *mm, struct printer *p,
-                  void (*file_name)(struct printer *, void *file));
+// more: printed below each VMA, or NULL.
+void mm_show_maps(struct mm *mm, struct printer *p, void (*file_name)(struct printer *, void *file),
+                  void (*more)(struct printer *, struct vma *));
+// usage.c: /proc/pid/smaps below each VMA (=> mm->lock held), smaps_rollup, n words of pagemap.
+void vma_show_usage(struct printer *p, struct vma *v);
+void mm_show_usage(struct mm *mm, struct printer *p);
+void mm_pagemap(struct mm *mm, va_t addr, u64 *entries, size_t n, bool frames);
+u64 mm_stack_pages(struct mm *mm);  // of VMAs that grow down
 void mm_maps_pad(struct printer *p);
 u64 mm_rss(const struct mm *mm);  // pages in memory
 u64 mm_rss_peak(const struct mm *mm);

@@ -36,6 +36,18 @@ static int resident(const void *p, int pages) {
     return n;
 }
 
+static char text[65536];
+
+static void read_text(const char *path) {
+    int fd = (int)OK(open_at(path, O_RDONLY, 0));
+    long got, all = 0;
+
+    while ((got = OK(sys_read(fd, text + all, sizeof(text) - 1 - all))) > 0)
+        all += got;
+    OK(sys_close(fd));
+    text[all] = 0;
+}
+
 /* A file of `pages` pages, page i full of 'a' + i; open for reading and writing. */
 static int a_file(const char *name, int pages) {
     char page[PAGE];
@@ -137,14 +149,9 @@ static void growing_keeps_distance(void) {
 
 /* Lines of /proc/self/maps that are within [p, p + size). */
 static int areas_in(const char *p, size_t size) {
-    static char text[32768];
-    int fd = (int)OK(open_at("/proc/self/maps", O_RDONLY, 0)), n = 0;
-    long got, all = 0;
+    int n = 0;
 
-    while ((got = OK(sys_read(fd, text + all, sizeof(text) - 1 - all))) > 0)
-        all += got;
-    OK(sys_close(fd));
-    text[all] = 0;
+    read_text("/proc/self/maps");
     for (char *line = text; line && *line; line = strchr(line, '\n') + 1) {
         uint64_t start = 0;
         for (char *c = line; *c != '-'; c++)
@@ -561,6 +568,181 @@ static void limit_data(void) {
     OK(sys_mmap(0, 8 * PAGE, RW, ANON, -1, 0));
 }
 
+/* ---- what /proc tells */
+
+/* kB behind a label in the part of /proc/self/smaps about the area that begins at p. */
+static long smaps(const volatile void *p, const char *label) {
+    char head[32], *at;
+    long n = 0;
+
+    read_text("/proc/self/smaps");
+    snprintf(head, sizeof(head), "%lx-", (long)p);
+    at = strstr(text, head);
+    CHECK(at);
+    at = strstr(at, label);
+    CHECK(at);
+    for (at += strlen(label); *at == ' '; at++)
+        ;
+    for (; *at >= '0' && *at <= '9'; at++)
+        n = n * 10 + *at - '0';
+    return n;
+}
+
+static bool has_flag(const volatile void *p, const char *flag) {
+    smaps(p, "Rss:");
+    char head[32], *at;
+    snprintf(head, sizeof(head), "%lx-", (long)p);
+    at = strstr(strstr(text, head), "VmFlags:");
+    char *end = strchr(at, '\n'), *found = strstr(at, flag);
+    return found && found < end;
+}
+
+static void shared_after_fork(void) {
+    EQ(smaps(area, "Rss:"), 12);
+    EQ(smaps(area, "\nPss:"), 6);
+    EQ(smaps(area, "Shared_Dirty:"), 12);
+    EQ(smaps(area, "Private_Dirty:"), 0);
+    area[0] = 'c';
+    EQ(smaps(area, "Rss:"), 12);
+    EQ(smaps(area, "\nPss:"), 8);
+    EQ(smaps(area, "Shared_Dirty:"), 8);
+    EQ(smaps(area, "Private_Dirty:"), 4);
+}
+
+static void smaps_private(void) {
+    area = map(9 * PAGE, PROT_NONE, ANON, -1) + PAGE; /* an area of its own */
+    OK(sys_mprotect((void *)area, 8 * PAGE, RW));
+    EQ(smaps(area, "Size:"), 32);
+    EQ(smaps(area, "Rss:"), 0);
+    for (int i = 0; i < 3; i++)
+        area[i * PAGE] = 'x';
+    (void)area[4 * PAGE]; /* the page of zeroes is nobody's */
+    EQ(smaps(area, "Rss:"), 12);
+    EQ(smaps(area, "\nPss:"), 12);
+    EQ(smaps(area, "Anonymous:"), 12);
+    EQ(smaps(area, "Private_Dirty:"), 12);
+    EQ(smaps(area, "Locked:"), 0);
+    CHECK(has_flag(area, "rd wr mw"));
+    child_ok(shared_after_fork);
+    EQ(smaps(area, "Private_Dirty:"), 12); /* alone again */
+    OK(sys_madvise((void *)(area + PAGE), PAGE, MADV_DONTNEED));
+    EQ(smaps(area, "Rss:"), 8);
+    OK(sys_mlock((void *)area, 8 * PAGE));
+    EQ(smaps(area, "Rss:"), 32);
+    EQ(smaps(area, "Locked:"), 32);
+    CHECK(has_flag(area, " lo "));
+}
+
+static void smaps_file(void) {
+    int fd = a_file("file", 4);
+    char *p, *q;
+
+    OK(sys_fsync(fd));
+    p = map(4 * PAGE, RW, MAP_SHARED, fd);
+    q = map(4 * PAGE, RW, MAP_PRIVATE, fd);
+    for (int i = 0; i < 4; i++)
+        (void)((volatile char *)p)[i * PAGE];
+    EQ(smaps(p, "Rss:"), 16);
+    EQ(smaps(p, "Anonymous:"), 0);
+    EQ(smaps(p, "Private_Clean:") + smaps(p, "Private_Dirty:"), 16);
+    EQ(smaps(q, "Rss:"), 0);
+    q[0] = 'x';
+    EQ(smaps(q, "Anonymous:"), 4);
+    EQ(smaps(q, "Private_Dirty:"), 4);
+    for (int i = 0; i < 4; i++)
+        (void)((volatile char *)q)[i * PAGE];
+    EQ(smaps(q, "Rss:"), 16);
+    EQ(smaps(q, "\nPss:"), 10); /* 4 + 3 halves of 4 */
+    EQ(smaps(p, "Shared_Clean:") + smaps(p, "Shared_Dirty:"), 12);
+    p[3 * PAGE] = 'd';
+    CHECK(smaps(p, "Shared_Dirty:") >= 4);
+    CHECK(has_flag(p, " sh "));
+}
+
+/* Number `index` in a file of them. */
+static long word_of(const char *path, int index) {
+    long n = 0;
+    char *at = text;
+
+    read_text(path);
+    while (index--)
+        at = strchr(at, ' ') + 1;
+    for (; *at >= '0' && *at <= '9'; at++)
+        n = n * 10 + *at - '0';
+    return n;
+}
+
+/* All numbers are those of one process: they must agree. */
+static void memory_sums(void) {
+    long rss = 0, pss = 0;
+
+    memset(text, 1, sizeof(text)); /* what is read there changes nothing */
+    for (int round = 0; round < 2; round++) {
+        rss = pss = 0;
+        read_text("/proc/self/smaps");
+        for (char *at = text; (at = strstr(at, "\nRss:")); at++)
+            for (long n = 0, i = 5; at[i] != 'k'; i++)
+                if (at[i] >= '0' && at[i] <= '9')
+                    n = n * 10 + at[i] - '0';
+                else if (n)
+                    rss += n;
+    }
+    EQ(status("VmRSS:"), rss);
+    EQ(proc_number("/proc/self/smaps_rollup", "Rss:"), rss);
+    pss = proc_number("/proc/self/smaps_rollup", "\nPss:");
+    CHECK(pss > 0 && pss <= rss);
+    EQ(status("RssAnon:") + status("RssFile:") + status("RssShmem:"), rss);
+    EQ(word_of("/proc/self/statm", 0) * 4, status("VmSize:"));
+    EQ(word_of("/proc/self/statm", 1) * 4, rss);
+    EQ(word_of("/proc/self/statm", 2) * 4, status("RssFile:") + status("RssShmem:"));
+    EQ(word_of("/proc/self/statm", 5) * 4, status("VmData:") + status("VmStk:"));
+}
+
+#define PRESENT (1UL << 63)
+#define OF_FILE (1UL << 61)
+#define EXCLUSIVE (1UL << 56)
+#define FRAME ((1UL << 55) - 1)
+
+static uint64_t page_word(const volatile void *p) {
+    uint64_t word;
+    int fd = (int)OK(open_at("/proc/self/pagemap", O_RDONLY, 0));
+
+    EQ(sys_pread64(fd, &word, 8, (int64_t)((uint64_t)p / PAGE * 8)), 8);
+    OK(sys_close(fd));
+    return word;
+}
+
+static void pagemap(void) {
+    volatile char *p = map_pages(4, RW), *q, *s;
+    uint64_t words[4];
+    int fd = a_file("file", 1), map_fd;
+
+    p[PAGE] = 1;
+    EQ(page_word(p), 0);
+    EQ(page_word(p + PAGE) & ~FRAME, PRESENT | EXCLUSIVE);
+    CHECK(page_word(p + PAGE) & FRAME);
+    EQ(page_word(unmapped_page()), 0);
+    q = map(PAGE, RW, MAP_SHARED, fd);
+    s = map(PAGE, RW, MAP_SHARED, fd);
+    q[0] = 1;
+    EQ(page_word(q) & ~FRAME, PRESENT | OF_FILE | EXCLUSIVE);
+    s[0] = 1;
+    EQ(page_word(q) & ~FRAME, PRESENT | OF_FILE);
+    EQ(page_word(q), page_word(s)); /* one frame */
+    OK(sys_mprotect((void *)p, 4 * PAGE, PROT_NONE));
+    EQ(page_word(p + PAGE) & ~FRAME, PRESENT | EXCLUSIVE); /* it is still there */
+    map_fd = (int)OK(open_at("/proc/self/pagemap", O_RDONLY, 0));
+    FAILS(EINVAL, sys_pread64(map_fd, words, 7, 0));
+    FAILS(EINVAL, sys_pread64(map_fd, words, 8, 4));
+    EQ(sys_pread64(map_fd, words, 32, (int64_t)((uint64_t)p / PAGE * 8)), 32);
+    EQ(words[0] | words[2] | words[3], 0);
+    EQ(sys_pread64(map_fd, words, 32, 1L << 40), 0);
+    become_user(1000);
+    FAILS(EACCES, open_at("/proc/1/pagemap", O_RDONLY, 0));
+    EQ(sys_pread64(map_fd, words, 32, (int64_t)((uint64_t)p / PAGE * 8)), 32);
+    EQ(words[1], PRESENT | EXCLUSIVE); /* frames are for root */
+}
+
 const struct test map_tests[] = {
     {"M6_flags", flags, 0},
     {"M6_no_replace", no_replace, 0},
@@ -586,5 +768,9 @@ const struct test map_tests[] = {
     {"M6_bus_error", bus_error, 0},
     {"M6_limit_as", limit_as, 0},
     {"M6_limit_data", limit_data, 0},
+    {"M6_smaps_private", smaps_private, 0},
+    {"M6_smaps_file", smaps_file, 0},
+    {"M6_memory_sums", memory_sums, 0},
+    {"M6_pagemap", pagemap, 0},
     {0, 0, 0},
 };

@@ -36,7 +36,7 @@ struct task_entry {
     ssize_t (*link)(struct task *t, char *buf, size_t size);
     int (*follow)(struct task *t, struct path *out);
     const struct inode_ops *inode_ops;  // of a folder
-    const struct file_ops *file_ops;
+    const struct file_ops *file_ops;    // of a folder, or in place of generated_ops
 };
 extern const struct task_entry task_entries[];
 extern const u32 nr_task_entries;
@@ -79,6 +79,13 @@ int task_next_fd(struct task *t, int from);  // smallest open number >= from, or
 // taskfiles.c: what follows a link to an open file
 ssize_t file_link_text(struct file *f, char *buf, size_t size);
 int file_link_follow(struct file *f, struct path *out);
+// memory.c
+void status_memory(struct printer *p, struct mm *mm);  // lines of status
+int show_statm(struct printer *p, struct task *t);
+int show_maps(struct printer *p, struct task *t);
+int show_smaps(struct printer *p, struct task *t);
+int show_smaps_rollup(struct printer *p, struct task *t);
+extern const struct file_ops pagemap_ops;
 // trace.c
 void trace_files_init(void);
 // system.c

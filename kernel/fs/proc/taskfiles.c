@@ -127,7 +127,7 @@ static void task_info(struct task *t, struct task_info *i, bool whole) {
         info_signals(i, t, p);
 }
 
-// ---- stat, statm, status ----
+// ---- stat, status ----
 
 static void stat_memory(struct printer *p, struct mm *mm, struct process *process) {
     u64 limit = process ? process->limit[RLIMIT_RSS].rlim_cur : RLIM_INFINITY;
@@ -175,32 +175,6 @@ static int show_stat_of(struct printer *p, struct task *t, bool whole) {
 
 static int show_stat(struct printer *p, struct task *t) {
     return show_stat_of(p, t, !t->process || t->process->pid == t->pid);
-}
-
-static int show_statm(struct printer *p, struct task *t) {
-    struct mm *mm = task_mm_get(t);
-    if (!mm) {
-        printer_printf(p, "0 0 0 0 0 0 0\n");
-        return 0;
-    }
-    u64 code = div_round_up(mm->code_end - mm->code_start, PAGE_SIZE);
-    printer_printf(p, "%lu %lu %lu %lu 0 %lu 0\n", mm->total_pages, mm_rss(mm),
-                   mm->rss_file + mm->rss_shmem, code, mm->data_pages);
-    mm_put(mm);
-    return 0;
-}
-
-static void status_memory(struct printer *p, struct mm *mm) {
-    const u64 k = PAGE_SIZE / 1024;
-    u64 size = mm->total_pages * k, code = (mm->code_end - mm->code_start) / 1024;
-    printer_printf(p, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t       0 kB\n",
-                   size, size, mm->locked_pages * k);
-    printer_printf(p, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", max(mm_rss_peak(mm), mm_rss(mm)) * k,
-                   mm_rss(mm) * k);
-    printer_printf(p, "RssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8lu kB\n",
-                   mm->rss_anon * k, mm->rss_file * k, mm->rss_shmem * k);
-    printer_printf(p, "VmData:\t%8lu kB\nVmExe:\t%8lu kB\nVmPTE:\t%8lu kB\nVmSwap:\t       0 kB\n",
-                   mm->data_pages * k, code, mm->table_pages * k);
 }
 
 static void status_ids(struct printer *p, const struct task_info *i) {
@@ -301,27 +275,6 @@ static int show_status(struct printer *p, struct task *t) {
 }
 
 // ---- memory ----
-
-static void print_map_file(struct printer *p, void *file) {
-    struct file *f = file;
-    struct inode *i = f->inode;
-    char *path = kmalloc(PATH_MAX, 0);
-    printer_printf(p, "%02x:%02x %lu", i->sb->devno >> 8, i->sb->devno & 0xff, i->ino);
-    mm_maps_pad(p);
-    ssize_t n = path ? file_link_text(f, path, PATH_MAX - 1) : -ENOMEM;
-    if (n > 0)
-        p->put(p, path, n);
-    kfree(path);
-}
-
-static int show_maps(struct printer *p, struct task *t) {
-    struct mm *mm = task_mm_get(t);
-    if (!mm)
-        return 0;
-    mm_show_maps(mm, p, print_map_file);
-    mm_put(mm);
-    return 0;
-}
 
 // Bytes [start, end) of another address space; what is not there ends it.
 static int print_memory(struct printer *p, struct mm *mm, u64 start, u64 end) {
@@ -647,6 +600,9 @@ const struct task_entry task_entries[] = {
     {FILE_ENTRY("status", 0444, show_status)},
     {FILE_ENTRY("statm", 0444, show_statm)},
     {FILE_ENTRY("maps", 0444, show_maps), .private_ = true},
+    {FILE_ENTRY("smaps", 0444, show_smaps), .private_ = true},
+    {FILE_ENTRY("smaps_rollup", 0444, show_smaps_rollup), .private_ = true},
+    {.name = "pagemap", .mode = S_IFREG | 0400, .thread_too = true, .file_ops = &pagemap_ops},
     {FILE_ENTRY("cmdline", 0444, show_cmdline)},
     {FILE_ENTRY("environ", 0400, show_environ), .private_ = true},
     {FILE_ENTRY("auxv", 0400, show_auxv), .private_ = true},

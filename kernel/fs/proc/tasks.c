@@ -152,7 +152,7 @@ static struct inode *entry_node(struct inode *dir, struct task *t, u32 index) {
                                   : S_ISLNK(e->mode) ? &task_link_inode_ops
                                                      : &plain_inode_ops;
     struct inode *inode = task_node(dir->sb, t, entry_ino(dir, index), e->mode, ops,
-                                    S_ISDIR(e->mode) ? e->file_ops : &generated_ops);
+                                    e->file_ops ? e->file_ops : &generated_ops);
     if (!IS_ERR(inode))
         proc_i(inode)->task_entry = e;
     return inode;

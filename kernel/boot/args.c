@@ -16,6 +16,7 @@
 #include "lib/args.h"
 #include "lib/printf.h"
 #include "lib/string.h"
+#include "mm/vm.h"
 #include "sched/sched.h"
 #include "arch/hart.h"
 
@@ -97,6 +98,16 @@ static bool set_panic(const char *value) {
     return true;
 }
 
+static bool set_randmaps(const char *value) {
+    randomize_va_space = 2;
+    return !value;
+}
+
+static bool set_norandmaps(const char *value) {
+    randomize_va_space = 0;
+    return !value;
+}
+
 static bool set_sched(const char *value) { return value && strcmp(value, "rr") == 0; }
 
 static bool set_preempt(const char *value) {
@@ -166,6 +177,8 @@ static const struct {
     {"console", set_console},
     {"maxcpus", set_maxcpus},
     {"panic", set_panic},
+    {"randmaps", set_randmaps},
+    {"norandmaps", set_norandmaps},
     {"sched", set_sched},
     {"preempt", set_preempt},
     {"debug", set_debug},

@@ -22,13 +22,6 @@
 #include "mm/uaccess.h"
 #include "proc/proc.h"
 
-bool round_range(va_t addr, size_t *length) {
-    if (!is_aligned(addr, PAGE_SIZE) || *length > USER_TOP || addr > USER_TOP - *length)
-        return false;
-    *length = align_up(*length, PAGE_SIZE);
-    return true;
-}
-
 // ---- bringing pages in ----
 
 static int bring(struct mm *mm, va_t start, va_t end, enum access access) {

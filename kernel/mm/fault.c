@@ -367,8 +367,7 @@ static struct vma *grow_stack(struct mm *mm, va_t addr) {
         return NULL;
     if (v->end - addr > READ_ONCE(current->process->limit[RLIMIT_STACK].rlim_cur))
         return NULL;
-    struct rb_node *n = rb_prev(&v->node);
-    struct vma *below = n ? rb_entry(n, struct vma, node) : NULL;
+    struct vma *below = v->prev;
     if (below && below->flags & (VM_READ | VM_WRITE | VM_EXEC) && !(below->flags & VM_GROWSDOWN) &&
         below->end + STACK_GUARD > addr)
         return NULL;

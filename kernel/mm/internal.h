@@ -145,7 +145,12 @@ extern const struct vma_ops shared_anon_vma_ops;  // v->file is the object that 
 
 // ---- advice.c ----
 // Round *length up. False when the range is not one of user addresses.
-bool round_range(va_t addr, size_t *length);
+static inline bool round_range(va_t addr, size_t *length) {
+    if (!is_aligned(addr, PAGE_SIZE) || *length > USER_TOP || addr > USER_TOP - *length)
+        return false;
+    *length = align_up(*length, PAGE_SIZE);
+    return true;
+}
 // Bring in the pages of the range, perhaps of locked VMAs only. 0, or as vm_fault for the first that
 // cannot be. => mm->lock not held
 int populate(struct mm *mm, va_t start, va_t end, bool locked_only);

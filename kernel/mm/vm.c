@@ -39,6 +39,7 @@
 #include "proc/proc.h"
 
 static struct slab_cache *mm_cache;
+int randomize_va_space;
 
 const struct vma_ops anon_vma_ops = {.name = ""};
 const struct vma_ops stack_vma_ops = {.name = "[stack]"};
@@ -118,6 +119,7 @@ static void copy_layout(struct mm *child, const struct mm *parent) {
     child->code_end = parent->code_end;
     child->data_start = parent->data_start;
     child->data_end = parent->data_end;
+    child->mmap_offset = parent->mmap_offset;
     child->free_hint = parent->free_hint;
     memcpy(child->auxv, parent->auxv, sizeof(child->auxv));
     child->exe_get = parent->exe_get;

@@ -44,6 +44,7 @@ struct vma_ops {
 
 struct vma {
     struct rb_node node;        // [mm] mm->vmas, by start
+    struct vma *next, *prev;    // [mm] by start, too
     va_t start, end;            // [mm] page aligned, end excluded
     u32 flags;                  // [mm] VM_
     struct mm *mm;              // [I]
@@ -80,6 +81,7 @@ struct mm {
     u64 data_pages;      // [mm] of private writable VMAs that are not stacks: RLIMIT_DATA
     u64 locked_pages;    // [mm] of VM_LOCKED VMAs: RLIMIT_MEMLOCK
     u32 lock_future;     // [mm] VM_LOCKED, VM_LOCKONFAULT of what will be mapped: mlockall(2)
+    u64 mmap_offset;     // [I] random distance of the first mapping from the stack's room
     va_t free_hint;      // [mm] where the search for free addresses goes down from; 0: from the top
     u64 rss_anon, rss_file, rss_shmem;  // [a] mapped pages
     u64 table_pages;                    // [a] page-table frames
@@ -124,7 +126,7 @@ static inline struct vma *vma_find(struct mm *mm,
 }
 struct vma *vma_find_exact(struct mm *mm, va_t addr);  // that contains addr, or NULL
 struct vma *vma_first(struct mm *mm);
-struct vma *vma_next(struct vma *v);
+static inline struct vma *vma_next(struct vma *v) { return v->next; }
 struct vma_request {
     va_t addr;        // page aligned hint, or the place when fixed
     size_t length;    // page aligned, > 0
@@ -188,7 +190,9 @@ u64 mm_stack_pages(struct mm *mm);  // of VMAs that grow down
 void mm_maps_pad(struct printer *p);
 u64 mm_rss(const struct mm *mm);  // pages in memory
 u64 mm_rss_peak(const struct mm *mm);
-extern u64 committed_pages;    // [a] promised by VM_ACCOUNT VMAs
+extern u64 committed_pages;  // [a] promised by VM_ACCOUNT VMAs
+extern int
+    randomize_va_space;  // places of a new program, proc(5): 0 fixed, 1 random but for the heap, 2 all random
 extern int overcommit_memory;  // /proc/sys/vm/overcommit_memory: 0 heuristic, 1 always
 void vm_init(void);
 void reclaim_init(void);

@@ -38,10 +38,6 @@ static inline struct vma *node_vma(struct rb_node *n) {
 struct vma *vma_first(struct mm *mm) {
     return node_vma(rb_first(&mm->vmas));
 }
-struct vma *vma_next(struct vma *v) {
-    return node_vma(rb_next(&v->node));
-}
-static struct vma *vma_prev(struct vma *v) { return node_vma(rb_prev(&v->node)); }
 
 // ---- finding ----
 
@@ -74,14 +70,6 @@ va_t vma_mapped_until(struct mm *mm, va_t start, va_t end) {
     for (struct vma *v = vma_find(mm, start); v && v->start <= at && at < end; v = vma_next(v))
         at = v->end;
     return min(at, end);
-}
-
-// The last VMA that ends at or before addr.
-static struct vma *vma_before(struct mm *mm, va_t addr) {
-    struct vma *v = vma_find(mm, addr);
-    if (v && v->start < addr)
-        return vma_prev(v);
-    return v ? vma_prev(v) : node_vma(rb_last(&mm->vmas));
 }
 
 // ---- limits ----
@@ -138,10 +126,21 @@ static bool may_dirty(const struct vma *v) {
 static void tree_insert(struct mm *mm, struct vma *v) {
     struct rb_node *parent = NULL, **link = &mm->vmas.node;
 
+    v->prev = v->next = NULL;
     while (*link) {
-        parent = *link;
-        link = v->start < node_vma(parent)->start ? &parent->left : &parent->right;
+        struct vma *other = node_vma(parent = *link);
+        if (v->start < other->start) {
+            v->next = other;
+            link = &parent->left;
+        } else {
+            v->prev = other;
+            link = &parent->right;
+        }
     }
+    if (v->prev)
+        v->prev->next = v;
+    if (v->next)
+        v->next->prev = v;
     rb_insert_at(&v->node, parent, link);
     rb_insert_color(&v->node, &mm->vmas);
     mm->nr_vmas++;
@@ -187,6 +186,10 @@ static void vma_insert(struct mm *mm, struct vma *v) {
 }
 
 void vma_link_forked(struct mm *mm, struct vma *v, struct vma *last, struct vma *parent) {
+    v->prev = last;
+    v->next = NULL;
+    if (last)
+        last->next = v;
     rb_insert_at(&v->node, last ? &last->node : NULL, last ? &last->node.right : &mm->vmas.node);
     rb_insert_color(&v->node, &mm->vmas);
     mm->nr_vmas++;
@@ -201,13 +204,16 @@ static void forget_hit(struct mm *mm, struct vma *v) {
         mm->last_hit = NULL;
 }
 
-// Off the tree and the mapping's list, no longer counted.
+// Off the tree and the mapping's list; still counted.
 static void vma_unlink(struct mm *mm, struct vma *v) {
     vma_mapping_unlink(v);
+    if (v->prev)
+        v->prev->next = v->next;
+    if (v->next)
+        v->next->prev = v->prev;
     rb_erase(&v->node, &mm->vmas);
     mm->nr_vmas--;
     forget_hit(mm, v);
-    account(v, -(s64)pages_of(v));
 }
 
 static void vma_free(struct vma *v) {
@@ -219,6 +225,7 @@ static void vma_free(struct vma *v) {
 void vma_remove(struct mm *mm, struct vma *v) {
     if (v->flags & VM_ACCOUNT)
         vma_uncharge(pages_of(v));
+    account(v, -(s64)pages_of(v));
     vma_unlink(mm, v);
     vma_free(v);
 }
@@ -259,19 +266,18 @@ static struct vma *vma_split(struct mm *mm, struct vma *v, va_t addr) {
 }
 
 static bool can_merge(const struct vma *a, const struct vma *b) {
-    return a->end == b->start && a->flags == b->flags && a->ops == b->ops &&
-           a->mapping == b->mapping && a->file == b->file && !(a->flags & VM_GROWSDOWN) &&
-           (a->mapping || !a->ops->fault) && (!a->mapping || a->pgoff + pages_of(a) == b->pgoff);
+    return a->flags == b->flags && a->ops == b->ops && a->mapping == b->mapping &&
+           a->file == b->file && !(a->flags & VM_GROWSDOWN) && (a->mapping || !a->ops->fault) &&
+           (!a->mapping || a->pgoff + pages_of(a) == b->pgoff);
 }
 
-// Let a take over its upper neighbour b when the two can be one. True if so; b is gone.
+// Let a take over b, which begins where a ends, when the two can be one. True if so; b is gone.
 static bool merge(struct mm *mm, struct vma *a, struct vma *b) {
-    if (!a || !b || !can_merge(a, b))
+    if (!can_merge(a, b))
         return false;
     // a grows first, so that truncation and write-back find the pages all the time.
     set_range(a, a->start, b->end);
     a->copied |= b->copied;
-    account(a, pages_of(b));
     vma_unlink(mm, b);
     vma_free(b);
     return true;
@@ -279,9 +285,11 @@ static bool merge(struct mm *mm, struct vma *a, struct vma *b) {
 
 // The VMA that v is part of after merging with both neighbours.
 static struct vma *merge_around(struct mm *mm, struct vma *v) {
-    merge(mm, v, vma_next(v));
-    struct vma *prev = vma_prev(v);
-    return merge(mm, prev, v) ? prev : v;
+    struct vma *prev = v->prev, *next = v->next;
+
+    if (next && next->start == v->end)
+        merge(mm, v, next);
+    return prev && prev->end == v->start && merge(mm, prev, v) ? prev : v;
 }
 
 int vma_grow(struct vma *v, va_t start, va_t end) {
@@ -306,7 +314,7 @@ static va_t top_of_area(struct mm *mm) {
         current->process ? READ_ONCE(current->process->limit[RLIMIT_STACK].rlim_cur) : MIB(8);
 
     stack = stack < MIB(128) ? MIB(128) : stack > GIB(64) ? GIB(64) : stack;
-    return align_down(top - stack - STACK_GUARD, PAGE_SIZE);
+    return align_down(top - stack - STACK_GUARD - mm->mmap_offset, PAGE_SIZE);
 }
 
 // Where the free space below v ends: a stack keeps room to grow.
@@ -319,11 +327,11 @@ static va_t ceiling_of(const struct vma *v) {
 // The highest free place that ends at `top` or below, or 0.
 static va_t search_down(struct mm *mm, va_t top, size_t length) {
     struct vma *above = vma_find(mm, top - 1);
-    struct vma *below = above ? vma_prev(above) : node_vma(rb_last(&mm->vmas));
+    struct vma *below = above ? above->prev : node_vma(rb_last(&mm->vmas));
 
     if (above)
         top = min(top, ceiling_of(above));
-    for (;; below = vma_prev(below)) {
+    for (;; below = below->prev) {
         va_t floor = below ? below->end : USER_BOTTOM;
         if (top > floor && top - floor >= length)
             return top - length;
@@ -423,16 +431,15 @@ long vma_map(struct mm *mm, const struct vma_request *r) {
     if (addr < 0)
         goto free_vma;
 
-    *v = (struct vma){
-        .start = addr,
-        .end = addr + r->length,
-        .flags = charge ? r->flags | VM_ACCOUNT : r->flags & ~VM_ACCOUNT,
-        .mm = mm,
-        .ops = r->ops,
-        .mapping = r->mapping,
-        .pgoff = r->pgoff,
-        .file = r->file,
-    };
+    v->start = addr;
+    v->end = addr + r->length;
+    v->flags = charge ? r->flags | VM_ACCOUNT : r->flags & ~VM_ACCOUNT;
+    v->mm = mm;
+    v->ops = r->ops;
+    v->mapping = r->mapping;
+    v->pgoff = r->pgoff;
+    v->copied = false;
+    v->file = r->file;
     list_init(&v->mapping_link);
     if (v->ops->open)
         v->ops->open(v);
@@ -462,26 +469,21 @@ static struct vma *isolate(struct mm *mm, va_t start, va_t end) {
         return NULL;
     if (first->start < start && !(first = vma_split(mm, first, start)))
         return ERR_PTR(-ENOMEM);
-    struct vma *last = vma_find(mm, end - 1);
+    struct vma *last = first->end >= end ? first : vma_find(mm, end - 1);
     if (last && last->start < end && last->end > end && !vma_split(mm, last, end))
         return ERR_PTR(-ENOMEM);
     return first;
 }
 
-// A single VMA loses its head or tail: no need to split it.
-static bool trim(struct gather *g, struct vma *v, va_t start, va_t end) {
-    bool head = start <= v->start && end<v->end, tail = start> v->start && end >= v->end;
-
-    if (!head && !tail)
-        return false;
-    va_t from = max(start, v->start), to = min(end, v->end);
+// v loses its head or tail [from, to): no need to split it.
+static void trim(struct gather *g, struct vma *v, va_t from, va_t to) {
     u64 pages = (to - from) >> PAGE_SHIFT;
-    set_range(v, head ? to : v->start, head ? v->end : from);
+
+    set_range(v, from == v->start ? to : v->start, from == v->start ? v->end : from);
     table_zap(g, v, from, to);
     account(v, -(s64)pages);
     if (v->flags & VM_ACCOUNT)
         vma_uncharge(pages);
-    return true;
 }
 
 static void note_peak(struct mm *mm) { mm->rss_peak = mm_rss_peak(mm); }
@@ -493,25 +495,32 @@ int vma_unmap(struct mm *mm, va_t start, size_t length) {
     assert(write_is_mine(&mm->lock));
     if (!range_ok(start, length))
         return -EINVAL;
-    struct vma *v = vma_find(mm, start);
+    struct vma *v = vma_find(mm, start), *below, *above;
     if (!v || v->start >= end)
         return 0;
+    if (v->start < start && v->end > end && !vma_split(mm, v, end))
+        return -ENOMEM;
     note_peak(mm);
     gather_init(&g, mm);
-    if (!(v->end >= end || vma_next(v) == NULL || vma_next(v)->start >= end) ||
-        !trim(&g, v, start, end)) {
-        v = isolate(mm, start, end);
-        if (IS_ERR(v))
-            return PTR_ERR(v);
-        for (struct vma *next; v && v->start < end; v = next) {
-            next = vma_next(v);
-            vma_mapping_unlink(v);
-            table_zap(&g, v, v->start, v->end);
-            vma_remove(mm, v);
-        }
+    // Only the first and the last may be there in part.
+    if (v->start < start) {
+        below = v;
+        above = v->next;
+        trim(&g, v, start, v->end);
+    } else {
+        below = v->prev;
+        above = v;
     }
-    struct vma *prev = vma_before(mm, start), *next = vma_find(mm, end);
-    table_free_range(&g, start, end, prev ? prev->end : 0, next ? next->start : 1ul << 38);
+    while (above && above->end <= end) {
+        v = above;
+        above = v->next;
+        vma_mapping_unlink(v);
+        table_zap(&g, v, v->start, v->end);
+        vma_remove(mm, v);
+    }
+    if (above && above->start < end)
+        trim(&g, above, above->start, end);
+    table_free_range(&g, start, end, below ? below->end : 0, above ? above->start : 1ul << 38);
     gather_finish(&g);
     if (mm->free_hint && end > mm->free_hint)
         mm->free_hint = end;
@@ -561,7 +570,7 @@ int vma_protect(struct mm *mm, va_t start, size_t length, u32 rwx) {
             v->flags = flags;
             account(v, pages_of(v));
             table_protect(&g, v, at, stop);
-            merge_around(mm, v);
+            WRITE_ONCE(mm->last_hit, merge_around(mm, v));
         }
         at = stop;
     }

@@ -8,8 +8,8 @@
  * segments say is mapped all the same: touching the missing pages is SIGBUS later.
  *
  * A segment becomes a private mapping of the file's pages; what its memory has beyond the file's bytes (bss) is the rest
- * of the last page, zeroed here, and anonymous memory after it. ET_DYN programs go to PIE_BASE, the interpreter
- * wherever there is room below the stack.
+ * of the last page, zeroed here, and anonymous memory after it. ET_DYN programs go to PIE_BASE and a random
+ * distance above, the interpreter wherever there is room below the stack.
  *
  * Source: System V ABI (ELF), RISC-V ELF psABI. The address space is nobody else's yet: its lock is taken only
  * because vma_map() asks for it. May sleep.
@@ -283,9 +283,10 @@ static int place(struct mm *mm, struct image *im, u64 at) {
 static int build(struct exec *x, struct image *program, struct image *interpreter) {
     struct mm *mm = x->mm;
     int error;
-    if ((error = place(mm, program, PIE_BASE)) || (error = map_image(mm, program, true)))
+    if ((error = place(mm, program, PIE_BASE + exec_offset(x, PLACE_PROGRAM))) ||
+        (error = map_image(mm, program, true)))
         return error;
-    mm->brk_start = mm->brk = program->end + program->bias;
+    mm->brk_start = mm->brk = program->end + program->bias + exec_offset(x, PLACE_HEAP);
     u64 program_entry = program->header.e_entry + program->bias;
     x->entry = program_entry;
     if (interpreter->file) {
@@ -322,10 +323,10 @@ static int load(struct exec *x, struct image *program) {
     int error = open_interpreter(program, &interpreter);
     if (!error)
         error = exec_gather(x);
-    if (!error) {
-        x->mm = mm_create();
-        error = x->mm ? build(x, program, &interpreter) : -ENOMEM;
-    }
+    if (!error)
+        error = exec_make_mm(x);
+    if (!error)
+        error = build(x, program, &interpreter);
     image_free(&interpreter);
     return error;
 }

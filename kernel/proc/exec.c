@@ -6,7 +6,8 @@
  * Then the other threads are ended, and from there on (commit) nothing fails any more: the caller gets an errno, or
  * it is the new program.
  *
- *     STACK_TOP →  8 zero bytes
+ *     STACK_TOP →  as much as exec_offset() says: the stack's end is random, and so is where the strings end
+ *                  8 zero bytes
  *                  AT_RANDOM's bytes, AT_EXECFN, environment strings, argument strings     (x->strings)
  *                  auxv pairs, AT_NULL
  *                  0, envp[…], 0, argv[…]                                                  (x->vector)
@@ -24,6 +25,7 @@
 #include "abi/elf.h"
 #include "abi/errno.h"
 #include "abi/mount.h"
+#include "abi/prctl.h"
 #include "abi/resource.h"
 #include "arch/csr.h"
 #include "drivers/drivers.h"
@@ -199,7 +201,10 @@ static int gather_empty_name(struct exec *x, const struct exec_args *a) {
 int exec_gather(struct exec *x) {
     const struct exec_args *a = x->args;
     u64 skip = x->nr_prefix ? 1 : 0;
-    u8 random[16];
+    struct {
+        u8 bytes[16];
+        u32 places[NR_PLACES];
+    } random;
     u64 first;
     int error;
     if (skip) {  // the first argument gives way to the prefix, if there is one
@@ -216,19 +221,45 @@ int exec_gather(struct exec *x) {
     if ((error = gather_array(x, a->kernel_argv ? a->kernel_envp : NULL, a->envp, 0, &x->envc)))
         return error;
     x->execfn_offset = x->strings.length;
-    random_bytes(random, sizeof(random));
+    random_bytes(&random, sizeof(random));
+    memcpy(x->random, random.places, sizeof(x->random));
     if ((error = chain_add(&x->strings, x->given_path, strlen(x->given_path) + 1)))
         return error;
     x->random_offset = x->strings.length;
-    return chain_add(&x->strings, random, sizeof(random));
+    return chain_add(&x->strings, random.bytes, sizeof(random.bytes));
+}
+
+/* ---- places ---- */
+
+u64 exec_offset(const struct exec *x, enum place what) {
+    static const struct {
+        u32 count, unit;
+    } range[NR_PLACES] = {
+        [PLACE_STACK] = {1 << 18, PAGE_SIZE},    [PLACE_ARGUMENTS] = {512, 16},
+        [PLACE_MAPPINGS] = {1 << 18, PAGE_SIZE}, [PLACE_PROGRAM] = {1 << 18, PAGE_SIZE},
+        [PLACE_HEAP] = {1 << 13, PAGE_SIZE},
+    };
+    if (READ_ONCE(randomize_va_space) < (what == PLACE_HEAP ? 2 : 1) ||
+        current->personality & ADDR_NO_RANDOMIZE)
+        return 0;
+    return (u64)(x->random[what] % range[what].count) * range[what].unit;
+}
+
+int exec_make_mm(struct exec *x) {
+    x->mm = mm_create();
+    if (!x->mm)
+        return -ENOMEM;
+    x->mm->stack_top = STACK_TOP - exec_offset(x, PLACE_STACK);
+    x->mm->mmap_offset = exec_offset(x, PLACE_MAPPINGS);
+    return 0;
 }
 
 /* ---- the stack ---- */
 
-static int map_stack(struct mm *mm, u64 bytes) {
+static int map_stack(struct mm *mm, u64 end, u64 bytes) {
     u64 length = align_up(bytes + STACK_SLACK, PAGE_SIZE);
     struct vma_request r = {
-        .addr = STACK_TOP - length,
+        .addr = end - length,
         .length = length,
         .fixed = true,
         .ops = &stack_vma_ops,
@@ -256,7 +287,8 @@ static void relocate(struct exec *x, u64 base) {
 
 int exec_make_stack(struct exec *x, const u64 *auxv, u32 n) {
     struct mm *mm = x->mm;
-    u64 base = align_down(STACK_TOP - 8 - x->strings.length, 16);
+    u64 end = mm->stack_top;
+    u64 base = align_down(end - exec_offset(x, PLACE_ARGUMENTS) - 8 - x->strings.length, 16);
     const u64 last[] = {
         AT_EXECFN, base + x->execfn_offset, AT_RANDOM, base + x->random_offset, AT_NULL, 0};
     BUILD_ASSERT(sizeof(((struct chunk *)0)->data) % 8 == 0);
@@ -268,7 +300,7 @@ int exec_make_stack(struct exec *x, const u64 *auxv, u32 n) {
     if (error)
         return error;
     mm->stack_top = align_down(base - x->vector.length, 16);
-    if ((error = map_stack(mm, STACK_TOP - mm->stack_top)) || (error = vdso_map(mm)) ||
+    if ((error = map_stack(mm, end, end - mm->stack_top)) || (error = vdso_map(mm)) ||
         (error = chain_write(&x->vector, mm, mm->stack_top)) ||
         (error = chain_write(&x->strings, mm, base)))
         return error;

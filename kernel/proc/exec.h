@@ -19,6 +19,9 @@ struct chain {
     u64 length;
 };
 
+// What has a random place in a new program's memory.
+enum place { PLACE_STACK, PLACE_ARGUMENTS, PLACE_MAPPINGS, PLACE_PROGRAM, PLACE_HEAP, NR_PLACES };
+
 struct exec {
     struct file *file;       // the program; owned
     char *path;              // name of x->file, as argv[0] of a script's interpreter sees it
@@ -33,6 +36,7 @@ struct exec {
     struct chain strings;  // argv, envp, AT_EXECFN, AT_RANDOM's 16 bytes
     struct chain vector;   // argc, argv …, 0, envp …, 0 as offsets into strings + 1
     u64 argc, envc, env_offset, execfn_offset, random_offset;
+    u32 random[NR_PLACES];
     // Made by the format
     struct mm *mm;
     u64 entry;
@@ -46,6 +50,10 @@ extern const struct binfmt elf_format, flat_format, script_format;
 
 // Copy argv and envp in. 0, -E2BIG, -EFAULT, -ENOMEM.
 int exec_gather(struct exec *x);
+// An empty address space as x->mm, with the places of its stack and its mappings chosen. 0 or -ENOMEM
+int exec_make_mm(struct exec *x);
+// How many bytes from its usual place something goes; 0 when addresses are not random.
+u64 exec_offset(const struct exec *x, enum place what);
 // Make the stack of x->mm with what was gathered and auxv (n pairs, AT_NULL not included; AT_EXECFN and AT_RANDOM are
 // added). 0 or errno.
 int exec_make_stack(struct exec *x, const u64 *auxv, u32 n);

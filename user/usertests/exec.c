@@ -52,11 +52,25 @@ static int child_pid(char **argv) { return getpid() != atoi(argv[1]); }
 
 static int child_count(int argc, char **argv) { return argc != atoi(argv[1]); }
 
+struct places {
+    uint64_t stack, heap, mapping;
+};
+
+static int child_places(void) {
+    struct places p = {(uint64_t)&p, (uint64_t)sys_brk(0), (uint64_t)map_pages(1, PROT_READ)};
+    int fd = (int)OK(open_at("places", O_WRONLY | O_CREAT | O_TRUNC, 0644));
+
+    EQ(sys_write(fd, &p, sizeof(p)), sizeof(p));
+    return 0;
+}
+
 int child_main(int argc, char **argv) {
     if (strcmp(argv[0], "args") == 0)
         return child_args(argc, argv);
     if (strcmp(argv[0], "auxv") == 0)
         return child_auxv();
+    if (strcmp(argv[0], "places") == 0)
+        return child_places();
     if (strcmp(argv[0], "fresh") == 0)
         return child_fresh();
     if (strcmp(argv[0], "pid") == 0)
@@ -372,6 +386,56 @@ static void exec_many_times(void) {
     }
 }
 
+static void places_child(void) { exec_again("places", 0); }
+
+static void unmoved_child(void) {
+    OK(sys_personality(ADDR_NO_RANDOMIZE));
+    places_child();
+}
+
+static bool differ(uint64_t a, uint64_t b, uint64_t range) {
+    CHECK(a > b ? a - b < range : b - a < range);
+    return a != b;
+}
+
+/* How many of stack, heap and mappings had several places in some runs of a program. */
+static int moving(void (*child)(void)) {
+    struct places first, now;
+    char bytes[sizeof(now) + 1];
+    bool stack = false, heap = false, mapping = false;
+
+    for (int i = 0; i < 6; i++) {
+        child_ok(child);
+        EQ(read_file("places", bytes, sizeof(bytes)), sizeof(now));
+        memcpy(&now, bytes, sizeof(now));
+        if (i == 0)
+            first = now;
+        stack |= differ(now.stack, first.stack, (1UL << 30) + 8192);
+        heap |= differ(now.heap, first.heap, 1UL << 25);
+        mapping |= differ(now.mapping, first.mapping, 1UL << 31);
+    }
+    return stack + heap + mapping;
+}
+
+static void random_places(void) {
+    static const char setting[] = "/proc/sys/kernel/randomize_va_space";
+    char old[8] = "";
+
+    CHECK(read_file(setting, old, sizeof(old) - 1) > 0);
+    put_file(setting, "2");
+    EQ(moving(places_child), 3);
+    EQ(moving(unmoved_child), 0);
+    put_file(setting, "1");
+    EQ(moving(places_child), 2); /* all but the heap */
+    put_file(setting, "0");
+    EQ(moving(places_child), 0);
+    put_file(setting, old);
+    int fd = (int)OK(open_at(setting, O_WRONLY, 0));
+    FAILS(EINVAL, sys_write(fd, "3", 1));
+    become_user(1000);
+    FAILS(EACCES, open_at(setting, O_WRONLY, 0));
+}
+
 const struct test exec_tests[] = {
     {"T7_exec_args_and_environment", args_and_environment, 0},
     {"T7_exec_auxv", auxiliary_vector, 0},
@@ -388,5 +452,6 @@ const struct test exec_tests[] = {
     {"T7_exec_busy_text", busy_text, 0},
     {"T7_exec_from_thread", exec_from_thread, 0},
     {"T7_exec_many_times", exec_many_times, 1},
+    {"M6_random_places", random_places, 0},
     {0, 0, 0},
 };

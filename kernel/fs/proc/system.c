@@ -244,6 +244,19 @@ static int set_overcommit(const char *text, size_t n) {
     return 0;
 }
 
+static void show_randomize(struct printer *p) {
+    printer_printf(p, "%d\n", READ_ONCE(randomize_va_space));
+}
+
+static int set_randomize(const char *text, size_t n) {
+    u64 value;
+    (void)n;
+    if (parse_u64(text, &value) || value > 2)
+        return -EINVAL;
+    WRITE_ONCE(randomize_va_space, (int)value);
+    return 0;
+}
+
 // proc(5): what is dirty stays, so programs call sync(2) before.
 static int write_drop_caches(const char *text, size_t n) {
     u64 what;
@@ -409,6 +422,7 @@ void system_files_init(void) {
         {"sys/kernel/pid_max", 0644, show_pid_max, set_pid_max},
         {"sys/kernel/random/boot_id", 0444, show_boot_id, NULL},
         {"sys/kernel/random/uuid", 0444, show_uuid, NULL},
+        {"sys/kernel/randomize_va_space", 0644, show_randomize, set_randomize},
         {"sys/kernel/threads-max", 0444, show_threads_max, NULL},
         {"sys/kernel/version", 0444, show_build, NULL},
         {"sys/vm/drop_caches", 0200, NULL, write_drop_caches},

@@ -1,22 +1,19 @@
 """T3, T4, T8, T10, T11: programs that know nothing of this kernel, with what they do to tasks, threads and signals."""
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import sys
 
 import pytest
 from test_console import begin, press
 
-from xv39 import checks, images, paths, speed
+from xv39 import checks, images, paths
 from xv39.machine import PROMPT
 
 PROGRAMS = paths.TOP / "tests/programs"
 
 
-def start(boot, disk, smp: int, **how):
-    m = boot(disks=[disk], smp=smp, mem="512M", append="init=/bin/sh", shell="posix", **how)
+def start(boot, disk, smp: int, more: str = "", **how):
+    m = boot(disks=[disk], smp=smp, mem="512M", append=f"init=/bin/sh {more}", shell="posix", **how)
     m.wait_prompt()
     return m
 
@@ -47,20 +44,11 @@ class TestPython:
 
     @pytest.fixture(scope="class")
     def expected(self):
-        python = shutil.which("/usr/bin/python3") or sys.executable
-        return paths.run(python, "-W", "ignore", self.SCRIPT, timeout=120 * speed.factor()).stdout
+        return images.host_python(self.SCRIPT)
 
     @pytest.fixture(scope="class")
     def disk(self, debian_with):
-        def fill(root):
-            images.install(root, ("python3",), "usr/bin/python3.13", ("usr/lib/python3.13",)).rename(root / "usr/bin/python3")
-            shutil.copy(self.SCRIPT, root / "tasks.py")
-            # Debian's packages have no compiled modules. Importing them on the host leaves those that the script uses.
-            modules = re.findall(r"(?m)^import (\S+)", self.SCRIPT.read_text()) + ["concurrent.futures.thread"]
-            env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | {"PYTHONHOME": f"{root}/usr"}
-            paths.run(images.qemu_user(), "-L", root, root / "usr/bin/python3", "-c", "import " + ", ".join(modules), env=env)
-
-        return debian_with(add=fill)
+        return debian_with(add=lambda root: images.install_python(root, self.SCRIPT))
 
     @pytest.mark.parametrize("smp", [1, 4])
     def test_T4_T8_T10_T11_python(self, boot, disk, expected, smp):

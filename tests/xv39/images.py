@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from functools import lru_cache
@@ -13,7 +14,7 @@ from typing import Callable
 
 import pytest
 
-from . import paths
+from . import paths, speed
 
 EMPTY_FOLDERS = ("bin", "dev", "dev/shm", "dev/pts", "etc", "proc", "root", "sbin", "sys", "tmp", "usr/bin", "var")
 
@@ -94,6 +95,22 @@ def qemu_user() -> str:
     command = paths.find_tool("qemu-riscv64", "qemu-riscv64-static")
     assert command, "qemu-user is missing: make setup"
     return command
+
+
+def install_python(root: Path, script: Path) -> None:
+    """Debian's python3 with its library, and a script, whose imports are compiled: `import NAME` lines."""
+    install(root, ("python3",), "usr/bin/python3.13", ("usr/lib/python3.13",)).rename(root / "usr/bin/python3")
+    shutil.copy(script, root / script.name)
+    # Debian's packages have no compiled modules. Importing them on the host leaves those that the script uses.
+    modules = re.findall(r"(?m)^import (\S+)", script.read_text()) + ["concurrent.futures.thread"]
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | {"PYTHONHOME": f"{root}/usr"}
+    paths.run(qemu_user(), "-L", root, root / "usr/bin/python3", "-c", "import " + ", ".join(modules), env=env)
+
+
+def host_python(script: Path) -> str:
+    """What the host's python3 prints for that script."""
+    python = shutil.which("/usr/bin/python3") or sys.executable
+    return paths.run(python, "-W", "ignore", script, timeout=120 * speed.factor()).stdout
 
 
 def debian_root(root: Path) -> Path:

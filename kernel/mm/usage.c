@@ -12,6 +12,7 @@
  */
 #include "check/race.h"
 #include "lib/printf.h"
+#include "lib/string.h"
 #include "mm/internal.h"
 #include "mm/stats.h"
 
@@ -88,31 +89,47 @@ static void add_vma(struct usage *u, struct vma *v) {
 
 // ---- printing ----
 
-static void line(struct printer *p, const char *name, u64 bytes) {
-    printer_printf(p, "%-16s%8lu kB\n", name, bytes / 1024);
+// smaps of many VMAs is long, and read often: its lines are made without printf.
+struct lines {
+    char text[1024];
+    size_t used;
+};
+
+static void line(struct lines *l, const char *name, u64 bytes) {
+    char *to = l->text + l->used;
+    u64 n = bytes / 1024;
+    size_t at = 24;
+
+    memset(to, ' ', at);
+    memcpy(to, name, strlen(name));
+    do
+        to[--at] = '0' + n % 10;
+    while (n /= 10);
+    memcpy(to + 24, " kB\n", 4);
+    l->used += 28;
 }
 
-static void show_usage(struct printer *p, const struct usage *u, bool rollup) {
-    line(p, "Rss:", u->rss);
-    line(p, "Pss:", u->pss >> PSS_SHIFT);
-    line(p, "Pss_Dirty:", u->pss_dirty >> PSS_SHIFT);
+static void show_usage(struct lines *l, const struct usage *u, bool rollup) {
+    line(l, "Rss:", u->rss);
+    line(l, "Pss:", u->pss >> PSS_SHIFT);
+    line(l, "Pss_Dirty:", u->pss_dirty >> PSS_SHIFT);
     if (rollup) {
-        line(p, "Pss_Anon:", u->pss_anon >> PSS_SHIFT);
-        line(p, "Pss_File:", u->pss_file >> PSS_SHIFT);
-        line(p, "Pss_Shmem:", u->pss_shmem >> PSS_SHIFT);
+        line(l, "Pss_Anon:", u->pss_anon >> PSS_SHIFT);
+        line(l, "Pss_File:", u->pss_file >> PSS_SHIFT);
+        line(l, "Pss_Shmem:", u->pss_shmem >> PSS_SHIFT);
     }
-    line(p, "Shared_Clean:", u->shared_clean);
-    line(p, "Shared_Dirty:", u->shared_dirty);
-    line(p, "Private_Clean:", u->private_clean);
-    line(p, "Private_Dirty:", u->private_dirty);
-    line(p, "Referenced:", u->rss);
-    line(p, "Anonymous:", u->anon);
+    line(l, "Shared_Clean:", u->shared_clean);
+    line(l, "Shared_Dirty:", u->shared_dirty);
+    line(l, "Private_Clean:", u->private_clean);
+    line(l, "Private_Dirty:", u->private_dirty);
+    line(l, "Referenced:", u->rss);
+    line(l, "Anonymous:", u->anon);
     static const char *const zeroes[] = {
         "LazyFree:",       "AnonHugePages:",   "ShmemPmdMapped:", "FilePmdMapped:",
         "Shared_Hugetlb:", "Private_Hugetlb:", "Swap:",           "SwapPss:"};
     for (size_t i = 0; i < ARRAY_SIZE(zeroes); i++)
-        line(p, zeroes[i], 0);
-    line(p, "Locked:", u->pss_locked >> PSS_SHIFT);
+        line(l, zeroes[i], 0);
+    line(l, "Locked:", u->pss_locked >> PSS_SHIFT);
 }
 
 static void show_flags(struct printer *p, u32 flags) {
@@ -123,22 +140,32 @@ static void show_flags(struct printer *p, u32 flags) {
                  {VM_SHARED, "sh"},  {VM_MAYWRITE, "mw"},    {VM_GROWSDOWN, "gd"},
                  {VM_LOCKED, "lo"},  {VM_LOCKONFAULT, "lf"}, {VM_DONTFORK, "dc"},
                  {VM_ACCOUNT, "ac"}, {VM_NORESERVE, "nr"},   {VM_WIPEONFORK, "wf"}};
-    printer_printf(p, "VmFlags: ");
+    static const char head[] = "THPeligible:           0\nVmFlags: ";
+    char text[3 * ARRAY_SIZE(names) + 1];
+    size_t n = 0;
+
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (flags & names[i].flag)
-            printer_printf(p, "%s ", names[i].name);
-    printer_printf(p, "\n");
+        if (flags & names[i].flag) {
+            memcpy(text + n, names[i].name, 2);
+            text[n + 2] = ' ';
+            n += 3;
+        }
+    text[n++] = '\n';
+    p->put(p, head, sizeof(head) - 1);
+    p->put(p, text, n);
 }
 
 void vma_show_usage(struct printer *p, struct vma *v) {
     struct usage u = {0};
+    struct lines l;
 
     add_vma(&u, v);
-    line(p, "Size:", u.size);
-    line(p, "KernelPageSize:", PAGE_SIZE);
-    line(p, "MMUPageSize:", PAGE_SIZE);
-    show_usage(p, &u, false);
-    printer_printf(p, "THPeligible:    %8u\n", 0);
+    l.used = 0;
+    line(&l, "Size:", u.size);
+    line(&l, "KernelPageSize:", PAGE_SIZE);
+    line(&l, "MMUPageSize:", PAGE_SIZE);
+    show_usage(&l, &u, false);
+    p->put(p, l.text, l.used);
     show_flags(p, v->flags);
 }
 
@@ -146,6 +173,7 @@ void mm_show_usage(struct mm *mm, struct printer *p) {
     struct usage u = {0};
     struct vma *v, *last = NULL;
     char head[64];
+    struct lines l;
 
     read_lock(&mm->lock);
     va_t start = (v = vma_first(mm)) ? v->start : 0;
@@ -155,7 +183,9 @@ void mm_show_usage(struct mm *mm, struct printer *p) {
     read_unlock(&mm->lock);
     scnprintf(head, sizeof(head), "%08lx-%08lx ---p 00000000 00:00 0", start, end);
     printer_printf(p, "%-73s[rollup]\n", head);
-    show_usage(p, &u, true);
+    l.used = 0;
+    show_usage(&l, &u, true);
+    p->put(p, l.text, l.used);
 }
 
 u64 mm_stack_pages(struct mm *mm) {

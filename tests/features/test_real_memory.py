@@ -13,7 +13,7 @@ class TestStress:
     """Debian's stress-ng verifies what it writes; what it does is bounded by operations, or, the long way, by time."""
     OPERATIONS = {
         "vm": (2000, "--vm-method all --vm-bytes 8M"), "mmap": (20, "--mmap-bytes 8M"), "fork": (50, ""),
-        "mremap": (50, "--mremap-bytes 4M"), "madvise": (20, ""), "fault": (200, ""), "mmapfork": (4, ""), "mincore": (50, ""),
+        "mremap": (50, "--mremap-bytes 4M"), "madvise": (2, ""), "fault": (200, ""), "mmapfork": (4, ""), "mincore": (50, ""),
         "mlock": (100, ""), "memfd": (10, ""), "msync": (20, "--msync-bytes 8M"), "mprotect": (200, ""), "munmap": (20, ""),
         "brk": (1000, ""), "stack": (5, ""), "mmapfixed": (100, ""), "mmapaddr": (100, ""), "sigbus": (200, ""), "vma": (20, ""),
         "tlb-shootdown": (20, "")}

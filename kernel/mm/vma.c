@@ -123,6 +123,17 @@ static bool may_dirty(const struct vma *v) {
     return (v->flags & (VM_SHARED | VM_MAYWRITE)) == (VM_SHARED | VM_MAYWRITE);
 }
 
+// => v->prev and v->next are set
+static void hook(struct mm *mm, struct vma *v, struct rb_node *parent, struct rb_node **link) {
+    if (v->prev)
+        v->prev->next = v;
+    if (v->next)
+        v->next->prev = v;
+    rb_insert_at(&v->node, parent, link);
+    rb_insert_color(&v->node, &mm->vmas);
+    mm->nr_vmas++;
+}
+
 static void tree_insert(struct mm *mm, struct vma *v) {
     struct rb_node *parent = NULL, **link = &mm->vmas.node;
 
@@ -137,13 +148,17 @@ static void tree_insert(struct mm *mm, struct vma *v) {
             link = &parent->right;
         }
     }
-    if (v->prev)
-        v->prev->next = v;
-    if (v->next)
-        v->next->prev = v;
-    rb_insert_at(&v->node, parent, link);
-    rb_insert_color(&v->node, &mm->vmas);
-    mm->nr_vmas++;
+    hook(mm, v, parent, link);
+}
+
+// Into the tree behind its lower neighbour.
+static void tree_insert_after(struct mm *mm, struct vma *below, struct vma *v) {
+    v->prev = below;
+    v->next = below->next;
+    if (below->node.right)
+        hook(mm, v, &v->next->node, &v->next->node.left);
+    else
+        hook(mm, v, &below->node, &below->node.right);
 }
 
 static void mapping_link(struct vma *v, struct list *after) {
@@ -168,15 +183,21 @@ void vma_mapping_unlink(struct vma *v) {
     spin_unlock(&m->vmas_lock);
 }
 
-// Change where v begins and ends; its pages keep their places.
-static void set_range(struct vma *v, va_t start, va_t end) {
-    if (v->mapping)
-        spin_lock(&v->mapping->vmas_lock);
+static inline void set_anon_range(struct vma *v, va_t start, va_t end) {
     v->pgoff += (s64)(start - v->start) >> PAGE_SHIFT;
     v->start = start;
     v->end = end;
-    if (v->mapping)
-        spin_unlock(&v->mapping->vmas_lock);
+}
+
+static void set_mapped_range(struct vma *v, va_t start, va_t end) {
+    spin_lock(&v->mapping->vmas_lock);
+    set_anon_range(v, start, end);
+    spin_unlock(&v->mapping->vmas_lock);
+}
+
+// Change where v begins and ends; its pages keep their places.
+static inline void set_range(struct vma *v, va_t start, va_t end) {
+    (v->mapping ? set_mapped_range : set_anon_range)(v, start, end);
 }
 
 static void vma_insert(struct mm *mm, struct vma *v) {
@@ -188,11 +209,7 @@ static void vma_insert(struct mm *mm, struct vma *v) {
 void vma_link_forked(struct mm *mm, struct vma *v, struct vma *last, struct vma *parent) {
     v->prev = last;
     v->next = NULL;
-    if (last)
-        last->next = v;
-    rb_insert_at(&v->node, last ? &last->node : NULL, last ? &last->node.right : &mm->vmas.node);
-    rb_insert_color(&v->node, &mm->vmas);
-    mm->nr_vmas++;
+    hook(mm, v, last ? &last->node : NULL, last ? &last->node.right : &mm->vmas.node);
     v->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
     list_init(&v->mapping_link);
     mapping_link(v, &parent->mapping_link);
@@ -259,7 +276,7 @@ static struct vma *vma_split(struct mm *mm, struct vma *v, va_t addr) {
         return NULL;
     upper->pgoff += (addr - v->start) >> PAGE_SHIFT;
     upper->start = addr;
-    tree_insert(mm, upper);
+    tree_insert_after(mm, v, upper);
     mapping_link(upper, v->mapping ? &v->mapping_link : NULL);
     set_range(v, v->start, addr);
     return upper;

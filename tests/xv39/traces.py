@@ -45,7 +45,7 @@ def program(folder: Path) -> Path:
     return images.build(paths.TOP / "tests/programs/traced.c", folder / "traced")
 
 
-def tool(*arguments, timeout: float = 60) -> subprocess.CompletedProcess:
+def tool(*arguments, timeout: float = 180) -> subprocess.CompletedProcess:
     """tools/trace/run: whatever it says and however it ends."""
     return subprocess.run([sys.executable, str(TOOL), *map(str, arguments)], capture_output=True, text=True, errors="replace",
                           stdin=subprocess.DEVNULL, timeout=timeout * speed.factor())

@@ -161,11 +161,10 @@ static void tree_insert_after(struct mm *mm, struct vma *below, struct vma *v) {
         hook(mm, v, &below->node, &below->node.right);
 }
 
+// => v has a mapping
 static void mapping_link(struct vma *v, struct list *after) {
     struct mapping *m = v->mapping;
 
-    if (!m)
-        return;
     spin_lock(&m->vmas_lock);
     list_add(&v->mapping_link, after ? after : m->vmas.prev);
     m->nr_shared += may_dirty(v);
@@ -197,12 +196,16 @@ static void set_mapped_range(struct vma *v, va_t start, va_t end) {
 
 // Change where v begins and ends; its pages keep their places.
 static inline void set_range(struct vma *v, va_t start, va_t end) {
-    (v->mapping ? set_mapped_range : set_anon_range)(v, start, end);
+    if (v->mapping)
+        set_mapped_range(v, start, end);
+    else
+        set_anon_range(v, start, end);
 }
 
 static void vma_insert(struct mm *mm, struct vma *v) {
     tree_insert(mm, v);
-    mapping_link(v, NULL);
+    if (v->mapping)
+        mapping_link(v, NULL);
     account(v, pages_of(v));
 }
 
@@ -212,7 +215,8 @@ void vma_link_forked(struct mm *mm, struct vma *v, struct vma *last, struct vma 
     hook(mm, v, last ? &last->node : NULL, last ? &last->node.right : &mm->vmas.node);
     v->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
     list_init(&v->mapping_link);
-    mapping_link(v, &parent->mapping_link);
+    if (v->mapping)
+        mapping_link(v, &parent->mapping_link);
     account(v, pages_of(v));
 }
 
@@ -223,7 +227,8 @@ static void forget_hit(struct mm *mm, struct vma *v) {
 
 // Off the tree and the mapping's list; still counted.
 static void vma_unlink(struct mm *mm, struct vma *v) {
-    vma_mapping_unlink(v);
+    if (v->mapping)
+        vma_mapping_unlink(v);
     if (v->prev)
         v->prev->next = v->next;
     if (v->next)
@@ -277,7 +282,8 @@ static struct vma *vma_split(struct mm *mm, struct vma *v, va_t addr) {
     upper->pgoff += (addr - v->start) >> PAGE_SHIFT;
     upper->start = addr;
     tree_insert_after(mm, v, upper);
-    mapping_link(upper, v->mapping ? &v->mapping_link : NULL);
+    if (v->mapping)
+        mapping_link(upper, &v->mapping_link);
     set_range(v, v->start, addr);
     return upper;
 }
@@ -531,7 +537,8 @@ int vma_unmap(struct mm *mm, va_t start, size_t length) {
     while (above && above->end <= end) {
         v = above;
         above = v->next;
-        vma_mapping_unlink(v);
+        if (v->mapping)
+            vma_mapping_unlink(v);
         table_zap(&g, v, v->start, v->end);
         vma_remove(mm, v);
     }

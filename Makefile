@@ -195,6 +195,7 @@ test-checks: all
 
 check:
 	tools/check-layers
+	tests/models/check
 	@echo clang-format; clang-format --dry-run -Werror $(shell find kernel user tests/unit -name '*.[ch]')
 	+$(MAKE) --no-print-directory -s STRICT=1 kernel user
 	+$(MAKE) --no-print-directory -s STRICT=1 CLANG=1 kernel

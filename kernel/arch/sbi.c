@@ -61,6 +61,8 @@ void sbi_remote_sfence(u64 hartid, u64 start, u64 size, u64 asid) {
                      : "memory");
 }
 
+void sbi_remote_sfence_all(u64 hartid) { sbi_call(EXT_RFENCE, 1, 1, hartid, 0, ~0ul); }
+
 int sbi_hart_start(u64 hartid, pa_t entry, u64 opaque) {
     switch (sbi_call(EXT_HSM, 0, hartid, entry, opaque, 0).error) {
     case 0:

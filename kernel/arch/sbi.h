@@ -17,6 +17,7 @@ void sbi_send_ipi(u64 hartid);
 void sbi_remote_fence_i(u64 hartid);
 // sfence.vma on a hart: of [start, start + size), size ~0ul for all; in one ASID.
 void sbi_remote_sfence(u64 hartid, u64 start, u64 size, u64 asid);
+void sbi_remote_sfence_all(u64 hartid);                  // of all, in all ASIDs
 int sbi_hart_start(u64 hartid, pa_t entry, u64 opaque);  // 0, -EINVAL, -EALREADY, -EIO
 __noreturn void sbi_shutdown(void);
 __noreturn void sbi_reboot(void);

@@ -64,8 +64,11 @@ static int change_flags(struct vma *v, va_t start, va_t end, u32 set, u32 clear)
 }
 
 static int drop_pages(struct vma *v, va_t start, va_t end) {
+    int error = table_own_edges(v->mm, start, end, start, end);
     struct gather g;
 
+    if (error)
+        return error;
     gather_init(&g, v->mm);
     table_zap(&g, v, start, end);
     gather_finish(&g);

@@ -45,8 +45,16 @@ static inline void forget_here(va_t addr) { tlb_flush_page(addr); }
 static void set_new(struct vma *v, struct page *table, pte_t *slot, struct page *p, bool write) {
     WRITE_ONCE(*slot, pte_for(v, p, write));
     table->table.used++;
+    if (write)
+        note_writable(table, slot);
     if (p != zero_page)
-        atomic_add_relaxed(rss_counter(v, p), 1);
+        count_rss(v, table, rss_kind(v, p), 1);
+}
+
+// => the table is locked, *slot is not 0
+static void set_writable(struct vma *v, struct page *table, pte_t *slot, struct page *p) {
+    WRITE_ONCE(*slot, pte_for(v, p, true));
+    note_writable(table, slot);
 }
 
 static int nomem(void) { return fatal_signal_pending() ? -EINTR : -ENOMEM; }
@@ -136,10 +144,9 @@ static bool map_range(struct vma *v, struct page *table, va_t low, va_t high, va
     bool done = slot[(addr - low) >> PAGE_SHIFT] != 0;
     table->table.used += mapped;
     vm_count_n(file_maps, mapped);
-    spin_unlock(&table->table.lock);
     if (mapped)
-        atomic_add_relaxed(
-            v->mapping->flags & MAPPING_PINNED ? &v->mm->rss_shmem : &v->mm->rss_file, mapped);
+        count_rss(v, table, cache_kind(v), mapped);
+    spin_unlock(&table->table.lock);
     return done;
 }
 
@@ -185,18 +192,18 @@ static int map_copy(struct vma *v, struct page *table, va_t addr, pte_t old, str
         if (old == 0) {
             set_new(v, table, slot, copy, true);
         } else {
-            WRITE_ONCE(*slot, pte_for(v, copy, true));
+            set_writable(v, table, slot, copy);
             if (from->kind == PAGE_CACHE) {
-                atomic_sub(rss_counter(v, from), 1);
+                count_rss(v, table, cache_kind(v), -1);
                 vm_count(file_unmaps);
             }
             if (from->kind == PAGE_CACHE || from == zero_page)
-                atomic_add_relaxed(&v->mm->rss_anon, 1);
+                count_rss(v, table, RSS_ANON, 1);
             dropped = from == zero_page ? NULL : from;
         }
         vm_count(cow_copies);
         if (old & PTE_V)
-            tlb_shootdown(v->mm, addr, addr + PAGE_SIZE, false);
+            tlb_shootdown_page(v->mm, addr);
         else
             forget_here(addr);
         if (dropped)
@@ -238,7 +245,7 @@ static int map_shared(struct vma *v, struct page *table, va_t addr, pte_t old, s
             if (p->kind == PAGE_CACHE)
                 vm_count(file_maps);
         } else {
-            WRITE_ONCE(*slot, pte_for(v, p, write));
+            set_writable(v, table, slot, p);
         }
     }
     spin_unlock(&table->table.lock);
@@ -305,7 +312,7 @@ static bool reuse(struct vma *v, struct page *table, va_t addr, pte_t old) {
     spin_lock(&table->table.lock);
     bool ok = *slot == old && p != zero_page && page_is_sole(p);
     if (ok) {
-        WRITE_ONCE(*slot, pte_for(v, p, true));
+        set_writable(v, table, slot, p);
         vm_count(cow_reuses);
     }
     spin_unlock(&table->table.lock);

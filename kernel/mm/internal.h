@@ -19,6 +19,13 @@ void flusher_wake(void);  // dirty pages should be written now
 struct waitq *page_waitq(const void *what);
 
 // ---- table.c: page tables ----
+// An entry of a middle table is one of
+//   0                    no last-level table
+//   PTE_V                one that is this address space's own
+//   PTE_V, PTE_SHARED    one that others have too, without writable pages
+//   PTE_SHARED           one that others have too; the hardware does not see it
+// Own ones change only with mm->lock held for writing, shared ones with the middle table's lock: share.c.
+#define PTE_SHARED PTE_SOFT1
 // A page-table entry of a user page is one of
 //   0                nothing there
 //   PTE_V set        a mapping
@@ -36,22 +43,50 @@ static inline bool page_is_sole(const struct page *p) {
 }
 
 static inline u64 *entry_table(u64 entry) { return pa_to_va(pte_pa(entry)); }
+static inline bool entry_is_own(u64 entry) { return (entry & (PTE_V | PTE_SHARED)) == PTE_V; }
 // The entry of a middle table for addr, or NULL.
 static inline u64 *middle_slot(const struct mm *mm, va_t addr) {
     u64 entry = load_acquire(&mm->root[sv39_index(addr, 2)]);
     return entry ? entry_table(entry) + sv39_index(addr, 1) : NULL;
 }
-pte_t table_entry(struct mm *mm, va_t addr);  // 0: none. => mm->lock held
-// The last-level table for addr, or NULL.
-static inline struct page *table_find(struct mm *mm, va_t addr) {
-    u64 entry = load_acquire(&mm->root[sv39_index(addr, 2)]);
-    if (!entry)
-        return NULL;
-    entry = load_acquire(&entry_table(entry)[sv39_index(addr, 1)]);
-    return entry ? pte_page(entry) : NULL;
+static inline bool table_is_shared(const struct mm *mm, va_t addr) {
+    const u64 *slot = middle_slot(mm, addr);
+    return slot && load_relaxed(slot) & PTE_SHARED;
 }
-// The same, made if missing; NULL when out of memory. May sleep.
+// mm's own last-level table for addr, or NULL: there is none, or a shared one. => mm->lock held
+static inline struct page *table_find(const struct mm *mm, va_t addr) {
+    const u64 *slot = middle_slot(mm, addr);
+    u64 entry = slot ? load_acquire(slot) : 0;
+    return entry_is_own(entry) ? pte_page(entry) : NULL;
+}
+// The same, made if missing, copied if shared; NULL when out of memory. May sleep.
 struct page *table_make(struct mm *mm, va_t addr);
+pte_t table_entry(struct mm *mm,
+                  va_t addr);  // of an own or a shared table; 0: none. => mm->lock held
+// How many address spaces have the table for addr.
+static inline u32 table_owners(const struct mm *mm, va_t addr) {
+    const u64 *slot = middle_slot(mm, addr);
+    u64 entry = slot ? load_relaxed(slot) : 0;
+    return entry & PTE_SHARED ? ref_read(&pte_page(entry)->ref) : 1;
+}
+u64 *middle_make(struct mm *mm, va_t addr);  // as middle_slot, made if missing. May sleep
+// A table's frame counts for mm, if it is not NULL.
+struct page *table_frame_alloc(struct mm *mm, enum lock_rank rank);
+void table_frame_free(struct mm *mm, struct page *p);
+static inline struct page *slot_table(const void *slot) {
+    return va_to_page((void *)align_down((u64)slot, PAGE_SIZE));
+}
+static inline va_t next_boundary(va_t addr, u64 size, va_t end) {
+    return min(align_down(addr, size) + size, end);
+}
+// The table has a writable entry at slot. => locked
+static inline void note_writable(struct page *table, const pte_t *slot) {
+    u16 i = (u64)slot / sizeof(pte_t) % PTES_PER_TABLE;
+    if (i < table->table.writable)
+        table->table.writable = i;
+    if (i >= table->table.writable_end)
+        table->table.writable_end = i + 1;
+}
 static inline pte_t *table_slot(struct page *table, va_t addr) {
     return (pte_t *)page_va(table) + sv39_index(addr, 0);
 }
@@ -75,7 +110,21 @@ static inline u64 pte_flags(const struct vma *v, bool write) {
 static inline pte_t pte_for(const struct vma *v, const struct page *p, bool write) {
     return pte_make(page_to_pa(p), pte_flags(v, write));
 }
-u64 *rss_counter(struct vma *v, const struct page *p);
+static inline enum rss_kind cache_kind(const struct vma *v) {
+    return v->mapping && v->mapping->flags & MAPPING_PINNED ? RSS_SHMEM : RSS_FILE;
+}
+static inline enum rss_kind rss_kind(const struct vma *v, const struct page *p) {
+    return p->kind == PAGE_CACHE ? cache_kind(v) : RSS_ANON;
+}
+static inline void none_writable(struct page *table) {
+    table->table.writable = PTES_PER_TABLE;
+    table->table.writable_end = 0;
+}
+// v's address space has n more pages of a kind, which its own table maps. => locked
+static inline void count_rss(const struct vma *v, struct page *table, enum rss_kind kind, s64 n) {
+    table->table.rss[kind] += n;
+    atomic_add_relaxed(&v->mm->rss[kind], n);
+}
 
 // Pages on their way out: they are freed after the translations are forgotten.
 #define GATHER_PAGES 64
@@ -84,6 +133,7 @@ struct gather {
     va_t start, end;  // what changed; start >= end: nothing
     u32 nr;
     bool tables;              // page tables were unhooked
+    bool everywhere;          // other address spaces had these pages by the same table
     struct list *table_list;  // by free.link.next
     struct page *page[GATHER_PAGES];
 };
@@ -93,6 +143,7 @@ static inline void gather_init(struct gather *g, struct mm *mm) {
     g->end = 0;
     g->nr = 0;
     g->tables = false;
+    g->everywhere = false;
     g->table_list = NULL;
 }
 static inline void gather_range(struct gather *g, va_t start, va_t end) {
@@ -103,24 +154,60 @@ static inline void gather_range(struct gather *g, va_t start, va_t end) {
 }
 void gather_finish(struct gather *g);  // forget translations, free pages and tables
 
-// Unmap [start, end), which is inside v.
+// Unmap [start, end), which is inside v. => mm->lock held, table_own_edges() was called
 void table_zap(struct gather *g, struct vma *v, va_t start, va_t end);
-// The same for an address space that no task uses any more: frees as it goes.
-void table_zap_dead(struct vma *v);
+// The same for truncation. => only the mapping's vmas_lock held
+void table_zap_shown(struct gather *g, struct vma *v, va_t start, va_t end);
 // Unhook the tables under [start, end) that have no part outside of [floor, ceiling), where nothing
 // else is mapped.
 void table_free_range(struct gather *g, va_t start, va_t end, va_t floor, va_t ceiling);
-// Free all tables but the root of an address space that no task uses any more.
-void table_free_dead(struct mm *mm);
+// Free what entries [first, end) map: nobody uses them any more.
+void table_free_entries(struct page *table, u32 first, u32 end);
+// Free all that v maps in an address space that no task uses any more, and tables, which other VMAs may have parts of.
+void table_free_dead(struct gather *g, struct vma *v);
 // Give entries of [start, end) the permissions that v has now; `g` collects what must be forgotten.
 void table_protect(struct gather *g, struct vma *v, va_t start, va_t end);
 // Make entries of a shared VMA read-only, so that the next write is seen.
 void table_clean(struct gather *g, struct vma *v, va_t start, va_t end);
-// fork: copy what `from` maps to `to`, copy-on-write. 0 or -ENOMEM.
-int table_copy(struct gather *parent, struct vma *to, struct vma *from);
+// Copy entries [addr, stop) of v's address space, read-only in both; g is told of those that were writable. => both
+// tables locked, or the new one not hooked up
+void copy_entries(struct gather *g, struct vma *v, struct page *to, struct page *from, va_t addr,
+                  va_t stop);
+// fork: copy the entries of [start, end), where tables are not shared, copy-on-write. 0 or -ENOMEM.
+int table_copy(struct gather *parent, struct vma *to, struct vma *from, va_t start, va_t end);
 // mremap: move entries. => the mapping's vmas_lock not held. 0 or -ENOMEM.
 int table_move(struct gather *g, struct vma *from, va_t old, struct vma *to, va_t new_,
                size_t length);
+
+// ---- share.c: tables that several address spaces have ----
+// Entries of these the child does not get.
+#define FORK_NO_TABLE (VM_SHARED | VM_DONTFORK | VM_WIPEONFORK)
+struct forking {
+    struct gather g;  // of the parent
+    struct mm *child;
+    va_t block;  // the last one of 2 MiB that had parts of VMAs, and what to do with its table
+    enum { FORK_SHARE, FORK_DONE, FORK_COPY } way;
+};
+// fork: `to` gets what `from` maps. => both mm's: no other task changes them. 0 or -ENOMEM
+int table_fork(struct forking *f, struct vma *to, struct vma *from);
+// fork passes a VMA over.
+void table_fork_skip(struct forking *f, struct vma *v);
+// The table at *slot, which is for addr, is to be mm's own, if there is one. False: out of memory. => mm->lock held.
+// May sleep.
+bool table_unshare(struct mm *mm, u64 *slot, va_t addr);
+// All tables under [start, end) are to be mm's own. 0 or -ENOMEM
+int table_own_all(struct mm *mm, va_t start, va_t end);
+static inline int table_own(struct mm *mm, va_t start, va_t end) {
+    if ((start ^ (end - 1)) < MEGAPAGE_SIZE && !table_is_shared(mm, start))
+        return 0;
+    return table_own_all(mm, start, end);
+}
+// The same for those that have a part outside of [floor, ceiling), which is as [start, end) or larger.
+int table_own_edges(struct mm *mm, va_t start, va_t end, va_t floor, va_t ceiling);
+// Unmap shared tables from addr on, up to `end` or one that is its own; where that is.
+va_t table_unmap_shared(struct gather *g, va_t addr, va_t end);
+// An owner's entry is gone. With the last one go the pages. => not preemptible
+void table_leave(struct page *table);
 
 u64 *root_alloc(void);      // kernel half filled in, user half empty; NULL
 void root_free(u64 *root);  // => user half empty
@@ -129,7 +216,9 @@ void drop_page(struct page *p);  // an entry, or a fault, gives up its reference
 
 // ---- tlb.c: what harts remember of page tables ----
 void tlb_shootdown(struct mm *mm, va_t start, va_t end, bool tables);
-void tlb_load(struct mm *mm);    // this hart runs tasks of mm from now on. => interrupts off
+void tlb_shootdown_page(struct mm *mm, va_t addr);  // => not preemptible
+void tlb_forget_everywhere(void);  // on every hart, what it remembers of any address space
+void tlb_load(struct mm *mm);      // this hart runs tasks of mm from now on. => interrupts off
 void tlb_lazy(struct mm *mm);    // … keeps mm loaded, but only for the kernel. => interrupts off
 void tlb_unload(struct mm *mm);  // satp holds another one now. => interrupts off
 void tlb_init(void);
@@ -177,6 +266,8 @@ va_t vma_mapped_until(struct mm *mm, va_t start, va_t end);  // the first hole, 
 #define STACK_GUARD (256 * PAGE_SIZE)
 
 static inline u64 pages_of(const struct vma *v) { return (v->end - v->start) >> PAGE_SHIFT; }
+// All pages of v are its mapping's: a fault finds them there again.
+static inline bool vma_is_file(const struct vma *v) { return v->mapping && !v->copied; }
 static inline u64 vma_pgoff(const struct vma *v, va_t addr) {
     return v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
 }

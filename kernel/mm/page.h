@@ -16,8 +16,11 @@ enum page_kind {
     PAGE_USED,      // anonymous memory, stacks, anything without an owner below
     PAGE_CACHE,     // belongs to a mapping
     PAGE_SLAB,
-    PAGE_TABLE,  // last-level user page table
+    PAGE_TABLE,  // user page table
 };
+
+// Pages of an address space, as ps shows them: rss of struct mm.
+enum rss_kind { RSS_ANON, RSS_FILE, RSS_SHMEM, RSS_KINDS };
 
 // flags of a PAGE_CACHE page, changed atomically
 #define PAGE_UPTODATE 1u   // holds the file's bytes
@@ -53,9 +56,12 @@ struct page {
             struct list link;
             u32 used;
         } slab;
-        struct {                   // PAGE_TABLE
-            struct spinlock lock;  // its 512 entries
-            u32 used;              // entries that are not 0
+        struct {                         // PAGE_TABLE; ref counts the middle tables' entries for it
+            struct spinlock lock;        // its 512 entries and all below
+            u16 used;                    // entries that are not 0
+            u16 rss[RSS_KINDS];          // pages that each owner counts for it
+            u16 lost[RSS_KINDS];         // of them, those that truncation took while it was shared
+            u16 writable, writable_end;  // entries with PTE_W are among these; none: 512, 0
         } table;
     };
 };

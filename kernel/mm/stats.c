@@ -61,6 +61,9 @@ void mm_show_vmstat(struct printer *p) {
         {"cow_reuse", offsetof(struct vm_counters, cow_reuses)},
         {"file_map", offsetof(struct vm_counters, file_maps)},
         {"fork_pte", offsetof(struct vm_counters, forked_ptes)},
+        {"table_share", offsetof(struct vm_counters, table_shares)},
+        {"table_copy", offsetof(struct vm_counters, table_copies)},
+        {"table_reuse", offsetof(struct vm_counters, table_reuses)},
         {"tlb_remote_flush", offsetof(struct vm_counters, remote_flushes)},
     };
     struct mem_info info;

@@ -16,7 +16,10 @@ struct vm_counters {
     u64 cow_copies;      // pages copied
     u64 cow_reuses;      // pages that had only one user left
     u64 file_maps;       // entries made for cache pages
-    u64 forked_ptes;     // entries copied by fork
+    u64 forked_ptes;     // entries copied, by fork or when a table stops being shared
+    u64 table_shares;    // tables that fork gave the child too
+    u64 table_copies;    // shared tables that one side copied, to change its own
+    u64 table_reuses;    // that had only one user left
     u64 remote_flushes;  // harts told to forget translations, or code
     u64 reclaimed;       // cache pages freed for want of memory
     u64 written;         // pages written back

@@ -8,9 +8,13 @@
  *
  * Tables are made by anybody who holds mm->lock, for reading too, by compare-and-swap into the
  * level above. They are unhooked with mm->lock held for writing (or when no task is left), and only
- * where no VMA is any more. Truncation and write-back walk tables without mm->lock: they hold the
- * vmas_lock of a mapping and stay within a VMA that is on its list, and a VMA leaves that list
- * before its tables go.
+ * where no VMA is any more. After fork last-level tables have several owners: share.c. Functions
+ * here that change entries of many pages are for tables that are the address space's own, unless
+ * they say otherwise.
+ *
+ * Truncation and write-back walk tables without mm->lock: they hold the vmas_lock of a mapping and
+ * stay within a VMA that is on its list, and a VMA leaves that list before its tables go. While
+ * truncation holds the middle table's lock, what hangs from it stays.
  *
  *   truncation                             fault
  *   page->cache.mapping = NULL             hooks up the table
@@ -21,13 +25,13 @@
  *
  * Unmapped pages and tables are collected in a struct gather and freed only after all harts forgot
  * the translations. An address space without tasks needs no such care for its pages: its ASID is
- * never loaded again.
+ * never loaded again. With the first VMA that has a part of a table all of the table's pages go.
  *
  * A table is full of zeroes when it is freed, a root has its kernel half besides. Each hart keeps
  * some in a pool, so that the next fork need not clear them. Pools are used with preemption off.
  *
- * Lock order: vmas_lock, then table locks (two of them by address), then mapping->lock and the page
- * allocator.
+ * Lock order: vmas_lock, then a middle table's lock, then locks of last-level tables (two of them by
+ * address), then mapping->lock and the page allocator.
  */
 #include "arch/arch.h"
 #include "lib/string.h"
@@ -64,7 +68,7 @@ static void pool_push(struct list **first, u32 *count, struct page *p) {
     ++*count;
 }
 
-static struct page *frame_alloc(struct mm *mm) {
+struct page *table_frame_alloc(struct mm *mm, enum lock_rank rank) {
     struct page *p = NULL;
 
     preempt_disable();
@@ -76,16 +80,19 @@ static struct page *frame_alloc(struct mm *mm) {
         p = page_alloc(0, ALLOC_ZERO);
     if (!p)
         return NULL;
+    ref_init(&p->ref);
     p->kind = PAGE_TABLE;
-    spin_init(&p->table.lock, RANK_PAGE_TABLE, "page table");
-    p->table.used = 0;
+    memset(&p->table, 0, sizeof(p->table));
+    none_writable(p);
+    spin_init(&p->table.lock, rank, rank == RANK_TABLES ? "middle table" : "page table");
     atomic_add_relaxed(&mm->table_pages, 1);
     vm_count(tables_made);
     return p;
 }
 
-static void frame_free(struct mm *mm, struct page *p) {
-    atomic_sub(&mm->table_pages, 1);
+void table_frame_free(struct mm *mm, struct page *p) {
+    if (mm)
+        atomic_sub(&mm->table_pages, 1);
     preempt_disable();
     vm_count(tables_freed);
     struct table_pool *pool = &pools[hart_id()];
@@ -130,8 +137,8 @@ void root_free(u64 *root) {
 
 // Hook a new table up at *slot unless another hart was faster; the table that is there. NULL: out
 // of memory.
-static struct page *hook_up(struct mm *mm, u64 *slot) {
-    struct page *fresh = frame_alloc(mm);
+static struct page *hook_up(struct mm *mm, u64 *slot, enum lock_rank rank) {
+    struct page *fresh = table_frame_alloc(mm, rank);
     u64 none = 0;
 
     if (!fresh)
@@ -140,33 +147,41 @@ static struct page *hook_up(struct mm *mm, u64 *slot) {
         memory_fence();
         return fresh;
     }
-    frame_free(mm, fresh);
+    table_frame_free(mm, fresh);
     return pte_page(none);
 }
 
-struct page *table_make(struct mm *mm, va_t addr) {
+u64 *middle_make(struct mm *mm, va_t addr) {
     u64 *slot = &mm->root[sv39_index(addr, 2)];
     u64 entry = load_acquire(slot);
-    struct page *middle = entry ? pte_page(entry) : hook_up(mm, slot);
+    struct page *middle = likely(entry) ? pte_page(entry) : hook_up(mm, slot, RANK_TABLES);
+    return middle ? (u64 *)page_va(middle) + sv39_index(addr, 1) : NULL;
+}
 
-    if (!middle)
+struct page *table_make(struct mm *mm, va_t addr) {
+    u64 *slot = middle_make(mm, addr), entry;
+
+    if (!slot)
         return NULL;
-    slot = (u64 *)page_va(middle) + sv39_index(addr, 1);
-    entry = load_acquire(slot);
-    return likely(entry) ? pte_page(entry) : hook_up(mm, slot);
+    while ((entry = load_acquire(slot)) & PTE_SHARED)
+        if (!table_unshare(mm, slot, addr))
+            return NULL;
+    return likely(entry) ? pte_page(entry) : hook_up(mm, slot, RANK_PAGE_TABLE);
 }
 
 pte_t table_entry(struct mm *mm, va_t addr) {
-    struct page *table = table_find(mm, addr);
-    return table ? READ_ONCE(*table_slot(table, addr)) : 0;
+    u64 *slot = middle_slot(mm, addr), entry = slot ? load_acquire(slot) : 0;
+
+    if (entry == 0 || entry_is_own(entry))
+        return entry ? READ_ONCE(*table_slot(pte_page(entry), addr)) : 0;
+    spin_lock(&slot_table(slot)->table.lock);
+    pte_t pte = *slot ? READ_ONCE(*table_slot(pte_page(*slot), addr)) : 0;
+    spin_unlock(&slot_table(slot)->table.lock);
+    return pte;
 }
 
-static va_t next_boundary(va_t addr, u64 size, va_t end) {
-    return min(align_down(addr, size) + size, end);
-}
-
-// The first last-level table at or after *addr and before end; *addr moves to its part. NULL: none.
-static struct page *table_next(struct mm *mm, va_t *addr, va_t end) {
+// The first last-level table at or after *addr and before end: its entry, and *addr moves to its part. 0: none.
+static u64 table_next(struct mm *mm, va_t *addr, va_t end) {
     while (*addr < end) {
         u64 entry = load_acquire(&mm->root[sv39_index(*addr, 2)]);
         if (!entry) {
@@ -175,15 +190,15 @@ static struct page *table_next(struct mm *mm, va_t *addr, va_t end) {
         }
         entry = load_acquire(&entry_table(entry)[sv39_index(*addr, 1)]);
         if (entry)
-            return pte_page(entry);
+            return entry;
         *addr = next_boundary(*addr, MEGAPAGE_SIZE, end);
     }
-    return NULL;
+    return 0;
 }
 
-// Each last-level table that exists under [from, to), with the part [addr, stop) that it covers.
-#define for_each_table(table, mm, addr, stop, from, to)                                            \
-    for (va_t addr = (from), stop; ((table) = table_next(mm, &addr, to)) != NULL &&                \
+// The entry of each last-level table under [from, to), with the part [addr, stop) that it covers.
+#define for_each_table(entry, mm, addr, stop, from, to)                                            \
+    for (va_t addr = (from), stop; ((entry) = table_next(mm, &addr, to)) != 0 &&                   \
                                    (stop = next_boundary(addr, MEGAPAGE_SIZE, to), true);          \
          addr = stop)
 
@@ -199,16 +214,6 @@ void tables_unlock(struct page *a, struct page *b) {
     spin_unlock(&min(a, b)->table.lock);
 }
 
-// ---- entries ----
-
-static u64 *cache_counter(struct vma *v) {
-    return v->mapping && v->mapping->flags & MAPPING_PINNED ? &v->mm->rss_shmem : &v->mm->rss_file;
-}
-
-u64 *rss_counter(struct vma *v, const struct page *p) {
-    return p->kind == PAGE_CACHE ? cache_counter(v) : &v->mm->rss_anon;
-}
-
 // ---- gathering ----
 
 void drop_page(struct page *p) {
@@ -222,7 +227,9 @@ void drop_page(struct page *p) {
 
 static void gather_flush(struct gather *g) {
     preempt_disable();
-    if (g->start < g->end || g->tables)
+    if (unlikely(g->everywhere))
+        tlb_forget_everywhere();
+    else if (g->start < g->end || g->tables)
         tlb_shootdown(g->mm, g->start, g->end, g->tables);
     for (u32 i = 0; i < g->nr; i++)
         drop_page(g->page[i]);
@@ -237,7 +244,7 @@ void gather_finish(struct gather *g) {
     while (g->table_list) {
         struct page *table = list_entry(g->table_list, struct page, free.link);
         g->table_list = table->free.link.next;
-        frame_free(g->mm, table);
+        table_frame_free(g->mm, table);
     }
     g->tables = false;
 }
@@ -250,8 +257,9 @@ static void gather_page(struct gather *g, struct page *p) {
 
 // ---- unmapping ----
 
-// One table's part of v. g NULL: the address space is dead. => table locked
-static void zap_part(struct gather *g, struct vma *v, struct page *table, va_t addr, va_t stop) {
+// One table's part of v; `shared`: for all owners. => table locked
+static void zap_part(struct gather *g, struct vma *v, struct page *table, va_t addr, va_t stop,
+                     bool shared) {
     u64 anon = 0, other = 0;
     u32 left = table->table.used;
 
@@ -262,7 +270,7 @@ static void zap_part(struct gather *g, struct vma *v, struct page *table, va_t a
             continue;
         WRITE_ONCE(*slot, 0);
         left--;
-        if (g && pte & PTE_V)
+        if (pte & PTE_V)
             gather_range(g, addr, addr + PAGE_SIZE);
         struct page *p = pte_page(pte);
         bool cached = p->kind == PAGE_CACHE;
@@ -275,39 +283,94 @@ static void zap_part(struct gather *g, struct vma *v, struct page *table, va_t a
                 continue;
             anon++;
         }
-        if (g)
-            gather_page(g, p);
-        else if (cached)
-            page_put(p);
-        else
-            drop_page(p);
+        gather_page(g, p);
     }
     table->table.used = left;
-    if (anon)
-        atomic_sub(&v->mm->rss_anon, anon);
+    if (left == 0)
+        none_writable(table);
     vm_count_n(file_unmaps, other);
-    if (other)
-        atomic_sub(cache_counter(v), other);
+    if (shared) {
+        table->table.lost[RSS_ANON] += anon;
+        table->table.lost[cache_kind(v)] += other;
+    } else {
+        if (anon)
+            count_rss(v, table, RSS_ANON, -anon);
+        if (other)
+            count_rss(v, table, cache_kind(v), -other);
+    }
 }
 
-static void zap(struct gather *g, struct vma *v, va_t start, va_t end) {
-    struct page *table;
+void table_zap(struct gather *g, struct vma *v, va_t start, va_t end) {
+    u64 entry;
 
-    for_each_table(table, v->mm, addr, stop, start, end) {
+    for_each_table(entry, v->mm, addr, stop, start, end) {
+        if (entry & PTE_SHARED) {
+            stop = table_unmap_shared(g, addr, end);
+            continue;  // with what follows, or with this one, which is v's own now
+        }
+        struct page *table = pte_page(entry);
         spin_lock(&table->table.lock);
-        zap_part(g, v, table, addr, stop);
+        zap_part(g, v, table, addr, stop, false);
         spin_unlock(&table->table.lock);
     }
 }
 
-void table_zap(struct gather *g, struct vma *v, va_t start, va_t end) { zap(g, v, start, end); }
+// An entry goes, and its reference. True: it was one of a file's pages.
+static bool free_entry(pte_t pte, const struct page *zero) {
+    struct page *p = pte_page(pte);
 
-void table_zap_dead(struct vma *v) { zap(NULL, v, v->start, v->end); }
+    if (p->kind == PAGE_CACHE) {
+        if (pte & PTE_W)
+            page_mark_dirty(p);
+        page_put(p);
+        return true;
+    }
+    if (p != zero)
+        drop_page(p);
+    return false;
+}
+
+void table_free_entries(struct page *table, u32 first, u32 end) {
+    pte_t *slot = (pte_t *)page_va(table) + first, *stop = slot + (end - first);
+    const struct page *zero = zero_page;
+    u32 left = table->table.used, files = 0;
+
+    while (slot < stop && left > 0) {
+        pte_t pte = *slot++;
+        if (!pte)
+            continue;
+        left--;
+        slot[-1] = 0;
+        files += free_entry(pte, zero);
+    }
+    table->table.used = left;
+    vm_count_n(file_unmaps, files);
+}
+
+void table_zap_shown(struct gather *g, struct vma *v, va_t start, va_t end) {
+    for (va_t a = start, stop; a < end; a = stop) {
+        u64 *slot = middle_slot(v->mm, a);
+        stop = next_boundary(a, slot ? MEGAPAGE_SIZE : GIGAPAGE_SIZE, end);
+        if (!slot || !load_relaxed(slot))
+            continue;
+        struct spinlock *middle = &slot_table(slot)->table.lock;
+        spin_lock(middle);
+        u64 entry = *slot;
+        if (entry) {
+            struct page *table = pte_page(entry);
+            g->everywhere |= entry & PTE_V && entry & PTE_SHARED;
+            spin_lock(&table->table.lock);
+            zap_part(g, v, table, a, stop, entry & PTE_SHARED);
+            spin_unlock(&table->table.lock);
+        }
+        spin_unlock(middle);
+    }
+}
 
 static void unhook(struct gather *g, u64 *slot) {
     struct page *table = pte_page(*slot);
 
-    assert(table->table.used == 0);
+    assert(table->table.used == 0 && !(*slot & PTE_SHARED));
     WRITE_ONCE(*slot, 0);
     table->free.link.next = g->table_list;
     g->table_list = &table->free.link;
@@ -332,19 +395,44 @@ void table_free_range(struct gather *g, va_t start, va_t end, va_t floor, va_t c
     }
 }
 
-void table_free_dead(struct mm *mm) {
-    struct gather g;
+// Tables at [slot, end) of one middle table. Entries of the first one begin at `first`.
+static void free_tables(struct gather *g, u64 *slot, u64 *end, u32 first) {
+    struct page *middle = slot_table(slot);
 
-    gather_init(&g, mm);
-    for (struct vma *v = vma_first(mm), *next; v; v = next) {
-        // The parts of the address space that this VMA is the last one in go with it.
-        va_t ceiling = 1ul << 38;
-        next = vma_next(v);
-        if (next)
-            ceiling = next->start;
-        table_free_range(&g, v->start, v->end, 0, ceiling);
+    for (; slot < end && !*slot; first = 0)
+        slot++;
+    if (slot == end)
+        return;
+    spin_lock(&middle->table.lock);
+    for (; slot < end; slot++, first = 0) {
+        u64 entry = *slot;
+        if (!entry)
+            continue;
+        if (entry & PTE_SHARED) {
+            WRITE_ONCE(*slot, 0);
+            table_leave(pte_page(entry));
+        } else {
+            table_free_entries(pte_page(entry), first, PTES_PER_TABLE);
+            unhook(g, slot);
+        }
     }
-    gather_finish(&g);
+    spin_unlock(&middle->table.lock);
+}
+
+void table_free_dead(struct gather *g, struct vma *v) {
+    struct vma *next = vma_next(v);
+
+    for (va_t a = v->start, stop; a < v->end; a = stop) {
+        u64 *root = &v->mm->root[sv39_index(a, 2)];
+        stop = next_boundary(a, GIGAPAGE_SIZE, v->end);
+        if (!*root)
+            continue;
+        u64 *slots = entry_table(*root);
+        free_tables(g, slots + sv39_index(a, 1), slots + sv39_index(stop - 1, 1) + 1,
+                    sv39_index(a, 0));
+        if (!next || next->start >= align_up(stop, GIGAPAGE_SIZE))
+            unhook(g, root);
+    }
 }
 
 // ---- permissions ----
@@ -359,9 +447,10 @@ static pte_t reprotected(const struct vma *v, pte_t pte) {
 }
 
 void table_protect(struct gather *g, struct vma *v, va_t start, va_t end) {
-    struct page *table;
+    u64 entry;
 
-    for_each_table(table, v->mm, addr, stop, start, end) {
+    for_each_table(entry, v->mm, addr, stop, start, end) {
+        struct page *table = pte_page(entry);
         spin_lock(&table->table.lock);
         u32 left = table->table.used;
         pte_t *slot = table_slot(table, addr);
@@ -373,6 +462,8 @@ void table_protect(struct gather *g, struct vma *v, va_t start, va_t end) {
             pte_t pte = reprotected(v, old);
             if (pte == old)
                 continue;
+            if (pte & PTE_W)
+                note_writable(table, slot);
             WRITE_ONCE(*slot, pte);
             gather_range(g, a, a + PAGE_SIZE);
         }
@@ -381,9 +472,12 @@ void table_protect(struct gather *g, struct vma *v, va_t start, va_t end) {
 }
 
 void table_clean(struct gather *g, struct vma *v, va_t start, va_t end) {
-    struct page *table;
+    u64 entry;
 
-    for_each_table(table, v->mm, addr, stop, start, end) {
+    for_each_table(entry, v->mm, addr, stop, start, end) {
+        if (entry & PTE_SHARED)
+            continue;  // made before v, and private
+        struct page *table = pte_page(entry);
         spin_lock(&table->table.lock);
         pte_t *slot = table_slot(table, addr);
         for (va_t a = addr; a < stop; a += PAGE_SIZE, slot++)
@@ -397,11 +491,11 @@ void table_clean(struct gather *g, struct vma *v, va_t start, va_t end) {
 
 // ---- fork ----
 
-// => both tables locked
-static void copy_part(struct gather *g, struct vma *to, struct page *to_table, struct page *table,
-                      va_t addr, va_t stop) {
+void copy_entries(struct gather *g, struct vma *to, struct page *to_table, struct page *table,
+                  va_t addr, va_t stop) {
     pte_t *slot = table_slot(table, addr), *copy = table_slot(to_table, addr);
-    u32 left = table->table.used, copied = 0, anon = 0, zeroes = 0;
+    const struct page *zero = zero_page;
+    u32 left = table->table.used, anon = 0, zeroes = 0, files = 0;
 
     for (; addr < stop && left > 0; addr += PAGE_SIZE, slot++, copy++) {
         pte_t pte = *slot;
@@ -411,39 +505,41 @@ static void copy_part(struct gather *g, struct vma *to, struct page *to_table, s
         if (pte & PTE_W) {
             pte &= ~(PTE_W | PTE_D);
             WRITE_ONCE(*slot, pte);
-            gather_range(g, addr, addr + PAGE_SIZE);
+            if (g)
+                gather_range(g, addr, addr + PAGE_SIZE);
         }
-        struct page *p = pte_page(pte);
-        if (p == zero_page)
-            zeroes++;
-        else
-            page_get(p);
-        anon += p->kind != PAGE_CACHE;
-        copied++;
         WRITE_ONCE(*copy, pte);
+        struct page *p = pte_page(pte);
+        if (p == zero) {
+            zeroes++;
+            continue;
+        }
+        page_get(p);
+        if (p->kind == PAGE_CACHE)
+            files++;
+        else
+            anon++;
     }
-    to_table->table.used += copied;
-    vm_count_n(forked_ptes, copied);
-    vm_count_n(file_maps, copied - anon);
-    if (anon - zeroes)
-        atomic_add_relaxed(&to->mm->rss_anon, anon - zeroes);
-    if (copied - anon)
-        atomic_add_relaxed(cache_counter(to), copied - anon);
+    to_table->table.used += anon + files + zeroes;
+    vm_count_n(forked_ptes, anon + files + zeroes);
+    vm_count_n(file_maps, files);
+    if (anon)
+        count_rss(to, to_table, RSS_ANON, anon);
+    if (files)
+        count_rss(to, to_table, cache_kind(to), files);
 }
 
-int table_copy(struct gather *parent, struct vma *to, struct vma *from) {
-    struct page *table;
+int table_copy(struct gather *g, struct vma *to, struct vma *from, va_t addr, va_t stop) {
+    struct page *table = table_find(from->mm, addr), *to_table;
 
-    for_each_table(table, from->mm, addr, stop, from->start, from->end) {
-        if (READ_ONCE(table->table.used) == 0)
-            continue;
-        struct page *to_table = table_make(to->mm, addr);
-        if (!to_table)
-            return -ENOMEM;
-        tables_lock(table, to_table);
-        copy_part(parent, to, to_table, table, addr, stop);
-        tables_unlock(table, to_table);
-    }
+    if (table->table.used == 0)
+        return 0;
+    to_table = table_make(to->mm, addr);
+    if (!to_table)
+        return -ENOMEM;
+    tables_lock(table, to_table);
+    copy_entries(g, to, to_table, table, addr, stop);
+    tables_unlock(table, to_table);
     return 0;
 }
 
@@ -452,9 +548,12 @@ int table_copy(struct gather *parent, struct vma *to, struct vma *from) {
 int table_move(struct gather *g, struct vma *from, va_t old, struct vma *to, va_t new_,
                size_t length) {
     struct mapping *m = from->mapping;
-    struct page *table;
+    u64 entry;
 
-    for_each_table(table, from->mm, addr, stop, old, old + length) {
+    if (table_own(from->mm, old, old + length) < 0)
+        return -ENOMEM;
+    for_each_table(entry, from->mm, addr, stop, old, old + length) {
+        struct page *table = pte_page(entry);
         va_t target = new_ + (addr - old);
         stop = min(stop, addr + (next_boundary(target, MEGAPAGE_SIZE, new_ + length) - target));
         struct page *to_table = table_make(to->mm, target);
@@ -471,6 +570,12 @@ int table_move(struct gather *g, struct vma *from, va_t old, struct vma *to, va_
             WRITE_ONCE(*slot, 0);
             table->table.used--;
             to_table->table.used++;
+            if (*copy & PTE_W)
+                note_writable(to_table, copy);
+            enum rss_kind kind = rss_kind(from, pte_page(*copy));
+            bool counts = pte_page(*copy) != zero_page;
+            table->table.rss[kind] -= counts;
+            to_table->table.rss[kind] += counts;
             gather_range(g, a, a + PAGE_SIZE);
         }
         tables_unlock(table, to_table);

@@ -82,6 +82,32 @@ void tlb_shootdown(struct mm *mm, va_t start, va_t end, bool tables) {
     preempt_enable();
 }
 
+// The same for one page: what a copy-on-write fault needs.
+void tlb_shootdown_page(struct mm *mm, va_t addr) {
+    u32 hart = hart_id();
+    u64 me = 1ul << hart;
+
+    atomic_or(&mm->stale, load_relaxed(&mm->harts) == me ? ~me : ~0ul);
+    memory_fence();
+    u64 harts = load_relaxed(&mm->harts);
+    if (harts & me)
+        tlb_flush_page_asid(addr, hart_context[hart] & ASID_MASK);
+    if (unlikely(harts & ~me))
+        remote_flush(harts & ~me, addr, addr + PAGE_SIZE);
+}
+
+void tlb_forget_everywhere(void) {
+    preempt_disable();
+    memory_fence();
+    for_each_hart (h)
+        if (h != hart_id()) {
+            sbi_remote_sfence_all(hart_hartid[h]);
+            vm_count(remote_flushes);
+        }
+    tlb_flush_all();
+    preempt_enable();
+}
+
 static inline void fence_i_on(u64 harts) {
     if (unlikely(harts))
         for_each_hart (h)

@@ -27,10 +27,10 @@ struct usage {
     u64 pss, pss_dirty, pss_anon, pss_file, pss_shmem, pss_locked;  // << PSS_SHIFT
 };
 
-// Entries that map p.
-static u32 mapped_by(const struct page *p) {
+// Entries that map p, one of them in a table of so many owners.
+static u32 mapped_by(const struct page *p, u32 owners) {
     u32 refs = ref_read(&p->ref), own = data_race(p->kind) != PAGE_USED;
-    return refs > own ? refs - own : 1;
+    return (refs > own ? refs - own : 1) + owners - 1;
 }
 
 static bool is_dirty(const struct vma *v, const struct page *p, pte_t pte) {
@@ -40,10 +40,10 @@ static bool is_dirty(const struct vma *v, const struct page *p, pte_t pte) {
            (v->mapping && v->mapping->flags & MAPPING_PINNED);
 }
 
-static void count_page(struct usage *u, const struct vma *v, pte_t pte) {
+static void count_page(struct usage *u, const struct vma *v, pte_t pte, u32 owners) {
     const struct page *p = pte_page(pte);
     bool anon = data_race(p->kind) == PAGE_USED, dirty = is_dirty(v, p, pte);
-    u32 n = mapped_by(p);
+    u32 n = mapped_by(p, owners);
     u64 pss = (PAGE_SIZE << PSS_SHIFT) / n;
 
     u->rss += PAGE_SIZE;
@@ -83,7 +83,7 @@ static void add_vma(struct usage *u, struct vma *v) {
     for (va_t a = v->start; (a = skip_absent(v->mm, a, v->end)) < v->end; a += PAGE_SIZE) {
         pte_t pte = table_entry(v->mm, a);
         if (pte && pte_page(pte) != zero_page)
-            count_page(u, v, pte);
+            count_page(u, v, pte, table_owners(v->mm, a));
     }
 }
 
@@ -201,7 +201,7 @@ u64 mm_stack_pages(struct mm *mm) {
 
 // ---- pagemap ----
 
-static u64 pagemap_entry(pte_t pte, bool frames) {
+static u64 pagemap_entry(pte_t pte, bool frames, u32 owners) {
     const struct page *p = pte_page(pte);
     u64 entry = PM_PRESENT | (frames ? pte_pa(pte) >> PAGE_SHIFT : 0);
 
@@ -209,14 +209,14 @@ static u64 pagemap_entry(pte_t pte, bool frames) {
         return entry;
     if (data_race(p->kind) != PAGE_USED)
         entry |= PM_FILE;
-    return entry | (mapped_by(p) == 1 ? PM_EXCLUSIVE : 0);
+    return entry | (mapped_by(p, owners) == 1 ? PM_EXCLUSIVE : 0);
 }
 
 void mm_pagemap(struct mm *mm, va_t addr, u64 *entries, size_t n, bool frames) {
     read_lock(&mm->lock);
     for (size_t i = 0; i < n; i++, addr += PAGE_SIZE) {
         pte_t pte = vma_find_exact(mm, addr) ? table_entry(mm, addr) : 0;
-        entries[i] = pte ? pagemap_entry(pte, frames) : 0;
+        entries[i] = pte ? pagemap_entry(pte, frames, table_owners(mm, addr)) : 0;
     }
     read_unlock(&mm->lock);
 }

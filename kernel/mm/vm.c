@@ -10,11 +10,11 @@
  *   task->mm == active_mm   a user task, counted in users
  *   task->mm == NULL        active_mm is borrowed, counted in count; NULL on the boot table
  *
- * fork copies the VMAs and the last-level entries of private ones. Pages that were writable become
- * read-only in both address spaces and have one more reference; who writes first copies (fault.c).
- * The parent's harts forget the writable entries before its mm->lock is released, and the child
- * does not run earlier, so nobody writes a page that the other reads. Shared VMAs start without
- * entries: a fault finds their pages in the mapping.
+ * fork copies the VMAs and shares the last-level tables of private ones (share.c): who changes
+ * something first copies the table, and there the pages are read-only with one more reference, so
+ * who writes first copies the page (fault.c). The parent's harts forget the writable entries before
+ * its mm->lock is released, and the child does not run earlier, so nobody writes a page that the
+ * other reads. Shared VMAs start without entries: a fault finds their pages in the mapping.
  *
  *   fork, mm->lock for writing             fault in another thread, mm->lock for reading
  *   cannot begin while the fault runs      sees all entries either before or after fork
@@ -82,14 +82,16 @@ void mm_release_borrowed(struct mm *mm) {
 static void free_vmas(struct mm *mm) {
     struct list all = LIST_INIT(all);
     struct vma *v, *next;
+    struct gather g;
 
+    gather_init(&g, mm);
     mm->last_hit = NULL;
     for (v = vma_first(mm); v; v = vma_next(v)) {
         vma_mapping_unlink(v);
-        table_zap_dead(v);
+        table_free_dead(&g, v);
         list_add_tail(&v->mapping_link, &all);
     }
-    table_free_dead(mm);
+    gather_finish(&g);
     mm->vmas.node = NULL;
     list_for_each_safe (v, next, &all, mapping_link)
         vma_discard(v);
@@ -131,7 +133,9 @@ static void copy_layout(struct mm *child, const struct mm *parent) {
 }
 
 // A copy of v behind *last in child. 0 or -ENOMEM
-static int fork_vma(struct gather *g, struct mm *child, struct vma *v, struct vma **last) {
+static int fork_vma(struct forking *f, struct vma *v, struct vma **last) {
+    struct mm *child = f->child;
+
     if (v->flags & VM_ACCOUNT && !vma_charge(pages_of(v)))
         return -ENOMEM;
     struct vma *copy = slab_alloc(vma_cache, 0);
@@ -147,27 +151,29 @@ static int fork_vma(struct gather *g, struct mm *child, struct vma *v, struct vm
         copy->ops->open(copy);
     vma_link_forked(child, copy, *last, v);
     *last = copy;
-    // What is in the mapping, the child finds there again, if it ever looks.
-    return v->flags & (VM_SHARED | VM_WIPEONFORK) || (v->mapping && !v->copied)
-               ? 0
-               : table_copy(g, copy, v);
+    if (!(v->flags & FORK_NO_TABLE))
+        return table_fork(f, copy, v);
+    table_fork_skip(f, v);
+    return 0;
 }
 
 struct mm *mm_fork(struct mm *parent) {
     struct mm *child = mm_create();
     struct vma *last = NULL;
-    struct gather g;
+    struct forking f = {.child = child, .block = ~0ul};
     int error = 0;
 
     if (!child)
         return NULL;
-    gather_init(&g, parent);
+    gather_init(&f.g, parent);
     write_lock(&parent->lock);
     copy_layout(child, parent);
     for (struct vma *v = vma_first(parent); v && !error; v = vma_next(v))
-        if (!(v->flags & VM_DONTFORK))
-            error = fork_vma(&g, child, v, &last);
-    gather_finish(&g);
+        if (v->flags & VM_DONTFORK)
+            table_fork_skip(&f, v);
+        else
+            error = fork_vma(&f, v, &last);
+    gather_finish(&f.g);
     write_unlock(&parent->lock);
     if (error) {
         mm_put(child);
@@ -253,7 +259,8 @@ void mm_detach(void) {
 // ---- what others want to know ----
 
 u64 mm_rss(const struct mm *mm) {
-    return load_relaxed(&mm->rss_anon) + load_relaxed(&mm->rss_file) + load_relaxed(&mm->rss_shmem);
+    return load_relaxed(&mm->rss[RSS_ANON]) + load_relaxed(&mm->rss[RSS_FILE]) +
+           load_relaxed(&mm->rss[RSS_SHMEM]);
 }
 
 u64 mm_rss_peak(const struct mm *mm) {

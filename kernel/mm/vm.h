@@ -83,8 +83,8 @@ struct mm {
     u32 lock_future;     // [mm] VM_LOCKED, VM_LOCKONFAULT of what will be mapped: mlockall(2)
     u64 mmap_offset;     // [I] random distance of the first mapping from the stack's room
     va_t free_hint;      // [mm] where the search for free addresses goes down from; 0: from the top
-    u64 rss_anon, rss_file, rss_shmem;  // [a] mapped pages
-    u64 table_pages;                    // [a] page-table frames
+    u64 rss[RSS_KINDS];  // [a] mapped pages
+    u64 table_pages;     // [a] page-table frames, shared ones too
     u64 rss_peak;
     u32 membarrier;               // [a] MEMBARRIER_CMD_REGISTER_ bits that it asked for
     void *exe_file;               // struct file of the program, owned through exe_put

@@ -511,6 +511,15 @@ static void trim(struct gather *g, struct vma *v, va_t from, va_t to) {
 
 static void note_peak(struct mm *mm) { mm->rss_peak = mm_rss_peak(mm); }
 
+// Tables with a part of [start, end) and of something else are to be the mm's own. v is the first VMA in the range.
+static int own_edges(struct mm *mm, struct vma *v, va_t start, va_t end) {
+    if (likely(!table_is_shared(mm, start) && !table_is_shared(mm, end - 1)))
+        return 0;
+    struct vma *below = v->start < start ? v : v->prev, *above = vma_find(mm, end);
+    return table_own_edges(mm, start, end, below ? min(below->end, start) : 0,
+                           above ? max(above->start, end) : 1ul << 38);
+}
+
 int vma_unmap(struct mm *mm, va_t start, size_t length) {
     va_t end = start + length;
     struct gather g;
@@ -521,6 +530,8 @@ int vma_unmap(struct mm *mm, va_t start, size_t length) {
     struct vma *v = vma_find(mm, start), *below, *above;
     if (!v || v->start >= end)
         return 0;
+    if (own_edges(mm, v, start, end) < 0)
+        return -ENOMEM;
     if (v->start < start && v->end > end && !vma_split(mm, v, end))
         return -ENOMEM;
     note_peak(mm);
@@ -584,7 +595,9 @@ int vma_protect(struct mm *mm, va_t start, size_t length, u32 rwx) {
         u32 flags = (v->flags & ~VM_KINDS) | rwx;
         if (flags != v->flags) {
             v = isolate(mm, at, stop);
-            error = IS_ERR(v) ? PTR_ERR(v) : protect_charge(v, flags);
+            error = IS_ERR(v) ? PTR_ERR(v) : table_own(mm, at, stop);
+            if (!error)
+                error = protect_charge(v, flags);
             if (error)
                 break;
             account(v, -(s64)pages_of(v));
@@ -658,7 +671,7 @@ static void for_shown(struct mapping *m, u64 first, u64 last, bool shared_only,
 }
 
 void vm_unmap_mapping(struct mapping *m, u64 first, u64 last) {
-    for_shown(m, first, last, false, table_zap);
+    for_shown(m, first, last, false, table_zap_shown);
 }
 
 void vm_clean_mapping(struct mapping *m, u64 first, u64 last) {

@@ -29,7 +29,7 @@ static u64 badness(const struct process *p) {
     list_for_each (t, &p->threads, thread_link) {
         struct mm *mm = READ_ONCE(t->mm);  // may be going away: then the number is wrong, no more
         if (mm && !(t->flags & (TASK_KTHREAD | TASK_EXITING)))
-            return adjusted(p, READ_ONCE(mm->rss_anon) + READ_ONCE(mm->rss_shmem) +
+            return adjusted(p, READ_ONCE(mm->rss[RSS_ANON]) + READ_ONCE(mm->rss[RSS_SHMEM]) +
                                    READ_ONCE(mm->table_pages));
     }
     return 0;

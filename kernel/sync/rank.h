@@ -30,6 +30,7 @@ enum lock_rank {
     RANK_DENTRY_LRU,
     RANK_FUTEX,         // ipc: buckets
     RANK_MAPPING_VMAS,  // mm: list of the VMAs of a mapping
+    RANK_TABLES,        // mm: which last-level tables hang from a middle table
     RANK_PAGE_TABLE,    // mm: one last-level table
     RANK_MAPPING,       // mm: a mapping's tree of pages
     RANK_DIRTY,         // mm: list of mappings with dirty pages

@@ -20,7 +20,8 @@ int show_statm(struct printer *p, struct task *t) {
     u64 code =
         (align_up(mm->code_end, PAGE_SIZE) - align_down(mm->code_start, PAGE_SIZE)) / PAGE_SIZE;
     printer_printf(p, "%lu %lu %lu %lu 0 %lu 0\n", mm->total_pages, mm_rss(mm),
-                   mm->rss_file + mm->rss_shmem, code, mm->data_pages + mm_stack_pages(mm));
+                   mm->rss[RSS_FILE] + mm->rss[RSS_SHMEM], code,
+                   mm->data_pages + mm_stack_pages(mm));
     mm_put(mm);
     return 0;
 }
@@ -33,7 +34,7 @@ void status_memory(struct printer *p, struct mm *mm) {
     printer_printf(p, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", max(mm_rss_peak(mm), mm_rss(mm)) * k,
                    mm_rss(mm) * k);
     printer_printf(p, "RssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8lu kB\n",
-                   mm->rss_anon * k, mm->rss_file * k, mm->rss_shmem * k);
+                   mm->rss[RSS_ANON] * k, mm->rss[RSS_FILE] * k, mm->rss[RSS_SHMEM] * k);
     printer_printf(p,
                    "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmPTE:\t%8lu kB\nVmSwap:\t "
                    "      0 kB\n",

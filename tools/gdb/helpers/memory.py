@@ -69,6 +69,7 @@ def table_entry(table, index):
 def ptwalk(addr, pid=None):
     """Walk a page table to an address, level by level, and describe the page frame at the end.
 
+    A table that fork shares is walked too where its entry is not valid: see kernel/mm/share.c.
     The table is that of the process PID, or the one that the selected hart uses now.
     """
     va = number(addr, "an address") & (1 << 64) - 1
@@ -84,7 +85,11 @@ def ptwalk(addr, pid=None):
         target = (pte >> PPN_SHIFT & PPN_MASK) << PAGE_SHIFT
         print("  level %d  table %#x [%3d] = %#018x  -> %#x  %s" % (level, table, index, pte, target,
                                                                     bits(pte, names, "PTE_")))
-        if not pte & flags["PTE_V"]:
+        shared = level == 1 and pte & flags["PTE_SOFT1"]  # PTE_SHARED of mm/internal.h
+        if shared:
+            print("           a table of %d address spaces%s" % (
+                int(page_of(target)["ref"]["count"]), "" if pte & flags["PTE_V"] else ", hidden from the hardware"))
+        if not pte & flags["PTE_V"] and not shared:
             print("%#x is not mapped" % va)
             return
         if pte & (flags["PTE_R"] | flags["PTE_W"] | flags["PTE_X"]):

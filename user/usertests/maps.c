@@ -679,6 +679,9 @@ static void memory_sums(void) {
     memset(text, 1, sizeof(text)); /* what is read there changes nothing */
     for (int round = 0; round < 2; round++) {
         rss = pss = 0;
+        proc_number("/proc/self/smaps_rollup", "Rss:"); /* code and stack for all that follows */
+        status("VmRSS:");
+        word_of("/proc/self/statm", 0);
         read_text("/proc/self/smaps");
         for (char *at = text; (at = strstr(at, "\nRss:")); at++)
             for (long n = 0, i = 5; at[i] != 'k'; i++)

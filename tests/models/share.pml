@@ -223,12 +223,12 @@ init {
     atomic {
         owners[0] = 2; entry[0] = 1; users[0] = 1;
         if
-        :: valid = true
+        :: THREADS == 1 -> valid = true
         :: writes[0] = true
         fi;
         slot_is[0] = SHARED; slot_is[1] = SHARED;
         threads[0] = THREADS; threads[1] = 1;
-        run thread(0, true); run thread(1, true);
+        run thread(0, true); run thread(1, THREADS == 1);
         if :: THREADS == 2 -> run thread(0, false) :: else fi;
         if :: TRUNCATION -> run truncation() :: else fi
     };

@@ -207,7 +207,11 @@ int table_own_edges(struct mm *mm, va_t start, va_t end, va_t floor, va_t ceilin
 // Unmap shared tables from addr on, up to `end` or one that is its own; where that is.
 va_t table_unmap_shared(struct gather *g, va_t addr, va_t end);
 // An owner's entry is gone. With the last one go the pages. => not preemptible
-void table_leave(struct page *table);
+void table_destroy(struct page *table);
+static inline void table_leave(struct page *table) {
+    if (unlikely(ref_put(&table->ref)))
+        table_destroy(table);
+}
 
 u64 *root_alloc(void);      // kernel half filled in, user half empty; NULL
 void root_free(u64 *root);  // => user half empty

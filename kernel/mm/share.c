@@ -78,9 +78,7 @@ static void uncount(struct mm *mm, const u16 *n) {
             atomic_sub(&mm->rss[kind], n[kind]);
 }
 
-void table_leave(struct page *table) {
-    if (!ref_put(&table->ref))
-        return;
+void table_destroy(struct page *table) {
     table_free_entries(table, 0, PTES_PER_TABLE);
     table_frame_free(NULL, table);
 }

@@ -17,6 +17,7 @@
 struct mm;
 struct files;
 struct fs_context;
+struct sem_undos;
 struct tty;
 
 #define TASK_NAME 16
@@ -164,7 +165,8 @@ struct task {
     struct mm *active_mm;     // whose page table this thread runs on
     struct files *files;
     struct fs_context *fs;
-    struct cred *cred;  // others read it through cred_of()
+    struct cred *cred;            // others read it through cred_of()
+    struct sem_undos *sem_undos;  // ipc/sem.c; NULL: none yet
     char name[TASK_NAME];
     u32 flags;             // TASK_ bits, below
     u32 *clear_child_tid;  // user address

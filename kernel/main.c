@@ -27,6 +27,7 @@
 #include "fs/vfs.h"
 #include "ipc/futex.h"
 #include "ipc/ids.h"
+#include "ipc/mqueue.h"
 #include "ipc/pipe.h"
 #include "lib/printf.h"
 #include "mm/slab.h"
@@ -85,6 +86,7 @@ static void init_rooms(void) {
     shm_init();
     sem_init();
     msg_init();
+    mqueue_init();
     signal_init();
     pidfd_init();
     vdso_init();

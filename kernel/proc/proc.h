@@ -253,6 +253,8 @@ static inline bool signal_pending(void) {  // current must look at its signals: 
     return READ_ONCE(current->thread.work) & WORK_SIGNAL;
 }
 bool fatal_signal_pending(void);  // current is about to die
+// Post info->si_signo to the process. 0, or -EAGAIN when it cannot be queued (sigqueue(3) only). Any context.
+int signal_send_process(struct process *p, const struct siginfo *info);
 // Send sig as the kernel (si_code SI_KERNEL) to a process / to all of a process group. Any context / => no locks.
 void signal_process(struct process *p, int sig);
 void signal_pgrp(struct pid *pgrp, int sig);

@@ -1,7 +1,8 @@
 /*
- * System calls of System V shared memory, semaphores and message queues.
+ * System calls of System V shared memory, semaphores and message queues, and of POSIX message queues.
  * Decoders only: ipc/ does the work, and copies what the arguments point at.
  */
+#include "ipc/mqueue.h"
 #include "ipc/msg.h"
 #include "ipc/sem.h"
 #include "ipc/shm.h"
@@ -36,3 +37,35 @@ long sys_msgsnd(const u64 *a) { return msg_send((int)a[0], a[1], a[2], (int)a[3]
 long sys_msgctl(const u64 *a) { return msg_control((int)a[0], (int)a[1], a[2]); }
 
 long sys_msgrcv(const u64 *a) { return msg_receive((int)a[0], a[1], a[2], (long)a[3], (int)a[4]); }
+
+long sys_mq_open(const u64 *a) { return mq_open(a[0], (int)a[1], (u32)a[2], a[3]); }
+long sys_mq_unlink(const u64 *a) { return mq_unlink(a[0]); }
+long sys_mq_notify(const u64 *a) { return mq_notify((int)a[0], a[1]); }
+long sys_mq_getsetattr(const u64 *a) { return mq_getsetattr((int)a[0], a[1], a[2]); }
+
+// A time of the wall clock. 0, -EFAULT, -EINVAL
+static int wall_deadline_in(u64 user, u64 *deadline) {
+    struct timespec t;
+    u64 ns, now = realtime_ns();
+    *deadline = TIME_NEVER;
+    if (!user)
+        return 0;
+    if (copy_from_user(&t, user, sizeof(t)))
+        return -EFAULT;
+    if (timespec_to_ns(&t, &ns))
+        return -EINVAL;
+    *deadline = deadline_after(ns > now ? ns - now : 0);
+    return 0;
+}
+
+long sys_mq_timedsend(const u64 *a) {
+    u64 deadline;
+    int error = wall_deadline_in(a[4], &deadline);
+    return error ? error : mq_send((int)a[0], a[1], a[2], (u32)a[3], deadline);
+}
+
+long sys_mq_timedreceive(const u64 *a) {
+    u64 deadline;
+    int error = wall_deadline_in(a[4], &deadline);
+    return error ? error : mq_receive((int)a[0], a[1], a[2], a[3], deadline);
+}

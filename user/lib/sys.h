@@ -221,4 +221,15 @@ long sys_msgsnd(int id, const void *message, size_t size, int flags);
 long sys_msgrcv(int id, void *message, size_t size, long type, int flags);
 long sys_msgctl(int id, int cmd, void *buf);
 
+/* ---- POSIX message queues; names without the slash in front */
+struct mq_attr;
+long sys_mq_open(const char *name, int flags, uint32_t mode, const struct mq_attr *attr);
+long sys_mq_unlink(const char *name);
+long sys_mq_timedsend(int fd, const void *text, size_t size, unsigned priority,
+                      const struct timespec *until);
+long sys_mq_timedreceive(int fd, void *text, size_t size, unsigned *priority,
+                         const struct timespec *until);
+long sys_mq_notify(int fd, const struct sigevent *event);
+long sys_mq_getsetattr(int fd, const struct mq_attr *new, struct mq_attr *old);
+
 #endif

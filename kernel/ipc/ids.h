@@ -103,7 +103,7 @@ struct ipc_waiter {
 };
 #define IPC_ASLEEP 1
 
-// Sleep as the last of `queue` until ipc_wake(), a signal or the deadline (ns since boot). What ipc_wake() was given, or
+// Sleep as the last of `queue` until ipc_wake(), a signal or the deadline (a moment, time/timer.h). What ipc_wake() was given, or
 // -EINTR, -ETIMEDOUT. => lock held, released meanwhile; the caller has a reference on what it is part of
 int ipc_sleep(struct spinlock *lock, struct ipc_waiter *w, struct list *queue, u64 deadline,
               const char *wmesg);

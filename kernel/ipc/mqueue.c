@@ -266,7 +266,7 @@ static void send_notice(const struct notice *n) {
         return;
     spin_lock(&family_lock);
     struct process *p = pid_process(n->owner);
-    if (p && n->event.sigev_notify == SIGEV_SIGNAL)
+    if (p && n->event.sigev_notify == SIGEV_SIGNAL && info.si_signo)
         signal_send_process(p, &info);
     spin_unlock(&family_lock);
     pid_put(n->owner);
@@ -283,7 +283,7 @@ static int event_in(u64 user, struct sigevent *e) {
     if (copy_from_user(e, user, sizeof(*e)))
         return -EFAULT;
     bool known = e->sigev_notify == SIGEV_NONE ||
-                 (e->sigev_notify == SIGEV_SIGNAL && e->sigev_signo > 0 && e->sigev_signo <= 64);
+                 (e->sigev_notify == SIGEV_SIGNAL && e->sigev_signo >= 0 && e->sigev_signo <= 64);
     return known ? 0 : -EINVAL;
 }
 
@@ -386,8 +386,7 @@ long mq_open(u64 user, int flags, u32 mode, u64 attr) {
     struct path root = {mqueue, mqueue->root};
     struct mq_attr a;
     char name[NAME_MAX + 1];
-    bool given = flags & O_CREAT && attr;
-    if (given && copy_from_user(&a, attr, sizeof(a)))
+    if (attr && copy_from_user(&a, attr, sizeof(a)))
         return -EFAULT;
     int error = name_in(name, user);
     if (error)
@@ -395,12 +394,15 @@ long mq_open(u64 user, int flags, u32 mode, u64 attr) {
     if ((flags & O_ACCMODE) == O_ACCMODE)
         return -EINVAL;
     flags &= O_ACCMODE | O_CREAT | O_EXCL | O_NONBLOCK;
-    struct file *f = path_open_in(&root, name, flags, mode & 0777, given ? &a : NULL);
-    if (IS_ERR(f))
-        return PTR_ERR(f);
-    int fd = fd_alloc(f, 0, true);
+    int fd = fd_reserve(true);
     if (fd < 0)
-        file_put(f);
+        return fd;
+    struct file *f = path_open_in(&root, name, flags, mode & 0777, attr ? &a : NULL);
+    if (IS_ERR(f)) {
+        fd_release(fd);
+        return PTR_ERR(f);
+    }
+    fd_install(fd, f);
     return fd;
 }
 

@@ -4,7 +4,7 @@
 
 #include "lib/types.h"
 
-// The system calls; name, attr, user and the like are addresses, deadlines ns since boot. Results as the manual pages say,
+// The system calls; name, attr, user and the like are addresses, deadlines moments of time/timer.h. Results as the manual pages say,
 // with negative errno; -ERESTARTSYS when a signal came first.
 long mq_open(u64 name, int flags, u32 mode, u64 attr);
 long mq_unlink(u64 name);

@@ -43,10 +43,10 @@ long sys_mq_unlink(const u64 *a) { return mq_unlink(a[0]); }
 long sys_mq_notify(const u64 *a) { return mq_notify((int)a[0], a[1]); }
 long sys_mq_getsetattr(const u64 *a) { return mq_getsetattr((int)a[0], a[1], a[2]); }
 
-// A time of the wall clock. 0, -EFAULT, -EINVAL
+// A moment of the wall clock. 0, -EFAULT, -EINVAL
 static int wall_deadline_in(u64 user, u64 *deadline) {
     struct timespec t;
-    u64 ns, now = realtime_ns();
+    u64 ns;
     *deadline = TIME_NEVER;
     if (!user)
         return 0;
@@ -54,7 +54,7 @@ static int wall_deadline_in(u64 user, u64 *deadline) {
         return -EFAULT;
     if (timespec_to_ns(&t, &ns))
         return -EINVAL;
-    *deadline = deadline_after(ns > now ? ns - now : 0);
+    *deadline = WALL_CLOCK | ns;
     return 0;
 }
 

@@ -140,6 +140,31 @@ static void timeouts(void) {
     gone();
 }
 
+static void expect_timeout(void) {
+    struct timespec t;
+
+    OK(sys_clock_gettime(CLOCK_REALTIME, &t));
+    t.tv_sec += 1000;
+    FAILS(ETIMEDOUT, sys_mq_timedreceive(mq, text, sizeof(text), 0, &t));
+}
+
+/* It is a time of the wall clock, also when that is set. */
+static void timeout_follows_clock(void) {
+    struct timespec t;
+    int pid;
+
+    make(1, 5, 0);
+    pid = spawn(expect_timeout);
+    until_asleep(pid);
+    OK(sys_clock_gettime(CLOCK_REALTIME, &t));
+    t.tv_sec += 2000;
+    OK(sys_clock_settime(CLOCK_REALTIME, &t));
+    wait_ok(pid);
+    t.tv_sec -= 2000;
+    OK(sys_clock_settime(CLOCK_REALTIME, &t));
+    gone();
+}
+
 static void receive_x(void) { expect("x", 3); }
 static void send_y(void) { OK(send("y", 1)); }
 static void ignore(int sig) { (void)sig; }
@@ -361,6 +386,7 @@ const struct test mq_tests[] = {
     {"I5_mq_sizes", sizes, 0},
     {"I5_mq_nonblocking", nonblocking, 0},
     {"I5_mq_timeouts", timeouts, 0},
+    {"I5_mq_timeout_follows_clock", timeout_follows_clock, 0},
     {"I5_mq_waiting", waiting, 0},
     {"I5_mq_notify", notification, 0},
     {"I5_mq_permissions", permissions, 0},

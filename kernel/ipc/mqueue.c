@@ -46,7 +46,7 @@ struct mqueue {
     struct spinlock lock;
     struct rb_root_cached messages;  // [lock]
     struct list receivers, senders;  // [lock] that sleep
-    u32 count;                       // [lock] messages
+    u32 count;                       // [lock] messages; looked at without
     u64 bytes;                       // [lock] of their texts
     struct waitq poll;
     u32 max_count, max_size;  // [I]
@@ -131,7 +131,7 @@ static struct message *take_first(struct mqueue *q) {
     struct message *m = rb_entry_or_null(q->messages.leftmost, struct message, node);
     if (m) {
         rb_erase_cached(&m->node, &q->messages);
-        q->count--;
+        WRITE_ONCE(q->count, q->count - 1);
         q->bytes -= m->size;
     }
     return m;
@@ -215,7 +215,7 @@ static void tell_pollers(struct mqueue *q, u32 events) {
 
 static void put_in(struct mqueue *q, struct message *m) {
     rb_add_cached(&m->node, &q->messages, goes_before);
-    q->count++;
+    WRITE_ONCE(q->count, q->count + 1);
     q->bytes += m->size;
     tell_pollers(q, POLLIN | POLLRDNORM);
 }

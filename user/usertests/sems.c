@@ -1,9 +1,10 @@
 /* System V semaphores. Each case holds what semget(2), semop(2), semctl(2) or svipc(7) say of one call, flag, limit or
  * permission. */
 #include "user/usertests/ut.h"
-#include "abi/resource.h"
 #include "abi/sched.h"
+#include "abi/msg.h"
 #include "abi/sem.h"
+#include "abi/shm.h"
 
 #define BOB 1001
 
@@ -485,6 +486,74 @@ static void tokens_are_kept(void) {
     gone();
 }
 
+/* ---- killed at any moment */
+
+#define WORKERS 6
+
+static int segment, mailbox;
+
+static void work_for_ever(void) {
+    struct {
+        long type;
+        long number;
+    } m = {1, 0};
+    uint32_t random = (uint32_t)getpid() * 2654435761u;
+
+    for (;;) {
+        random = random * 1664525 + 1013904223;
+        int n = (int)(random >> 28) % 3;
+        OK(step(n, -1, SEM_UNDO));
+        OK(sys_shmdt((void *)OK(sys_shmat(segment, 0, 0))));
+        OK(step(n, 1, SEM_UNDO));
+        m.type = n + 1;
+        OK(sys_msgsnd(mailbox, &m, sizeof(m.number), 0));
+        EQ(sys_msgrcv(mailbox, &m, sizeof(m.number), -3, 0), sizeof(m.number));
+    }
+}
+
+/* Whenever a worker dies: what it took is given back, it has sent a message or not, and nothing of it stays attached. */
+static void kills_for(int ms) {
+    int pids[WORKERS], deaths = 0;
+    struct shmid64_ds shm;
+    struct msqid64_ds msg;
+    struct {
+        long type, number;
+    } one;
+
+    make(3);
+    for (int i = 0; i < 3; i++)
+        set(i, 2);
+    segment = (int)OK(sys_shmget(IPC_PRIVATE, PAGE, 0600));
+    mailbox = (int)OK(sys_msgget(IPC_PRIVATE, 0600));
+    for (int i = 0; i < WORKERS; i++)
+        pids[i] = spawn(work_for_ever);
+    for (int64_t end = now_ms() + ms; now_ms() < end; deaths++) {
+        int victim = (int)((seed + (uint64_t)deaths * 7919) % WORKERS);
+        sleep_ms(1);
+        kill_child(pids[victim]);
+        pids[victim] = spawn(work_for_ever);
+        OK(sys_msgctl(mailbox, IPC_STAT, &msg));
+        for (; msg.msg_qnum > 500; msg.msg_qnum--) /* what the dead did not take */
+            sys_msgrcv(mailbox, &one, sizeof(one.number), 0, IPC_NOWAIT);
+    }
+    for (int i = 0; i < WORKERS; i++)
+        kill_child(pids[i]);
+    for (int i = 0; i < 3; i++) {
+        EQ(value(i), 2);
+        EQ(sys_semctl(id, i, GETNCNT, 0), 0);
+    }
+    OK(sys_shmctl(segment, IPC_STAT, &shm));
+    EQ(shm.shm_nattch, 0);
+    OK(sys_msgctl(mailbox, IPC_STAT, &msg));
+    EQ(msg.msg_cbytes, msg.msg_qnum * sizeof(long));
+    OK(sys_msgctl(mailbox, IPC_RMID, 0));
+    OK(sys_shmctl(segment, IPC_RMID, 0));
+    gone();
+}
+
+static void kills(void) { kills_for(300); }
+static void kills_for_a_minute(void) { kills_for(60000); }
+
 const struct test sem_tests[] = {
     {"I4_semget_by_key", get_by_key, 0},
     {"I4_sem_values", values, 0},
@@ -506,5 +575,7 @@ const struct test sem_tests[] = {
     {"I4_sem_permissions", permissions, 0},
     {"I10_sem_limits", limits, 0},
     {"I4_sem_tokens_are_kept", tokens_are_kept, 0},
+    {"I2_I3_I4_kills", kills, 0},
+    {"I2_I3_I4_kills_for_a_minute", kills_for_a_minute, SLOW},
     {0, 0, 0},
 };

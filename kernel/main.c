@@ -26,6 +26,8 @@
 #include "fs/tmpfs.h"
 #include "fs/vfs.h"
 #include "ipc/futex.h"
+#include "ipc/ids.h"
+#include "ipc/mqueue.h"
 #include "ipc/pipe.h"
 #include "lib/printf.h"
 #include "mm/slab.h"
@@ -81,6 +83,10 @@ static void init_rooms(void) {
     procfs_init();
     pipe_init();
     futex_init();
+    shm_init();
+    sem_init();
+    msg_init();
+    mqueue_init();
     signal_init();
     pidfd_init();
     vdso_init();

@@ -96,6 +96,7 @@ static int add_names(struct inode *root) {
         {"stdout", "/proc/self/fd/1", S_IFLNK | 0777},
         {"stderr", "/proc/self/fd/2", S_IFLNK | 0777},
         {"shm", NULL, S_IFDIR | 01777},
+        {"mqueue", NULL, S_IFDIR | 01777},
         {"pts", NULL, S_IFDIR | 0755},
     };
     int error = 0;

@@ -87,7 +87,7 @@ static struct super *super_get(struct fs_type *type, struct block_device *dev, b
                                const char *options) {
     struct super *sb;
     list_for_each (sb, &supers, link)
-        if (dev && sb->dev == dev) {
+        if (dev ? sb->dev == dev : type->single && sb->type == type) {
             if (sb->type != type || (sb->read_only && !read_only))
                 return ERR_PTR(-EBUSY);
             sb->mounts++;
@@ -297,6 +297,14 @@ static struct mount *mount_new(struct fs_type *type, const char *source, u32 fla
     super_put(sb);
     mutex_lock(&mount_mutex);
     return NULL;
+}
+
+struct mount *vfs_mount_kernel(const char *type) {
+    struct fs_type *t = fs_find(type);
+    mutex_lock(&mount_mutex);
+    struct mount *m = t ? mount_new(t, type, 0, "") : ERR_PTR(-ENODEV);
+    mutex_unlock(&mount_mutex);
+    return m ? m : ERR_PTR(-ENOMEM);
 }
 
 // What mount(2) may be given: a pipe by way of /proc/self/fd has a name, but is on no mount of the tree. 0 or errno

@@ -23,6 +23,7 @@ struct walk {
     u32 links;         // followed so far
     struct name last;  // of walk_parent; len 0: the path ended at `at`
     bool trailing;     // slashes follow `last`
+    const char *what;  // `target` of a file that is made
 };
 
 void path_get(const struct path *p) {
@@ -66,6 +67,7 @@ static int walk_begin(struct walk *w, int dirfd, const char *path) {
     w->rest = path;
     w->buffer = NULL;
     w->links = 0;
+    w->what = NULL;
     if (path[0] == '/') {
         fs_root(&w->at);
         return 0;
@@ -338,7 +340,7 @@ static struct dentry *lookup_or_create(struct walk *w, u32 mode, bool *created) 
     write_lock(&dir->lock);
     d = dentry_lookup_locked(w->at.dentry, &w->last);
     if (!IS_ERR(d) && !dentry_inode(d)) {
-        int error = make_locked(&w->at, d, mode, 0, NULL);
+        int error = make_locked(&w->at, d, mode, 0, w->what);
         *created = error == 0;
         if (error) {
             dentry_put(d);
@@ -417,6 +419,34 @@ struct file *path_open(int dirfd, const char *path, int flags, u32 mode) {
         return ERR_PTR(-ENOENT);
     return flags & O_CREAT ? open_create(dirfd, path, flags, mode)
                            : open_existing(dirfd, path, flags);
+}
+
+// ---- names in a directory of the kernel's own ----
+
+// => name has no slash
+static int walk_in(struct walk *w, const struct path *dir, const char *name, const void *what) {
+    *w = (struct walk){.at = *dir, .rest = name, .what = what};
+    path_get(dir);
+    return walk_parent(w);
+}
+
+struct file *path_open_in(const struct path *dir, const char *name, int flags, u32 mode,
+                          const void *what) {
+    struct walk w;
+    struct file *f;
+    int error = walk_in(&w, dir, name, what);
+    if (!error && flags & O_CREAT) {
+        f = create_last(&w, flags, S_IFREG | (mode & S_IALLUGO & ~current->fs->umask));
+    } else {
+        if (!error)
+            error = walk_component(&w, &w.last, false);
+        path_get(&w.at);
+        f = error ? ERR_PTR(error) : open_found(&w.at, flags, false);
+        if (IS_ERR(f))
+            path_put(&w.at);
+    }
+    walk_end(&w);
+    return f;
 }
 
 struct file *path_open_exec(const char *path, int dirfd) {
@@ -617,6 +647,15 @@ int path_unlink(int dirfd, const char *path, bool directory) {
         error = -EISDIR;
     else
         error = is_dot(&w.last) ? -EINVAL : is_dotdot(&w.last) ? -ENOTEMPTY : -EBUSY;
+    walk_end(&w);
+    return error;
+}
+
+int path_unlink_in(const struct path *dir, const char *name) {
+    struct walk w;
+    int error = walk_in(&w, dir, name, NULL);
+    if (!error)
+        error = unlink_last(&w, false);
     walk_end(&w);
     return error;
 }

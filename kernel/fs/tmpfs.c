@@ -52,7 +52,6 @@ struct tmpfs_entry {
     char name[];
 };
 
-static const struct inode_ops tmpfs_inode_ops;
 static const struct file_ops tmpfs_file_ops, tmpfs_dir_ops;
 static const struct mapping_ops tmpfs_mapping_ops;
 static struct slab_cache *inode_cache;
@@ -329,8 +328,6 @@ static int tmpfs_sync(struct inode *inode, bool data_only) {
     return 0;
 }
 
-static const struct inode_ops tmpfs_inode_ops;
-
 // ---- pages ----
 
 // The file has `pages` pages now: make the super block's sum follow.
@@ -375,7 +372,7 @@ static int tmpfs_resize(struct inode *inode, u64 size) {
 
 static const struct mapping_ops tmpfs_mapping_ops = {.make_writable = tmpfs_make_writable};
 
-static const struct inode_ops tmpfs_inode_ops = {
+const struct inode_ops tmpfs_inode_ops = {
     .lookup = tmpfs_lookup,
     .make = tmpfs_make,
     .link = tmpfs_link,
@@ -471,7 +468,7 @@ static void tmpfs_unmount(struct super *sb) {
     sb->private_ = NULL;
 }
 
-static const struct super_ops tmpfs_super_ops = {
+const struct super_ops tmpfs_super_ops = {
     .alloc = tmpfs_alloc,
     .free = tmpfs_free,
     .statfs = tmpfs_statfs,

@@ -14,6 +14,9 @@ struct inode *tmpfs_add(struct inode *dir, const char *name, u32 mode, u32 rdev,
 struct inode *tmpfs_new(struct super *sb, u32 mode);
 struct file;
 bool tmpfs_is_file(const struct file *f);  // of a regular file in any tmpfs
+// For file systems that are like it but for some of these.
+extern const struct inode_ops tmpfs_inode_ops;
+extern const struct super_ops tmpfs_super_ops;
 void tmpfs_init(void);
 void memfd_init(void);   // fs/memfd.c; after tmpfs_init
 void chrdev_init(void);  // fs/chrdev.c: register its devices; called by devfs_init

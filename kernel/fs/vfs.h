@@ -130,6 +130,7 @@ struct super {
 struct fs_type {
     const char *name;  // "ext2", "tmpfs", "proc"
     bool needs_device;
+    bool single;  // every mount shows the same super block
     // Fill sb (root inode and all) from the device or options. 0 or errno with one clear line printed for a bad disk.
     int (*mount)(struct super *sb, const char *options);
     struct fs_type *next;
@@ -181,6 +182,10 @@ void path_put(const struct path *p);
 int path_lookup(int dirfd, const char *path, u32 flags, struct path *out);
 // open(2): a file with a reference or ERR_PTR
 struct file *path_open(int dirfd, const char *path, int flags, u32 mode);
+// The same for a plain name in a directory that the caller knows; `what` is handed to inode_ops.make as its target.
+struct file *path_open_in(const struct path *dir, const char *name, int flags, u32 mode,
+                          const void *what);
+int path_unlink_in(const struct path *dir, const char *name);
 // For execve: regular, executable; denies writing
 struct file *path_open_exec(const char *path_or_null, int dirfd);
 int path_mknod(int dirfd, const char *path, u32 mode, u32 rdev);  // also mkdir with S_IFDIR
@@ -233,6 +238,8 @@ void inode_touch(struct inode *i, u32 times);
 // ---- mounts (fs/mount.c) ----
 int vfs_mount(const char *source, const char *target, const char *type, u64 flags,
               const char *options);
+// A mount of a file system without device that is at no place and stays for ever; ERR_PTR(-ENODEV, -ENOMEM)
+struct mount *vfs_mount_kernel(const char *type);
 // umount2(2). With MNT_DETACH what is mounted on it goes too, as on Linux
 int vfs_umount(const char *target, int flags);
 // "/dev/vda": tries each type that needs a device

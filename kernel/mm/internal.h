@@ -258,8 +258,6 @@ void vma_mapping_unlink(struct vma *v);  // truncation and write-back no longer 
 void vma_link_forked(struct mm *mm, struct vma *v, struct vma *last, struct vma *parent);
 // Change flags, but not rights, of what is mapped in the range. 0 or -ENOMEM
 int vma_set_flags(struct mm *mm, va_t start, va_t end, u32 set, u32 clear);
-bool vma_charge(u64 pages);  // overcommit: false when it is too much
-void vma_uncharge(u64 pages);
 // Move the start down to addr (a stack) or the end up (the heap, mremap). 0 or -ENOMEM.
 int vma_grow(struct vma *v, va_t start, va_t end);
 long vma_unmapped_area(struct mm *mm, va_t hint, size_t length);  // address or -ENOMEM

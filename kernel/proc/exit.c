@@ -28,6 +28,7 @@
 #include "drivers/tty.h"
 #include "fs/file.h"
 #include "ipc/futex.h"
+#include "ipc/sem.h"
 #include "lib/string.h"
 #include "mm/vm.h"
 #include "proc/life.h"
@@ -304,6 +305,8 @@ void do_exit(int status) {
     }
     exit_memory();
     vfork_release();
+    if (unlikely(current->sem_undos))
+        sem_exit(current);
     exit_files();
     if (last && p->session == p->pid)
         tty_hangup_session(p);

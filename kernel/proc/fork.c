@@ -24,6 +24,7 @@
 #include "abi/errno.h"
 #include "arch/csr.h"
 #include "fs/file.h"
+#include "ipc/sem.h"
 #include "lib/string.h"
 #include "mm/slab.h"
 #include "mm/uaccess.h"
@@ -108,6 +109,12 @@ static int copy_mm(struct task *t, u64 flags) {
     }
     t->mm = t->active_mm = mm;
     return 0;
+}
+
+static void put_mm(struct task *t) {
+    if (t->mm)
+        mm_put(t->mm);
+    t->mm = t->active_mm = NULL;
 }
 
 static int copy_files(struct task *t, u64 flags) {
@@ -281,9 +288,13 @@ static struct task *prepare(const struct clone_request *r, int *error) {
         goto put_files;
     if ((*error = copy_mm(t, r->flags)))
         goto put_fs;
+    if (r->flags & CLONE_SYSVSEM && (*error = sem_share(t)))
+        goto put_mm;
     copy_registers(t, r);
     return t;
 
+put_mm:
+    put_mm(t);
 put_fs:
     fs_context_put(t->fs);
 put_files:
@@ -299,9 +310,8 @@ put_task:
 }
 
 static void discard(struct task *t, bool thread) {
-    if (t->mm)
-        mm_put(t->mm);
-    t->mm = t->active_mm = NULL;
+    put_mm(t);
+    sem_exit(t);
     fs_context_put(t->fs);
     files_put(t->files);
     if (!thread) {

@@ -17,6 +17,7 @@
 struct mm;
 struct files;
 struct fs_context;
+struct sem_undos;
 struct tty;
 
 #define TASK_NAME 16
@@ -164,7 +165,8 @@ struct task {
     struct mm *active_mm;     // whose page table this thread runs on
     struct files *files;
     struct fs_context *fs;
-    struct cred *cred;  // others read it through cred_of()
+    struct cred *cred;            // others read it through cred_of()
+    struct sem_undos *sem_undos;  // ipc/sem.c; NULL: none yet
     char name[TASK_NAME];
     u32 flags;             // TASK_ bits, below
     u32 *clear_child_tid;  // user address
@@ -251,6 +253,8 @@ static inline bool signal_pending(void) {  // current must look at its signals: 
     return READ_ONCE(current->thread.work) & WORK_SIGNAL;
 }
 bool fatal_signal_pending(void);  // current is about to die
+// Post info->si_signo to the process. 0, or -EAGAIN when it cannot be queued (sigqueue(3) only). Any context.
+int signal_send_process(struct process *p, const struct siginfo *info);
 // Send sig as the kernel (si_code SI_KERNEL) to a process / to all of a process group. Any context / => no locks.
 void signal_process(struct process *p, int sig);
 void signal_pgrp(struct pid *pgrp, int sig);

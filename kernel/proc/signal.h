@@ -52,9 +52,7 @@ void sigqueue_drop_spare(struct process *p);  // => siglock held, nothing will b
 // Siginfo of a signal from current to others.
 void siginfo_user(struct siginfo *info, int sig, int code);
 
-// Post info->si_signo to the process, or to thread t of it alone. 0, or -EAGAIN when it cannot be queued (sigqueue(3) only),
-// or -ESRCH when the thread is gone. Any context.
-int signal_send_process(struct process *p, const struct siginfo *info);
+// As signal_send_process(), to thread t alone; -ESRCH when it is gone.
 int signal_send_thread(struct task *t, const struct siginfo *info);
 // The signal of a timer, whose q->info is filled in and which is on no queue; thread may be NULL. => siglock held
 void signal_send_own(struct process *p, struct task *thread, struct sigqueue *q);

@@ -15,6 +15,7 @@
 #include "arch/csr.h"
 #include "check/fail.h"
 #include "fs/file.h"
+#include "ipc/mqueue.h"
 #include "lib/string.h"
 #include "mm/pagecache.h"
 #include "proc/internal.h"
@@ -25,10 +26,8 @@ struct process *init_process;
 static const struct {
     const char *type, *target;
 } mounts[] = {
-    {"devtmpfs", "/dev"},
-    {"proc", "/proc"},
-    {"tmpfs", "/tmp"},
-    {"tmpfs", "/dev/shm"},
+    {"devtmpfs", "/dev"},  {"proc", "/proc"},         {"tmpfs", "/tmp"},
+    {"tmpfs", "/dev/shm"}, {"mqueue", "/dev/mqueue"},
 };
 
 static const char *const places[] = {"/sbin/init", "/etc/init", "/bin/init", "/bin/sh"};
@@ -89,6 +88,7 @@ static void init_main(void *arg) {
     irq_enable();
     kthread_start_usual();
     mount_all(o);
+    mqueue_start();
     open_console();
     run_init(o);
     fail_arm();

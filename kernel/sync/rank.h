@@ -18,6 +18,7 @@ enum lock_rank {
     RANK_FS_MAP,      // fs: which blocks a file has
     RANK_FS_ALLOC,    // fs: allocation groups
     RANK_FILE_LOCKS,  // fs: advisory locks
+    RANK_IPC_TABLE,   // ipc: keys and numbers of one kind of System V objects
     RANK_REGISTRY,    // fs: entries of /proc, devices
     RANK_SETTING,     // what little else is to stay coherent
 
@@ -29,6 +30,9 @@ enum lock_rank {
     RANK_DENTRY,       // fs: name-cache buckets
     RANK_DENTRY_LRU,
     RANK_FUTEX,         // ipc: buckets
+    RANK_IPC_BUCKET,    // ipc: System V objects by id
+    RANK_IPC_OBJECT,    // ipc: one System V object or POSIX message queue
+    RANK_SEM_UNDO,      // ipc: what one process has to undo
     RANK_MAPPING_VMAS,  // mm: list of the VMAs of a mapping
     RANK_TABLES,        // mm: which last-level tables hang from a middle table
     RANK_PAGE_TABLE,    // mm: one last-level table

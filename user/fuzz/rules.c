@@ -6,11 +6,14 @@
 #include "user/fuzz/fuzz.h"
 #include "abi/futex.h"
 #include "abi/ioctl.h"
+#include "abi/msg.h"
 #include "abi/mount.h"
 #include "abi/poll.h"
 #include "abi/prctl.h"
 #include "abi/resource.h"
 #include "abi/sched.h"
+#include "abi/sem.h"
+#include "abi/shm.h"
 #include "abi/termios.h"
 #include "abi/wait.h"
 
@@ -104,6 +107,19 @@ static const struct known {
             CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD, CLONE_FS, CLONE_FILES,
             CLONE_SIGHAND, CLONE_VFORK, CLONE_PARENT, CLONE_SYSVSEM, CLONE_PARENT_SETTID,
             CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_PIDFD, CLONE_NEWNS, CLONE_IO)},
+    {"mq_open", 1, 1, VALUES(O_RDWR | O_CREAT, O_RDONLY, O_WRONLY, O_EXCL, O_NONBLOCK)},
+    {"msgget", 1, 1, VALUES(IPC_CREAT | 0666, IPC_EXCL, 0)},
+    {"msgctl", 1, 0, VALUES(IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO, MSG_STAT, MSG_INFO)},
+    {"msgsnd", 3, 1, VALUES(0, IPC_NOWAIT)},
+    {"msgrcv", 4, 1, VALUES(0, IPC_NOWAIT, MSG_NOERROR, MSG_EXCEPT, MSG_COPY | IPC_NOWAIT)},
+    {"semget", 2, 1, VALUES(IPC_CREAT | 0666, IPC_EXCL, 0)},
+    {"semctl", 2, 0,
+     VALUES(IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO, GETPID, GETVAL, GETALL, GETNCNT, GETZCNT, SETVAL,
+            SETALL, SEM_STAT, SEM_INFO)},
+    {"shmget", 2, 1, VALUES(IPC_CREAT | 0666, IPC_EXCL, SHM_NORESERVE, 0)},
+    {"shmctl", 1, 0,
+     VALUES(IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO, SHM_LOCK, SHM_UNLOCK, SHM_STAT, SHM_INFO)},
+    {"shmat", 2, 1, VALUES(0, SHM_RDONLY, SHM_RND, SHM_REMAP, SHM_EXEC)},
 };
 
 const long *known_values(const char *call, int arg, size_t *n, bool *bits) {
@@ -154,6 +170,12 @@ bool may_wait(const char *call) {
                                           "copy_file_range",
                                           "truncate",
                                           "ftruncate",
+                                          "semop",
+                                          "semtimedop",
+                                          "msgsnd",
+                                          "msgrcv",
+                                          "mq_timedsend",
+                                          "mq_timedreceive",
                                           0};
     return listed(waiting, call);
 }

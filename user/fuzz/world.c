@@ -3,6 +3,9 @@
  * harm are made in it. What an epoch does to it goes away with it: it is mounted on itself, so that
  * to unmount it takes away all that was mounted in it, wherever that may be. */
 #include "user/fuzz/fuzz.h"
+#include "abi/msg.h"
+#include "abi/sem.h"
+#include "abi/shm.h"
 #include "abi/mount.h"
 #include "abi/resource.h"
 #include "abi/stat.h"
@@ -170,11 +173,34 @@ static void remove_in(int parent, const char *name, int depth) {
     sys_unlinkat(parent, name, AT_REMOVEDIR);
 }
 
+/* System V objects and message queues outlive their makers, and are nobody's: those of other epochs go too. */
+static void remove_ipc(void) {
+    struct shmid64_ds shm;
+    struct semid64_ds sem;
+    struct msqid64_ds msg;
+    struct shminfo64 info;
+    int highest = (int)sys_shmctl(0, IPC_INFO, &info), id;
+
+    for (int i = 0; i <= highest; i++)
+        if ((id = (int)sys_shmctl(i, SHM_STAT_ANY, &shm)) >= 0)
+            sys_shmctl(id, IPC_RMID, 0);
+    highest = (int)sys_semctl(0, 0, IPC_INFO, (uint64_t)&info);
+    for (int i = 0; i <= highest; i++)
+        if ((id = (int)sys_semctl(i, 0, SEM_STAT_ANY, (uint64_t)&sem)) >= 0)
+            sys_semctl(id, 0, IPC_RMID, 0);
+    highest = (int)sys_msgctl(0, IPC_INFO, &info);
+    for (int i = 0; i <= highest; i++)
+        if ((id = (int)sys_msgctl(i, MSG_STAT_ANY, &msg)) >= 0)
+            sys_msgctl(id, IPC_RMID, 0);
+    remove_in(AT_FDCWD, "/dev/mqueue", 0);
+}
+
 bool world_remove(const char *dir) {
     struct abi_stat st;
 
     while (sys_umount2(dir, MNT_DETACH) == 0)
         ;
     remove_in(AT_FDCWD, dir, 0);
+    remove_ipc();
     return sys_newfstatat(AT_FDCWD, dir, &st, AT_SYMLINK_NOFOLLOW) == -ENOENT;
 }

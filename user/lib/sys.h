@@ -16,10 +16,13 @@ struct cap_data;
 struct cap_header;
 struct clone_args;
 struct iovec;
+struct msqid64_ds;
 struct new_utsname;
 struct pollfd;
 struct rlimit;
 struct rusage;
+struct sembuf;
+struct shmid64_ds;
 struct statfs;
 struct sysinfo;
 
@@ -203,5 +206,30 @@ long sys_riscv_hwprobe(void *pairs, size_t count, size_t cpu_size, void *cpus, u
 /* ---- xv39's own */
 long sys_xv6_exit(int status);  /* exit_group, under another number */
 long sys_xv6_wait(int *status); /* the whole int given to exit; -1 if a signal ended the child */
+
+/* ---- System V shared memory, semaphores and message queues */
+long sys_shmget(int key, size_t size, int flags);
+long sys_shmat(int id, const void *addr, int flags);
+long sys_shmdt(const void *addr);
+long sys_shmctl(int id, int cmd, void *buf);
+long sys_semget(int key, int nsems, int flags);
+long sys_semop(int id, const struct sembuf *ops, size_t n);
+long sys_semtimedop(int id, const struct sembuf *ops, size_t n, const struct timespec *t);
+long sys_semctl(int id, int number, int cmd, uint64_t arg); /* a number or a pointer */
+long sys_msgget(int key, int flags);
+long sys_msgsnd(int id, const void *message, size_t size, int flags);
+long sys_msgrcv(int id, void *message, size_t size, long type, int flags);
+long sys_msgctl(int id, int cmd, void *buf);
+
+/* ---- POSIX message queues; names without the slash in front */
+struct mq_attr;
+long sys_mq_open(const char *name, int flags, uint32_t mode, const struct mq_attr *attr);
+long sys_mq_unlink(const char *name);
+long sys_mq_timedsend(int fd, const void *text, size_t size, unsigned priority,
+                      const struct timespec *until);
+long sys_mq_timedreceive(int fd, void *text, size_t size, unsigned *priority,
+                         const struct timespec *until);
+long sys_mq_notify(int fd, const struct sigevent *event);
+long sys_mq_getsetattr(int fd, const struct mq_attr *new, struct mq_attr *old);
 
 #endif

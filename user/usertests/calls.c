@@ -70,7 +70,16 @@ static const char *const any_error[] = {"wait4",
                                         "copy_file_range",
                                         "timer_gettime",
                                         "timer_settime",
-                                        "pidfd_send_signal"};
+                                        "pidfd_send_signal",
+                                        "mq_timedsend",
+                                        "mq_timedreceive",
+                                        "mq_getsetattr",
+                                        "msgctl",
+                                        "msgrcv",
+                                        "msgsnd",
+                                        "semop",
+                                        "semtimedop",
+                                        "shmctl"};
 
 /* Values that certain calls want in an "op" or "size" argument. */
 static struct cap_header cap_header = {_LINUX_CAPABILITY_VERSION_3, 0};

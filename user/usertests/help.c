@@ -197,3 +197,8 @@ char proc_state(int pid) {
         return '?';
     return close[2];
 }
+
+void until_asleep(int pid) {
+    while (proc_state(pid) != 'S')
+        sys_sched_yield();
+}

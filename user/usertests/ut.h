@@ -27,6 +27,7 @@ extern const struct test call_tests[], exec_tests[], task_tests[], signal_tests[
 extern const struct test mass_tests[], code_tests[], clone_tests[], pidfd_tests[], wait_tests[],
     limit_tests[], prctl_tests[], taskfile_tests[], thread_tests[], timer_tests[];
 extern const struct test pipe_tests[], file_tests[], name_tests[], system_tests[], vdso_tests[];
+extern const struct test shm_tests[], sem_tests[], msg_tests[], mq_tests[];
 
 void fail_at(const char *where, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), noreturn));
@@ -89,6 +90,7 @@ void *unmapped_page(void);
 long proc_number(const char *file,
                  const char *label); /* the number behind a label in a file of /proc; -1 */
 char proc_state(int pid);            /* letter of /proc/PID/stat; '?' */
+void until_asleep(int pid);
 bool on_xv39(void);
 extern char **self_argv; /* to run this program again: see child_main */
 extern const char *self_path;

@@ -25,6 +25,7 @@
 #include "fs/proc.h"
 #include "fs/tmpfs.h"
 #include "fs/vfs.h"
+#include "ipc/event.h"
 #include "ipc/futex.h"
 #include "ipc/pipe.h"
 #include "lib/printf.h"
@@ -83,6 +84,8 @@ static void init_rooms(void) {
     futex_init();
     signal_init();
     pidfd_init();
+    signalfd_init();
+    event_init();
     vdso_init();
     oom_init();
     planted_init();

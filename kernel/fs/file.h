@@ -44,6 +44,7 @@ struct file {
     int owner;                   // F_SETOWN
     u64 read_next;               // page after the last one read: sequential reading is seen by it
     u32 read_window;             // pages to read ahead
+    struct hlist_head watches;   // of epoll sets (ipc/epoll.c)
     u32 errors_seen;             // [a] failed writes of the inode's pages that fsync(2) told of
 };
 #define FILE_READ 1u
@@ -121,6 +122,8 @@ int fd_get_cloexec(int fd);
 int fd_close_range(u32 first, u32 last, u32 flags);
 
 // ---- poll ----
+void epoll_forget(
+    struct file *f);  // the last reference went: no set watches it any more (ipc/epoll.c)
 struct poll_table {
     void (*add)(struct poll_table *pt, struct file *f, struct waitq *q);
     u32 events;

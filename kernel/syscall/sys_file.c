@@ -9,6 +9,7 @@
 #include "abi/resource.h"
 #include "abi/uio.h"
 #include "fs/file.h"
+#include "ipc/event.h"
 #include "ipc/pipe.h"
 #include "lib/bitmap.h"
 #include "lib/string.h"
@@ -625,6 +626,52 @@ long sys_ppoll(const u64 *a) {
     long result = poll_user(a[0], (u32)a[1], deadline, a[3] ? &mask : NULL);
     time_left_out(a[2], deadline);
     return result;
+}
+
+/* ---- eventfd, epoll ---- */
+
+long sys_eventfd2(const u64 *a) { return eventfd_open((u32)a[0], (u32)a[1]); }
+long sys_epoll_create1(const u64 *a) { return epoll_open((u32)a[0]); }
+
+long sys_epoll_ctl(const u64 *a) {
+    struct epoll_event event = {0};
+    if ((int)a[1] != EPOLL_CTL_DEL && copy_from_user(&event, a[3], sizeof(event)))
+        return -EFAULT;
+    struct fd_ref r = fd_get((int)a[0]);
+    if (!r.file)
+        return -EBADF;
+    long result = epoll_ctl(r.file, (int)a[1], (int)a[2], &event);
+    fd_put(r);
+    return result;
+}
+
+// a: of epoll_pwait(2), apart from the time.
+static long wait_with_mask(const u64 *a, u64 deadline) {
+    u64 mask;
+    int error = a[4] ? mask_in(a[4], a[5], &mask) : 0;
+    if (error)
+        return error;
+    struct fd_ref r = fd_get((int)a[0]);
+    if (!r.file)
+        return -EBADF;
+    if (a[4])
+        signal_use_mask(mask);
+    long result = epoll_wait(r.file, a[1], (int)a[2], deadline);
+    if (a[4] && result != -EINTR)  // then it comes back after the handler
+        signal_restore_mask();
+    fd_put(r);
+    return result;
+}
+
+long sys_epoll_pwait(const u64 *a) {
+    int ms = (int)a[3];
+    return wait_with_mask(a, ms < 0 ? TIME_NEVER : ms ? deadline_after(ms * NSEC_PER_MSEC) : 0);
+}
+
+long sys_epoll_pwait2(const u64 *a) {
+    u64 deadline;
+    int error = deadline_in(a[3], &deadline);
+    return error ? error : wait_with_mask(a, deadline);
 }
 
 #define SELECT_IN (POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR)

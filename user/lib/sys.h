@@ -15,6 +15,7 @@
 struct cap_data;
 struct cap_header;
 struct clone_args;
+struct epoll_event;
 struct iovec;
 struct new_utsname;
 struct pollfd;
@@ -173,6 +174,17 @@ long sys_futex(uint32_t *word, int op, uint32_t value, const void *timeout, uint
                uint32_t value3);
 long sys_pselect6(int count, void *in, void *out, void *except, struct timespec *timeout,
                   const void *mask);
+long sys_eventfd2(unsigned count, int flags);
+long sys_epoll_create1(int flags);
+long sys_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
+long sys_epoll_pwait(int epfd, struct epoll_event *events, int count, int ms, const sigset_t *mask,
+                     size_t size);
+long sys_epoll_pwait2(int epfd, struct epoll_event *events, int count,
+                      const struct timespec *timeout, const sigset_t *mask, size_t size);
+long sys_signalfd4(int fd, const sigset_t *mask, size_t size, int flags);
+long sys_timerfd_create(int clock, int flags);
+long sys_timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old);
+long sys_timerfd_gettime(int fd, struct itimerspec *now);
 long sys_ppoll(struct pollfd *fds, unsigned count, struct timespec *timeout, const sigset_t *mask,
                size_t size);
 

@@ -31,6 +31,7 @@
 #include "lib/printf.h"
 #include "mm/slab.h"
 #include "mm/vm.h"
+#include "net/socket.h"
 #include "proc/life.h"
 #include "proc/signal.h"
 #include "arch/hart.h"
@@ -86,6 +87,7 @@ static void init_rooms(void) {
     pidfd_init();
     signalfd_init();
     event_init();
+    socket_init();
     vdso_init();
     oom_init();
     planted_init();

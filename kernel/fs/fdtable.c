@@ -100,9 +100,12 @@ struct files *files_copy(struct files *from) {
 }
 
 static void file_close(struct files *t, struct file *f) {
+    void (*closed)(void) = f->ops->closed;
     if (f->inode->locks)
         locks_close(t, f);
     file_put(f);
+    if (unlikely(closed != NULL))
+        closed();
 }
 
 void files_put(struct files *t) {

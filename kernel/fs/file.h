@@ -29,6 +29,7 @@ struct file_ops {
     u32 (*poll)(struct file *f, struct poll_table *pt);
     int (*mmap)(struct file *f, struct vma_request *r);  // fill ops, mapping …; NULL: -ENODEV
     int (*fsync)(struct file *f, bool data_only);        // NULL: -EINVAL
+    void (*closed)(void);  // a descriptor of a file of this kind was closed; may be NULL
 };
 
 struct file {

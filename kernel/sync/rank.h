@@ -13,6 +13,7 @@ enum lock_rank {
     RANK_RENAME,  // fs: one cross-directory rename at a time per file system
     RANK_INODE,  // fs: a directory's entries (depth 0: parent, 1: its child), a file's size and writes
     RANK_PIPE,        // ipc
+    RANK_SOCKET,      // net: one reader of a socket
     RANK_TTY,         // drivers: one reader, one writer
     RANK_MM,          // mm: mm->lock, the VMAs; below it nothing touches user memory
     RANK_WRITEBACK,   // mm: one writer of a mapping's dirty pages
@@ -31,6 +32,10 @@ enum lock_rank {
     RANK_DENTRY,       // fs: name-cache buckets
     RANK_DENTRY_LRU,
     RANK_FUTEX,         // ipc: buckets
+    RANK_UNIX_NAMES,    // net: names of UNIX sockets
+    RANK_FLIGHT,        // net: descriptors in packets
+    RANK_UNIX_PENDING,  // net: connections to accept
+    RANK_UNIX,          // net: a UNIX socket
     RANK_CLOCK,         // time: who is told of steps of the wall clock
     RANK_WATCHES,       // ipc: which epoll sets watch a file, and how deep they are nested
     RANK_MAPPING_VMAS,  // mm: list of the VMAs of a mapping
@@ -43,6 +48,7 @@ enum lock_rank {
     RANK_SIGNAL,       // proc: pending signals, stops and the end of a process
     RANK_SIGHAND,      // proc: table of dispositions, shared by CLONE_SIGHAND
     RANK_DEVICE,       // drivers
+    RANK_UNIX_ROOM,    // net: who waits for room, which wakes other queues
     RANK_WAITQ,        // wait queues
     RANK_EPOLL_READY,  // ipc: ready lists of epoll, a nested set's before its watcher's
     RANK_EPOLL_READY_LAST = RANK_EPOLL_READY + 5,

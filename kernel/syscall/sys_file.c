@@ -17,9 +17,8 @@
 #include "mm/uaccess.h"
 #include "proc/signal.h"
 #include "syscall/syscall.h"
+#include "syscall/uio.h"
 #include "time/posix.h"
-
-#define MAX_RW 0x7ffff000ul  // bytes of one read or write, as Linux has it
 
 /* ---- read and write ---- */
 
@@ -80,10 +79,7 @@ static long rw_buffer_at(const u64 *a, bool write) {
 long sys_pread64(const u64 *a) { return rw_buffer_at(a, false); }
 long sys_pwrite64(const u64 *a) { return rw_buffer_at(a, true); }
 
-#define FAST_IOV 8
-
-// Copy in and check a list of buffers. The total in bytes, or errno; *v is `fast` or memory for kfree.
-static ssize_t import_iov(u64 src, u64 n, struct iovec *fast, struct iovec **v) {
+ssize_t import_iov(u64 src, u64 n, struct iovec *fast, struct iovec **v) {
     u64 total = 0;
     *v = fast;
     if (n > UIO_MAXIOV)

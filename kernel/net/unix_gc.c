@@ -17,14 +17,17 @@
  * yet queued, or taken off and not yet handed out, counts in in_flight but in nobody's `inside`: alive. And what nobody can reach
  * stays so.
  *
+ * The search goes through all that is in flight, so it is work for a thread of its own: many closes ask for one search.
+ *
  * Freeing a packet may close a socket, that frees packets, and so on: an unbounded recursion on a small stack. So packets with
  * files go on one list, and whoever finds nobody at work on it works it off; the others return at once.
  *
- * Locks: flight_lock, a listener's pending_lock, a socket's lock. Sleeps: packets_free(), unix_collect().
+ * Locks: flight_lock, a listener's pending_lock, a socket's lock. Sleeps: packets_free() and the search's thread.
  */
 #include "abi/errno.h"
 #include "mm/slab.h"
 #include "net/unix.h"
+#include "sync/work.h"
 
 enum { ALIVE, CANDIDATE };
 
@@ -177,12 +180,17 @@ static void find_garbage(struct list *packets) {
     list_splice_tail(&candidates, &flying);
 }
 
-void unix_collect(void) {
+static void collect(struct work *w) {
     struct list packets = LIST_INIT(packets);
-    if (READ_ONCE(flying.next) == &flying)
-        return;
+    (void)w;
     spin_lock(&flight_lock);
     find_garbage(&packets);
     spin_unlock(&flight_lock);
     packets_free(&packets);
+}
+
+void unix_collect(void) {
+    static struct work work = {.link = LIST_INIT(work.link), .fn = collect};
+    if (READ_ONCE(flying.next) != &flying)
+        softwork(&work);
 }

@@ -6,8 +6,8 @@
  * A family registers itself at boot. The calls that are read() and write() with more arguments are here too, and the
  * options of level SOL_SOCKET; the few that mean nothing here are remembered.
  *
- * Accepting takes a connection off its listener before there is a descriptor for it; when none can be had it is put
- * back, so that a program at its limit loses no connection.
+ * Accepting has a descriptor and a file before it takes the connection off its listener, so that a program at its limit
+ * loses none.
  *
  * Locks: none of its own; options are single words. May sleep: everything.
  */
@@ -53,7 +53,7 @@ static ssize_t socket_read(struct file *f, struct iter *to, u64 *pos) {
 ssize_t socket_send(struct socket *s, struct message *m) {
     ssize_t n = s->ops->send(s, m);
     if (n == -EPIPE && s->type == SOCK_STREAM && !(m->flags & MSG_NOSIGNAL))
-        signal_process(current->process, SIGPIPE);
+        signal_self(SIGPIPE);
     return n;
 }
 
@@ -145,62 +145,48 @@ static struct file *open_file(int family, int type, int protocol) {
     return f;
 }
 
-static int install(struct file *f, u32 flags) {
-    int fd = fd_alloc(f, 0, flags & O_CLOEXEC);
+int socket_open(int family, int type, int protocol) {
+    struct file *f = open_file(family, type, protocol);
+    if (IS_ERR(f))
+        return PTR_ERR(f);
+    int fd = fd_alloc(f, 0, type & O_CLOEXEC);
     if (fd < 0)
         file_put(f);
     return fd;
 }
 
-int socket_open(int family, int type, int protocol) {
-    struct file *f = open_file(family, type, protocol);
-    return IS_ERR(f) ? (int)PTR_ERR(f) : install(f, type);
-}
-
-int socket_pair(int family, int type, int protocol, int fd[2]) {
-    struct file *f[2];
+int socket_pair(int family, int type, int protocol, struct file *f[2]) {
     f[0] = open_file(family, type, protocol);
     if (IS_ERR(f[0]))
         return PTR_ERR(f[0]);
     f[1] = open_file(family, type, protocol);
-    int error = IS_ERR(f[1]) ? PTR_ERR(f[1]) : 0;
-    if (error)
-        goto put_first;
-    error = families[family]->pair(f[0]->private_, f[1]->private_);
-    if (error)
-        goto put_second;
-    error = fd[0] = fd_alloc(f[0], 0, type & O_CLOEXEC);
-    if (error < 0)
-        goto put_second;
-    fd[1] = install(f[1], type);
-    if (fd[1] < 0)
-        fd_close(fd[0]);
-    return min(fd[1], 0);
-put_second:
-    file_put(f[1]);
-put_first:
+    int error =
+        IS_ERR(f[1]) ? (int)PTR_ERR(f[1]) : families[family]->pair(f[0]->private_, f[1]->private_);
+    if (!error)
+        return 0;
+    if (!IS_ERR(f[1]))
+        file_put(f[1]);
     file_put(f[0]);
     return error;
 }
 
 int socket_accept(struct file *listener, u32 flags) {
-    struct socket *s = listener->private_;
+    struct socket *s = listener->private_, *accepted;
+    int fd = fd_reserve(flags & SOCK_CLOEXEC);
+    if (fd < 0)
+        return fd;
     struct file *f = socket_file(flags);
-    if (IS_ERR(f))
-        return PTR_ERR(f);
-    struct socket *n = s->ops->accept(s, listener->flags & O_NONBLOCK);
-    if (IS_ERR(n)) {
-        file_put(f);
-        return PTR_ERR(n);
-    }
-    f->private_ = n;
-    int fd = fd_alloc(f, 0, flags & O_CLOEXEC);
-    if (fd < 0) {
-        f->private_ = NULL;
-        s->ops->accept_back(s, n);
+    if (!IS_ERR(f)) {
+        accepted = s->ops->accept(s, listener->flags & O_NONBLOCK);
+        if (!IS_ERR(accepted)) {
+            f->private_ = accepted;
+            fd_install(fd, f);
+            return fd;
+        }
         file_put(f);
     }
-    return fd;
+    fd_release(fd);
+    return PTR_ERR(IS_ERR(f) ? (void *)f : (void *)accepted);
 }
 
 /* ---- options of SOL_SOCKET ---- */

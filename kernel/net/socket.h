@@ -34,9 +34,7 @@ struct socket_ops {
     int (*bind)(struct socket *s, const struct sockaddr_storage *a, u32 len);
     int (*listen)(struct socket *s, u32 backlog);
     int (*connect)(struct socket *s, const struct sockaddr_storage *a, u32 len, bool nonblock);
-    struct socket *(*accept)(struct socket *s, bool nonblock);  // or ERR_PTR
-    void (*accept_back)(struct socket *s,
-                        struct socket *accepted);  // there is no descriptor for it
+    struct socket *(*accept)(struct socket *s, bool nonblock);             // or ERR_PTR
     int (*name)(struct socket *s, bool peer, struct sockaddr_storage *a);  // its length
     int (*shutdown)(struct socket *s, int how);
     ssize_t (*send)(struct socket *s,
@@ -72,8 +70,8 @@ struct socket *socket_of(const struct file *f);
 
 // The calls. Descriptors belong to current.
 int socket_open(int family, int type, int protocol);
-int socket_pair(int family, int type, int protocol, int fd[2]);
-int socket_accept(struct file *f, u32 flags);  // number
+int socket_pair(int family, int type, int protocol, struct file *f[2]);  // 0 or errno
+int socket_accept(struct file *f, u32 flags);                            // number
 ssize_t socket_send(struct socket *s, struct message *m);
 int socket_get_option(struct socket *s, int name, void *value, u32 size);  // its length or errno
 int socket_set_option(struct socket *s, int name, const void *value, u32 size);

@@ -580,15 +580,6 @@ static struct socket *unix_accept(struct socket *s, bool nonblock) {
     return &n->socket;
 }
 
-static void unix_accept_back(struct socket *s, struct socket *accepted) {
-    struct unix_socket *l = unix_of(s), *n = unix_of(accepted);
-    spin_lock(&l->pending_lock);
-    list_add(&n->pending_link, &l->pending);
-    WRITE_ONCE(l->nr_pending, l->nr_pending + 1);
-    spin_unlock(&l->pending_lock);
-    wake(&l->in, EVENT_IN);
-}
-
 static void shut(struct unix_socket *u, u32 how) {
     spin_lock(&u->lock);
     WRITE_ONCE(u->shutdown, u->shutdown | how);
@@ -1010,7 +1001,6 @@ static const struct socket_ops unix_ops = {
     .listen = unix_listen,
     .connect = unix_connect,
     .accept = unix_accept,
-    .accept_back = unix_accept_back,
     .name = unix_name,
     .shutdown = unix_shutdown,
     .send = unix_send,

@@ -71,7 +71,7 @@ struct file *pidfd_file(struct pid *pid, u32 flags);
 void signalfd_init(void);
 // signalfd(2). fd -1: a new one; else that one gets another mask. Its number, -EBADF, -EINVAL, -EMFILE, -ENFILE, -ENOMEM.
 int do_signalfd(int fd, u64 mask, u32 flags);
-void signalfd_notify(struct process *p);  // a signal is pending. => siglock held
+void signalfd_notify(struct process *p);       // a signal is pending. => siglock held
 struct pid *pidfd_pid(const struct file *f);   // borrowed from f; NULL: not a pidfd
 long do_pidfd_open(int nr, u32 flags);         // pidfd_open(2)
 long do_pidfd_getfd(struct pid *pid, int fd);  // pidfd_getfd(2)

@@ -273,24 +273,26 @@ long sys_dup3(const u64 *a) {
 
 long sys_close_range(const u64 *a) { return fd_close_range((u32)a[0], (u32)a[1], (u32)a[2]); }
 
-long sys_pipe2(const u64 *a) {
-    struct file *ends[2];
-    int flags = (int)a[1], error = pipe_create(ends, flags);
-    if (error)
-        return error;
-    int fd[2] = {fd_reserve(flags & O_CLOEXEC)};
-    fd[1] = fd[0] < 0 ? fd[0] : fd_reserve(flags & O_CLOEXEC);
-    error = fd[1] < 0 ? fd[1] : copy_to_user(a[0], fd, sizeof(fd));
+long install_pair(struct file *f[2], bool cloexec, u64 user) {
+    int fd[2] = {fd_reserve(cloexec)};
+    fd[1] = fd[0] < 0 ? fd[0] : fd_reserve(cloexec);
+    int error = fd[1] < 0 ? fd[1] : copy_to_user(user, fd, sizeof(fd));
     for (int i = 0; i < 2; i++) {
         if (!error) {
-            fd_install(fd[i], ends[i]);
+            fd_install(fd[i], f[i]);
             continue;
         }
         if (fd[i] >= 0)
             fd_release(fd[i]);
-        file_put(ends[i]);
+        file_put(f[i]);
     }
     return error;
+}
+
+long sys_pipe2(const u64 *a) {
+    struct file *ends[2];
+    int flags = (int)a[1], error = pipe_create(ends, flags);
+    return error ? error : install_pair(ends, flags & O_CLOEXEC, a[0]);
 }
 
 #define SETTABLE (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)

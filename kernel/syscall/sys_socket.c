@@ -53,16 +53,9 @@ static int address_out(const struct sockaddr_storage *a, u32 len, u64 user, u64 
 long sys_socket(const u64 *a) { return socket_open((int)a[0], (int)a[1], (int)a[2]); }
 
 long sys_socketpair(const u64 *a) {
-    int fd[2];
-    int error = socket_pair((int)a[0], (int)a[1], (int)a[2], fd);
-    if (error)
-        return error;
-    error = copy_to_user(a[3], fd, sizeof(fd));
-    if (error) {
-        fd_close(fd[0]);
-        fd_close(fd[1]);
-    }
-    return error;
+    struct file *f[2];
+    int error = socket_pair((int)a[0], (int)a[1], (int)a[2], f);
+    return error ? error : install_pair(f, (int)a[1] & SOCK_CLOEXEC, a[3]);
 }
 
 long sys_bind(const u64 *a) {

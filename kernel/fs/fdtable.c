@@ -186,14 +186,6 @@ struct file *fd_lookup(int fd) {
     return f;
 }
 
-struct fd_ref fd_get(int fd) {
-    struct files *t = current->files;
-    if (likely(ref_read(&t->ref) == 1))
-        return (struct fd_ref){(u32)fd < t->size ? t->fd[fd] : NULL, false};
-    struct file *f = fd_lookup(fd);
-    return (struct fd_ref){f, f != NULL};
-}
-
 static u32 fd_limit(void) {
     u64 limit = current->process ? current->process->limit[RLIMIT_NOFILE].rlim_cur : 1024;
     return min(limit, 1ul << 18);

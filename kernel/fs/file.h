@@ -18,7 +18,7 @@ struct dir_emit {
 struct file_ops {
     int (*open)(struct inode *inode, struct file *f);  // may be NULL
     void (*release)(struct file *f);                   // last reference; may be NULL
-    // At *pos, moving it. Bytes, or negative errno. NULL: -EINVAL.
+    // At *pos, moving it (of a FILE_STREAM no position, pos may be NULL). Bytes, or negative errno. NULL: -EINVAL.
     ssize_t (*read)(struct file *f, struct iter *to, u64 *pos);
     ssize_t (*write)(struct file *f, struct iter *from, u64 *pos);
     s64 (*seek)(struct file *f, s64 offset, int whence);  // NULL: -ESPIPE
@@ -104,12 +104,18 @@ struct fd_ref {
     struct file *file;
     bool counted;
 };
-struct fd_ref fd_get(int fd);
+struct file *fd_lookup(int fd);  // always a counted reference; NULL
+static inline struct fd_ref fd_get(int fd) {
+    const struct files *t = current->files;
+    if (likely(ref_read(&t->ref) == 1))
+        return (struct fd_ref){(u32)fd < t->size ? t->fd[fd] : NULL, false};
+    struct file *f = fd_lookup(fd);
+    return (struct fd_ref){f, f != NULL};
+}
 static inline void fd_put(struct fd_ref r) {
     if (r.counted)
         file_put(r.file);
 }
-struct file *fd_lookup(int fd);  // always a counted reference; NULL
 // Installs, takes over the reference: number, -EMFILE, -ENOMEM (then the caller still has it)
 int fd_alloc(struct file *f, int min, bool cloexec);
 // The same without a file: a number that nobody can use until it is installed or released.

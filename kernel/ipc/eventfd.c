@@ -59,20 +59,30 @@ static bool add(struct eventfd *e, u64 n) {
     return ok;
 }
 
+// Until there is something to take, or room for n. 0 or errno
+static __attribute__((noinline)) int wait_for_count(struct file *f, struct eventfd *e) {
+    if (f->flags & O_NONBLOCK)
+        return -EAGAIN;
+    return wait_event_interruptible(&e->waitq, READ_ONCE(e->count), "eventfd_read");
+}
+static __attribute__((noinline)) int wait_for_room(struct file *f, struct eventfd *e, u64 n) {
+    if (f->flags & O_NONBLOCK)
+        return -EAGAIN;
+    return wait_event_interruptible(&e->waitq, fits(e, n), "eventfd_write");
+}
+
 static ssize_t eventfd_read(struct file *f, struct iter *to, u64 *pos) {
     struct eventfd *e = f->private_;
     u64 value;
     (void)pos;
     if (to->left < sizeof(value))
         return -EINVAL;
-    while (!take(e, &value)) {
-        if (f->flags & O_NONBLOCK)
-            return -EAGAIN;
-        int error = wait_event_interruptible(&e->waitq, READ_ONCE(e->count), "eventfd_read");
+    while (unlikely(!take(e, &value))) {
+        int error = wait_for_count(f, e);
         if (error)
             return error;
     }
-    return iter_put(to, &value, sizeof(value)) == sizeof(value) ? (ssize_t)sizeof(value) : -EFAULT;
+    return iter_put_word(to, value);
 }
 
 static ssize_t eventfd_write(struct file *f, struct iter *from, u64 *pos) {
@@ -81,18 +91,17 @@ static ssize_t eventfd_write(struct file *f, struct iter *from, u64 *pos) {
     (void)pos;
     if (from->left < sizeof(value))
         return -EINVAL;
-    if (iter_get(from, &value, sizeof(value)) != sizeof(value))
-        return -EFAULT;
+    ssize_t n = iter_get_word(from, &value);
+    if (n < 0)
+        return n;
     if (value > EVENTFD_MAX)
         return -EINVAL;
-    while (!add(e, value)) {
-        if (f->flags & O_NONBLOCK)
-            return -EAGAIN;
-        int error = wait_event_interruptible(&e->waitq, fits(e, value), "eventfd_write");
+    while (unlikely(!add(e, value))) {
+        int error = wait_for_room(f, e, value);
         if (error)
             return error;
     }
-    return sizeof(value);
+    return n;
 }
 
 static u32 eventfd_poll(struct file *f, struct poll_table *pt) {

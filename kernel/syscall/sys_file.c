@@ -596,7 +596,7 @@ static long poll_with_mask(struct pollfd *fds, u32 n, u64 deadline, const u64 *m
 }
 
 static long poll_user(u64 user, u32 n, u64 deadline, const u64 *mask) {
-    struct pollfd fast[8], *fds = fast;
+    struct pollfd fast[16], *fds = fast;
     if (n > current->process->limit[RLIMIT_NOFILE].rlim_cur)
         return -EINVAL;
     if (n > ARRAY_SIZE(fast) && !(fds = kmalloc(n * sizeof(*fds), 0)))
@@ -604,11 +604,8 @@ static long poll_user(u64 user, u32 n, u64 deadline, const u64 *mask) {
     long result = copy_from_user(fds, user, n * sizeof(*fds));
     if (!result)
         result = poll_with_mask(fds, n, deadline, mask);
-    if (result >= 0)
-        for (u32 i = 0; i < n; i++)
-            if (copy_to_user(user + i * sizeof(*fds) + offsetof(struct pollfd, revents),
-                             &fds[i].revents, 2))
-                result = -EFAULT;
+    if (result >= 0 && copy_to_user(user, fds, n * sizeof(*fds)))
+        result = -EFAULT;
     if (fds != fast)
         kfree(fds);
     return result;

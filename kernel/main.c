@@ -25,6 +25,7 @@
 #include "fs/proc.h"
 #include "fs/tmpfs.h"
 #include "fs/vfs.h"
+#include "ipc/event.h"
 #include "ipc/futex.h"
 #include "ipc/ids.h"
 #include "ipc/mqueue.h"
@@ -32,6 +33,7 @@
 #include "lib/printf.h"
 #include "mm/slab.h"
 #include "mm/vm.h"
+#include "net/socket.h"
 #include "proc/life.h"
 #include "proc/signal.h"
 #include "arch/hart.h"
@@ -89,6 +91,9 @@ static void init_rooms(void) {
     mqueue_init();
     signal_init();
     pidfd_init();
+    signalfd_init();
+    event_init();
+    socket_init();
     vdso_init();
     oom_init();
     planted_init();

@@ -116,6 +116,20 @@ usercopy_out:
     mv a0, a2
     ret
 
+/* size_t usercopy_word(void *dst, const void *src): the same with n = 8 */
+    .globl usercopy_word
+usercopy_word:
+    li a2, 8
+    or t0, a0, a1
+    andi t0, t0, 7
+    bnez t0, usercopy_in
+    sum_on
+    may_fault 5b, ld t0, 0(a1)
+    may_fault 5b, sd t0, 0(a0)
+    sum_off
+    li a0, 0
+    ret
+
 /* size_t usercopy_zero(void *user_dst, size_t n): returns bytes not zeroed; blocks as above */
     .globl usercopy_zero
 usercopy_zero:

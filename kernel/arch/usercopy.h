@@ -8,6 +8,7 @@
 
 size_t usercopy_in(void *dst, const void *user_src, size_t n);   // bytes NOT copied
 size_t usercopy_out(void *user_dst, const void *src, size_t n);  // bytes NOT copied
+size_t usercopy_word(void *dst, const void *src);                // of 8 bytes, in either direction
 size_t usercopy_zero(void *user_dst, size_t n);                  // bytes NOT zeroed
 // Length of the string copied without its NUL, n when no NUL within n bytes, or -EFAULT.
 ssize_t usercopy_string(char *dst, const char *user_src, size_t n);

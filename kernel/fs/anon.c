@@ -53,6 +53,23 @@ struct file *anon_open(const struct anon_kind *k, int flags, void *private_) {
     return f;
 }
 
+void anon_release(struct file *f) {
+    const struct anon_kind *k = f->inode->private_;
+    k->free(f->private_);
+}
+
+int anon_install(const struct anon_kind *k, int flags, void *private_) {
+    struct file *f = anon_open(k, flags, private_);
+    if (IS_ERR(f)) {
+        k->free(private_);
+        return PTR_ERR(f);
+    }
+    int fd = fd_alloc(f, 0, flags & O_CLOEXEC);
+    if (fd < 0)
+        file_put(f);
+    return fd;
+}
+
 const struct anon_kind *anon_kind(const struct file *f) {
     return f->inode->sb == &anon_super ? f->inode->private_ : NULL;
 }

@@ -100,9 +100,12 @@ struct files *files_copy(struct files *from) {
 }
 
 static void file_close(struct files *t, struct file *f) {
+    void (*closed)(void) = f->ops->closed;
     if (f->inode->locks)
         locks_close(t, f);
     file_put(f);
+    if (unlikely(closed != NULL))
+        closed();
 }
 
 void files_put(struct files *t) {
@@ -181,14 +184,6 @@ struct file *fd_lookup(int fd) {
         file_get(f);
     spin_unlock(&t->lock);
     return f;
-}
-
-struct fd_ref fd_get(int fd) {
-    struct files *t = current->files;
-    if (likely(ref_read(&t->ref) == 1))
-        return (struct fd_ref){(u32)fd < t->size ? t->fd[fd] : NULL, false};
-    struct file *f = fd_lookup(fd);
-    return (struct fd_ref){f, f != NULL};
 }
 
 static u32 fd_limit(void) {

@@ -118,6 +118,8 @@ int file_deny_write(struct file *f) {
 void file_put(struct file *f) {
     if (likely(!ref_put(&f->ref)))
         return;
+    if (unlikely(!hlist_empty(&f->watches)))
+        epoll_forget(f);
     if (f->inode->locks)
         locks_release(f);
     if (f->ops->release)

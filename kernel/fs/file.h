@@ -18,7 +18,7 @@ struct dir_emit {
 struct file_ops {
     int (*open)(struct inode *inode, struct file *f);  // may be NULL
     void (*release)(struct file *f);                   // last reference; may be NULL
-    // At *pos, moving it. Bytes, or negative errno. NULL: -EINVAL.
+    // At *pos, moving it (of a FILE_STREAM no position, pos may be NULL). Bytes, or negative errno. NULL: -EINVAL.
     ssize_t (*read)(struct file *f, struct iter *to, u64 *pos);
     ssize_t (*write)(struct file *f, struct iter *from, u64 *pos);
     s64 (*seek)(struct file *f, s64 offset, int whence);  // NULL: -ESPIPE
@@ -29,6 +29,7 @@ struct file_ops {
     u32 (*poll)(struct file *f, struct poll_table *pt);
     int (*mmap)(struct file *f, struct vma_request *r);  // fill ops, mapping …; NULL: -ENODEV
     int (*fsync)(struct file *f, bool data_only);        // NULL: -EINVAL
+    void (*closed)(void);  // a descriptor of a file of this kind was closed; may be NULL
 };
 
 struct file {
@@ -44,6 +45,7 @@ struct file {
     int owner;                   // F_SETOWN
     u64 read_next;               // page after the last one read: sequential reading is seen by it
     u32 read_window;             // pages to read ahead
+    struct hlist_head watches;   // of epoll sets (ipc/epoll.c)
     u32 errors_seen;             // [a] failed writes of the inode's pages that fsync(2) told of
 };
 #define FILE_READ 1u
@@ -102,12 +104,18 @@ struct fd_ref {
     struct file *file;
     bool counted;
 };
-struct fd_ref fd_get(int fd);
+struct file *fd_lookup(int fd);  // always a counted reference; NULL
+static inline struct fd_ref fd_get(int fd) {
+    const struct files *t = current->files;
+    if (likely(ref_read(&t->ref) == 1))
+        return (struct fd_ref){(u32)fd < t->size ? t->fd[fd] : NULL, false};
+    struct file *f = fd_lookup(fd);
+    return (struct fd_ref){f, f != NULL};
+}
 static inline void fd_put(struct fd_ref r) {
     if (r.counted)
         file_put(r.file);
 }
-struct file *fd_lookup(int fd);  // always a counted reference; NULL
 // Installs, takes over the reference: number, -EMFILE, -ENOMEM (then the caller still has it)
 int fd_alloc(struct file *f, int min, bool cloexec);
 // The same without a file: a number that nobody can use until it is installed or released.
@@ -121,6 +129,8 @@ int fd_get_cloexec(int fd);
 int fd_close_range(u32 first, u32 last, u32 flags);
 
 // ---- poll ----
+void epoll_forget(
+    struct file *f);  // the last reference went: no set watches it any more (ipc/epoll.c)
 struct poll_table {
     void (*add)(struct poll_table *pt, struct file *f, struct waitq *q);
     u32 events;

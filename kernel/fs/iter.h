@@ -4,6 +4,7 @@
 
 #include "abi/uio.h"
 #include "lib/types.h"
+#include "mm/uaccess.h"
 
 struct iter {
     const struct iovec *iov;  // current segment (kernel copy of the list)
@@ -28,6 +29,18 @@ bool iter_get_nofault(struct iter *it, void *buf, size_t n);
 static inline size_t iter_segment(const struct iter *it) {
     size_t n = it->segments ? it->iov->iov_len - it->offset : 0;
     return n < it->left ? n : it->left;
+}
+// One word, for files that are nothing but a counter: the iter does not step on. => 8 bytes are left. 8 or -EFAULT
+static inline ssize_t iter_put_word(struct iter *it, u64 word) {
+    if (unlikely(it->kernel || it->iov->iov_len < sizeof(word)))
+        return iter_put(it, &word, sizeof(word)) == sizeof(word) ? (ssize_t)sizeof(word) : -EFAULT;
+    return put_user_u64(word, (u64)it->iov->iov_base) ?: (ssize_t)sizeof(word);
+}
+static inline ssize_t iter_get_word(struct iter *it, u64 *word) {
+    if (unlikely(it->kernel || it->iov->iov_len < sizeof(*word)))
+        return iter_get(it, word, sizeof(*word)) == sizeof(*word) ? (ssize_t)sizeof(*word)
+                                                                  : -EFAULT;
+    return get_user_u64(word, (u64)it->iov->iov_base) ?: (ssize_t)sizeof(*word);
 }
 
 #endif

@@ -6,51 +6,55 @@
  */
 #include "fs/internal.h"
 
-// The file's own offset, locked if it must be; NULL: the description has none.
+// The file's own offset, locked if it must be.
 static inline u64 *pos_get(struct file *f, bool *locked) {
-    *locked = false;
-    if (f->mode & FILE_STREAM)
-        return NULL;
-    if (ref_read(&f->ref) > 1) {
+    *locked = ref_read(&f->ref) > 1;
+    if (*locked)
         mutex_lock(&f->pos_lock);
-        *locked = true;
-    }
     return &f->pos;
 }
 
-ssize_t file_read(struct file *f, struct iter *to, u64 *pos) {
-    u64 nowhere = 0;
-    bool locked = false;
-    if (unlikely(!(f->mode & FILE_READ)))
-        return -EBADF;
-    if (unlikely(!f->ops->read))
-        return -EINVAL;
-    if (!pos && !(pos = pos_get(f, &locked)))
-        pos = &nowhere;
+static ssize_t read_own_pos(struct file *f, struct iter *to) {
+    bool locked;
+    u64 *pos = pos_get(f, &locked);
     ssize_t n = f->ops->read(f, to, pos);
     if (locked)
         mutex_unlock(&f->pos_lock);
     return n;
 }
 
+ssize_t file_read(struct file *f, struct iter *to, u64 *pos) {
+    if (unlikely(!(f->mode & FILE_READ)))
+        return -EBADF;
+    if (unlikely(!f->ops->read))
+        return -EINVAL;
+    return pos || f->mode & FILE_STREAM ? f->ops->read(f, to, pos) : read_own_pos(f, to);
+}
+
+static ssize_t write_own_pos(struct file *f, struct iter *from) {
+    bool locked;
+    u64 *pos = pos_get(f, &locked);
+    ssize_t n = f->ops->write(f, from, pos);
+    if (locked)
+        mutex_unlock(&f->pos_lock);
+    return n;
+}
+
+// O_DSYNC, O_SYNC: what was written is on the disk when the call returns.
+static ssize_t write_synced(struct file *f, ssize_t n) {
+    int error = n > 0 && f->ops->fsync ? f->ops->fsync(f, !(f->flags & __O_SYNC)) : 0;
+    return error ? error : n;
+}
+
 ssize_t file_write(struct file *f, struct iter *from, u64 *pos) {
-    u64 nowhere = 0;
-    bool locked = false;
     if (unlikely(!(f->mode & FILE_WRITE)))
         return -EBADF;
     if (unlikely(!f->ops->write))
         return -EINVAL;
-    if (!pos && !(pos = pos_get(f, &locked)))
-        pos = &nowhere;
-    ssize_t n = f->ops->write(f, from, pos);
-    if (locked)
-        mutex_unlock(&f->pos_lock);
-    if (n > 0 && unlikely(f->flags & O_DSYNC) && f->ops->fsync) {
-        int error = f->ops->fsync(f, !(f->flags & __O_SYNC));
-        if (error)
-            return error;
-    }
-    return n;
+    if (f->mode & FILE_STREAM)
+        return f->ops->write(f, from, pos);
+    ssize_t n = pos ? f->ops->write(f, from, pos) : write_own_pos(f, from);
+    return unlikely(f->flags & O_DSYNC) ? write_synced(f, n) : n;
 }
 
 ssize_t file_read_kernel(struct file *f, void *buf, size_t n, u64 pos) {
@@ -69,12 +73,13 @@ int file_fsync(struct file *f, bool data_only) {
 }
 
 s64 file_seek(struct file *f, s64 offset, int whence) {
-    bool locked;
+    bool locked = false;
     if (f->flags & O_PATH)
         return -EBADF;
     if (!f->ops->seek)
         return -ESPIPE;
-    pos_get(f, &locked);
+    if (!(f->mode & FILE_STREAM))
+        pos_get(f, &locked);
     s64 result = f->ops->seek(f, offset, whence);
     if (locked)
         mutex_unlock(&f->pos_lock);

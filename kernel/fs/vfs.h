@@ -154,6 +154,7 @@ struct dentry {
     struct name name;  // [bucket lock] s points to inline_name or to kmalloc'ed memory
     char inline_name[32];
 };
+static inline struct inode *dentry_inode(const struct dentry *d) { return load_acquire(&d->inode); }
 struct mount {
     struct ref ref;
     struct super *sb;        // [I]

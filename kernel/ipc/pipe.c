@@ -74,7 +74,7 @@ static inline struct pipe_slot *pipe_slot(const struct pipe *p, u32 i) {
 static inline void pipe_wake(struct waitq *q, u32 events) {
     memory_fence();
     if (waitq_active(q))
-        waitq_wake(q, ~0u, events);
+        waitq_wake(q, 1, events);
 }
 
 static struct pipe *pipe_alloc(void) {

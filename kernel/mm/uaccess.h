@@ -36,9 +36,14 @@ static inline size_t copy_to_user_part(u64 dst, const void *src, size_t n) {
     return user_range_ok(dst, n) ? usercopy_out((void *)dst, src, n) : n;
 }
 static inline int get_user_u32(u32 *dst, u64 src) { return copy_from_user(dst, src, 4); }
-static inline int get_user_u64(u64 *dst, u64 src) { return copy_from_user(dst, src, 8); }
+static inline int get_user_u64(u64 *dst, u64 src) {
+    kasan_write(dst, 8);
+    return user_range_ok(src, 8) && usercopy_word(dst, (const void *)src) == 0 ? 0 : -EFAULT;
+}
 static inline int put_user_u32(u32 value, u64 dst) { return copy_to_user(dst, &value, 4); }
-static inline int put_user_u64(u64 value, u64 dst) { return copy_to_user(dst, &value, 8); }
+static inline int put_user_u64(u64 value, u64 dst) {
+    return user_range_ok(dst, 8) && usercopy_word((void *)dst, &value) == 0 ? 0 : -EFAULT;
+}
 
 // A NUL-terminated string of less than `size` bytes. Its length, -EFAULT, or -ENAMETOOLONG.
 ssize_t copy_string_from_user(char *dst, u64 src, size_t size);

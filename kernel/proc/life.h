@@ -68,6 +68,10 @@ long do_wait(struct wait_request *w);
 void pidfd_init(void);
 // A file that stands for the process of a number; flags: 0 or PIDFD_NONBLOCK. ERR_PTR(-ENFILE, -ENOMEM)
 struct file *pidfd_file(struct pid *pid, u32 flags);
+void signalfd_init(void);
+// signalfd(2). fd -1: a new one; else that one gets another mask. Its number, -EBADF, -EINVAL, -EMFILE, -ENFILE, -ENOMEM.
+int do_signalfd(int fd, u64 mask, u32 flags);
+void signalfd_notify(struct process *p);       // a signal is pending. => siglock held
 struct pid *pidfd_pid(const struct file *f);   // borrowed from f; NULL: not a pidfd
 long do_pidfd_open(int nr, u32 flags);         // pidfd_open(2)
 long do_pidfd_getfd(struct pid *pid, int fd);  // pidfd_getfd(2)

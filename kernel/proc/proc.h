@@ -120,8 +120,9 @@ struct process {
     struct task *exec_by;       // thread that is exec'ing and waits for the others to die
     u32 stop_flags;             // STOP_ bits, proc/signal.c
     u32 stop_signal;
-    u32 stopping;  // threads that still have to stop
-    u32 nr_live;   // threads that have not begun to exit
+    u32 stopping;        // threads that still have to stop
+    u32 nr_live;         // threads that have not begun to exit
+    bool uses_signalfd;  // somebody may wait for signals to be pending: proc/signalfd.c
     // own locks
     struct waitq child_wait;  // wait4() sleeps here
     struct sighand *sighand;  // [I] after creation, but for exec

@@ -356,6 +356,8 @@ static int post(struct process *p, struct task *only, const struct siginfo *info
     struct thread *to = only ? &only->thread : t ? &t->thread : NULL;
     if (to)
         trace_about(to, TRACE_SIGNAL, sig, to->tid);
+    if (unlikely(p->uses_signalfd))
+        signalfd_notify(p);
     if (error || !t)
         return error;
     if (!waited_for && is_deadly(p, sig))

@@ -104,10 +104,14 @@ bool schedule_until(u64 deadline);
     wait_event_state_(q, cond, TASK_INTERRUPTIBLE, wmesg, signal_pending(), true)
 // The same with a limit, a moment of time/timer.h: 0, -ERESTARTSYS, or -ETIMEDOUT.
 #define wait_event_deadline(q, cond, deadline, wmesg)                                              \
+    wait_deadline_(q, cond, deadline, wmesg, false)
+#define wait_turn_deadline(q, cond, deadline, wmesg) wait_deadline_(q, cond, deadline, wmesg, true)
+#define wait_deadline_(q, cond, deadline, wmesg, one_of_many)                                      \
     ({                                                                                             \
         struct waiter waiter_;                                                                     \
         int wait_result_ = 0;                                                                      \
         waiter_init(&waiter_);                                                                     \
+        waiter_.exclusive = one_of_many;                                                           \
         for (bool in_time_ = true;;) {                                                             \
             waitq_prepare(q, &waiter_, TASK_INTERRUPTIBLE, wmesg);                                 \
             if (cond)                                                                              \

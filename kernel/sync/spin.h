@@ -43,6 +43,7 @@ void lock_acquire(struct lock *l);
 bool lock_try(struct lock *l);
 void lock_release(struct lock *l);
 bool lock_is_mine(const struct lock *l);
+static inline void lock_set_rank(struct lock *l, u32 rank) { l->rank = rank; }
 void assert_no_locks(void);  // the caller is about to sleep, or to go back to user code
 #else
 #define LOCK_INIT(rank_, name_)                                                                    \
@@ -64,6 +65,7 @@ static inline void lock_acquire(struct lock *l) {
 static inline void lock_release(struct lock *l) { store_release(&l->held, 0); }
 static inline bool lock_is_mine(const struct lock *l) { return l->held; }
 static inline void assert_no_locks(void) {}
+static inline void lock_set_rank(struct lock *l, u32 rank) { (void)l, (void)rank; }
 #endif
 
 // Of functions that want a spinlock or irqlock held; costs nothing without CHECK=locks.

@@ -9,6 +9,7 @@
 #include "abi/resource.h"
 #include "abi/uio.h"
 #include "fs/file.h"
+#include "ipc/event.h"
 #include "ipc/pipe.h"
 #include "lib/bitmap.h"
 #include "lib/string.h"
@@ -16,9 +17,8 @@
 #include "mm/uaccess.h"
 #include "proc/signal.h"
 #include "syscall/syscall.h"
+#include "syscall/uio.h"
 #include "time/posix.h"
-
-#define MAX_RW 0x7ffff000ul  // bytes of one read or write, as Linux has it
 
 /* ---- read and write ---- */
 
@@ -79,10 +79,7 @@ static long rw_buffer_at(const u64 *a, bool write) {
 long sys_pread64(const u64 *a) { return rw_buffer_at(a, false); }
 long sys_pwrite64(const u64 *a) { return rw_buffer_at(a, true); }
 
-#define FAST_IOV 8
-
-// Copy in and check a list of buffers. The total in bytes, or errno; *v is `fast` or memory for kfree.
-static ssize_t import_iov(u64 src, u64 n, struct iovec *fast, struct iovec **v) {
+ssize_t import_iov(u64 src, u64 n, struct iovec *fast, struct iovec **v) {
     u64 total = 0;
     *v = fast;
     if (n > UIO_MAXIOV)
@@ -276,24 +273,26 @@ long sys_dup3(const u64 *a) {
 
 long sys_close_range(const u64 *a) { return fd_close_range((u32)a[0], (u32)a[1], (u32)a[2]); }
 
-long sys_pipe2(const u64 *a) {
-    struct file *ends[2];
-    int flags = (int)a[1], error = pipe_create(ends, flags);
-    if (error)
-        return error;
-    int fd[2] = {fd_reserve(flags & O_CLOEXEC)};
-    fd[1] = fd[0] < 0 ? fd[0] : fd_reserve(flags & O_CLOEXEC);
-    error = fd[1] < 0 ? fd[1] : copy_to_user(a[0], fd, sizeof(fd));
+long install_pair(struct file *f[2], bool cloexec, u64 user) {
+    int fd[2] = {fd_reserve(cloexec)};
+    fd[1] = fd[0] < 0 ? fd[0] : fd_reserve(cloexec);
+    int error = fd[1] < 0 ? fd[1] : copy_to_user(user, fd, sizeof(fd));
     for (int i = 0; i < 2; i++) {
         if (!error) {
-            fd_install(fd[i], ends[i]);
+            fd_install(fd[i], f[i]);
             continue;
         }
         if (fd[i] >= 0)
             fd_release(fd[i]);
-        file_put(ends[i]);
+        file_put(f[i]);
     }
     return error;
+}
+
+long sys_pipe2(const u64 *a) {
+    struct file *ends[2];
+    int flags = (int)a[1], error = pipe_create(ends, flags);
+    return error ? error : install_pair(ends, flags & O_CLOEXEC, a[0]);
 }
 
 #define SETTABLE (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
@@ -597,7 +596,7 @@ static long poll_with_mask(struct pollfd *fds, u32 n, u64 deadline, const u64 *m
 }
 
 static long poll_user(u64 user, u32 n, u64 deadline, const u64 *mask) {
-    struct pollfd fast[8], *fds = fast;
+    struct pollfd fast[16], *fds = fast;
     if (n > current->process->limit[RLIMIT_NOFILE].rlim_cur)
         return -EINVAL;
     if (n > ARRAY_SIZE(fast) && !(fds = kmalloc(n * sizeof(*fds), 0)))
@@ -605,11 +604,8 @@ static long poll_user(u64 user, u32 n, u64 deadline, const u64 *mask) {
     long result = copy_from_user(fds, user, n * sizeof(*fds));
     if (!result)
         result = poll_with_mask(fds, n, deadline, mask);
-    if (result >= 0)
-        for (u32 i = 0; i < n; i++)
-            if (copy_to_user(user + i * sizeof(*fds) + offsetof(struct pollfd, revents),
-                             &fds[i].revents, 2))
-                result = -EFAULT;
+    if (result >= 0 && copy_to_user(user, fds, n * sizeof(*fds)))
+        result = -EFAULT;
     if (fds != fast)
         kfree(fds);
     return result;
@@ -625,6 +621,52 @@ long sys_ppoll(const u64 *a) {
     long result = poll_user(a[0], (u32)a[1], deadline, a[3] ? &mask : NULL);
     time_left_out(a[2], deadline);
     return result;
+}
+
+/* ---- eventfd, epoll ---- */
+
+long sys_eventfd2(const u64 *a) { return eventfd_open((u32)a[0], (u32)a[1]); }
+long sys_epoll_create1(const u64 *a) { return epoll_open((u32)a[0]); }
+
+long sys_epoll_ctl(const u64 *a) {
+    struct epoll_event event = {0};
+    if ((int)a[1] != EPOLL_CTL_DEL && copy_from_user(&event, a[3], sizeof(event)))
+        return -EFAULT;
+    struct fd_ref r = fd_get((int)a[0]);
+    if (!r.file)
+        return -EBADF;
+    long result = epoll_ctl(r.file, (int)a[1], (int)a[2], &event);
+    fd_put(r);
+    return result;
+}
+
+// a: of epoll_pwait(2), apart from the time.
+static long wait_with_mask(const u64 *a, u64 deadline) {
+    u64 mask;
+    int error = a[4] ? mask_in(a[4], a[5], &mask) : 0;
+    if (error)
+        return error;
+    struct fd_ref r = fd_get((int)a[0]);
+    if (!r.file)
+        return -EBADF;
+    if (a[4])
+        signal_use_mask(mask);
+    long result = epoll_wait(r.file, a[1], (int)a[2], deadline);
+    if (a[4] && result != -EINTR)  // then it comes back after the handler
+        signal_restore_mask();
+    fd_put(r);
+    return result;
+}
+
+long sys_epoll_pwait(const u64 *a) {
+    int ms = (int)a[3];
+    return wait_with_mask(a, ms < 0 ? TIME_NEVER : ms ? deadline_after(ms * NSEC_PER_MSEC) : 0);
+}
+
+long sys_epoll_pwait2(const u64 *a) {
+    u64 deadline;
+    int error = deadline_in(a[3], &deadline);
+    return error ? error : wait_with_mask(a, deadline);
 }
 
 #define SELECT_IN (POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR)

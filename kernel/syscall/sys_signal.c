@@ -189,6 +189,13 @@ long sys_sigaltstack(const u64 *a) {
     return error;
 }
 
+long sys_signalfd4(const u64 *a) {
+    u64 mask;
+    if (a[2] != sizeof(mask))
+        return -EINVAL;
+    return get_user_u64(&mask, a[1]) ? -EFAULT : do_signalfd((int)a[0], mask, (u32)a[3]);
+}
+
 // Continue a call that was interrupted by a stop or an ignored signal.
 long sys_restart_syscall(NO_ARGS) {
     long (*restart)(struct task *) = current->restart;

@@ -4,7 +4,9 @@
 #include "abi/capability.h"
 #include "abi/errno.h"
 #include "abi/futex.h"
+#include "ipc/event.h"
 #include "ipc/futex.h"
+#include "fs/file.h"
 #include "mm/uaccess.h"
 #include "proc/life.h"
 #include "proc/timers.h"
@@ -135,15 +137,45 @@ long sys_timer_gettime(const u64 *a) {
     return error ? error : itimerspec_out(&now, a[1]);
 }
 
-long sys_timer_settime(const u64 *a) {
+// 0, -EFAULT, -EINVAL
+static int itimerspec_in(u64 user, struct posix_itimer *t) {
     struct itimerspec v;
-    struct posix_itimer new_, old;
-    if (copy_from_user(&v, a[2], sizeof(v)))
+    if (copy_from_user(&v, user, sizeof(v)))
         return -EFAULT;
-    if (timespec_to_ns(&v.it_value, &new_.value) || timespec_to_ns(&v.it_interval, &new_.interval))
-        return -EINVAL;
+    int error = timespec_to_ns(&v.it_value, &t->value);
+    return error ? error : timespec_to_ns(&v.it_interval, &t->interval);
+}
+
+long sys_timer_settime(const u64 *a) {
+    struct posix_itimer new_, old;
+    int bad = itimerspec_in(a[2], &new_);
+    if (bad)
+        return bad;
     int error = timers_set((int)a[0], a[1] & TIMER_ABSTIME, &new_, &old);
     return error || !a[3] ? error : itimerspec_out(&old, a[3]);
+}
+
+/* ---- timerfd ---- */
+
+long sys_timerfd_create(const u64 *a) { return timerfd_open((int)a[0], (u32)a[1]); }
+
+long sys_timerfd_settime(const u64 *a) {
+    struct posix_itimer new_, old;
+    int error = itimerspec_in(a[2], &new_);
+    if (error)
+        return error;
+    struct fd_ref r = fd_get((int)a[0]);
+    error = r.file ? timerfd_set(r.file, (u32)a[1], &new_, &old) : -EBADF;
+    fd_put(r);
+    return error || !a[3] ? error : itimerspec_out(&old, a[3]);
+}
+
+long sys_timerfd_gettime(const u64 *a) {
+    struct posix_itimer now;
+    struct fd_ref r = fd_get((int)a[0]);
+    int error = r.file ? timerfd_get(r.file, &now) : -EBADF;
+    fd_put(r);
+    return error ? error : itimerspec_out(&now, a[1]);
 }
 
 static s64 clock_ticks(u64 ns) { return ns / (NSEC_PER_SEC / USER_HZ); }

@@ -187,7 +187,29 @@ void time_wait_mark(u64 when) {
 
 u64 realtime_ns(void) { return clock_ns() + load_relaxed(&vvar.realtime_offset); }
 
-void realtime_set(u64 ns) { store_relaxed(&vvar.realtime_offset, ns - clock_ns()); }
+static struct spinlock watch_lock = SPINLOCK_INIT(RANK_CLOCK, "clock watches");
+static struct list watches = LIST_INIT(watches);
+
+void clock_watch_add(struct clock_watch *w) {
+    spin_lock(&watch_lock);
+    list_add_tail(&w->link, &watches);
+    spin_unlock(&watch_lock);
+}
+
+void clock_watch_remove(struct clock_watch *w) {
+    spin_lock(&watch_lock);
+    list_del(&w->link);
+    spin_unlock(&watch_lock);
+}
+
+void realtime_set(u64 ns) {
+    struct clock_watch *w;
+    spin_lock(&watch_lock);
+    store_relaxed(&vvar.realtime_offset, ns - clock_ns());
+    list_for_each (w, &watches, link)
+        w->changed(w);
+    spin_unlock(&watch_lock);
+}
 
 u64 wall_moment_ns(u64 moment) {
     u64 wall = moment & ~WALL_CLOCK, offset = load_relaxed(&vvar.realtime_offset);

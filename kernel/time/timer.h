@@ -2,6 +2,7 @@
 #ifndef TIME_TIMER_H
 #define TIME_TIMER_H
 
+#include "lib/list.h"
 #include "lib/rbtree.h"
 #include "lib/types.h"
 
@@ -75,6 +76,13 @@ u64 wall_moment_ns(u64 moment);  // ns since boot, as the clock is now
 static inline u64 moment_ns(u64 moment) {
     return moment & WALL_CLOCK ? wall_moment_ns(moment) : moment;
 }
+// Who is to hear of steps of the wall clock: `changed` is called by realtime_set(). => there, the list's spinlock held
+struct clock_watch {
+    struct list link;
+    void (*changed)(struct clock_watch *);
+};
+void clock_watch_add(struct clock_watch *w);
+void clock_watch_remove(struct clock_watch *w);  // afterwards `changed` does not run
 
 const char *time_event_name(void);  // of the event device
 u64 timer_interrupts(u32 hart);     // count, for /proc/interrupts

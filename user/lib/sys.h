@@ -15,8 +15,11 @@
 struct cap_data;
 struct cap_header;
 struct clone_args;
+struct epoll_event;
 struct iovec;
 struct msqid64_ds;
+struct mmsghdr;
+struct msghdr;
 struct new_utsname;
 struct pollfd;
 struct rlimit;
@@ -176,6 +179,36 @@ long sys_futex(uint32_t *word, int op, uint32_t value, const void *timeout, uint
                uint32_t value3);
 long sys_pselect6(int count, void *in, void *out, void *except, struct timespec *timeout,
                   const void *mask);
+long sys_socket(int family, int type, int protocol);
+long sys_socketpair(int family, int type, int protocol, int fds[2]);
+long sys_bind(int fd, const void *addr, unsigned len);
+long sys_listen(int fd, int backlog);
+long sys_accept(int fd, void *addr, unsigned *len);
+long sys_accept4(int fd, void *addr, unsigned *len, int flags);
+long sys_connect(int fd, const void *addr, unsigned len);
+long sys_getsockname(int fd, void *addr, unsigned *len);
+long sys_getpeername(int fd, void *addr, unsigned *len);
+long sys_sendto(int fd, const void *buf, size_t size, int flags, const void *to, unsigned len);
+long sys_recvfrom(int fd, void *buf, size_t size, int flags, void *from, unsigned *len);
+long sys_setsockopt(int fd, int level, int name, const void *value, unsigned size);
+long sys_getsockopt(int fd, int level, int name, void *value, unsigned *size);
+long sys_shutdown(int fd, int how);
+long sys_sendmsg(int fd, const struct msghdr *m, int flags);
+long sys_recvmsg(int fd, struct msghdr *m, int flags);
+long sys_sendmmsg(int fd, struct mmsghdr *m, unsigned count, int flags);
+long sys_recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags,
+                  const struct timespec *timeout);
+long sys_eventfd2(unsigned count, int flags);
+long sys_epoll_create1(int flags);
+long sys_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
+long sys_epoll_pwait(int epfd, struct epoll_event *events, int count, int ms, const sigset_t *mask,
+                     size_t size);
+long sys_epoll_pwait2(int epfd, struct epoll_event *events, int count,
+                      const struct timespec *timeout, const sigset_t *mask, size_t size);
+long sys_signalfd4(int fd, const sigset_t *mask, size_t size, int flags);
+long sys_timerfd_create(int clock, int flags);
+long sys_timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old);
+long sys_timerfd_gettime(int fd, struct itimerspec *now);
 long sys_ppoll(struct pollfd *fds, unsigned count, struct timespec *timeout, const sigset_t *mask,
                size_t size);
 

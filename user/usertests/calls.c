@@ -79,7 +79,19 @@ static const char *const any_error[] = {"wait4",
                                         "msgsnd",
                                         "semop",
                                         "semtimedop",
-                                        "shmctl"};
+                                        "shmctl",
+                                        "socketpair",
+                                        "bind",
+                                        "connect",
+                                        "sendto",
+                                        "recvfrom",
+                                        "setsockopt",
+                                        "sendmsg",
+                                        "recvmsg",
+                                        "sendmmsg",
+                                        "recvmmsg",
+                                        "timerfd_settime",
+                                        "timerfd_gettime"};
 
 /* Values that certain calls want in an "op" or "size" argument. */
 static struct cap_header cap_header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -118,6 +130,9 @@ static const struct {
     {"openat", 2, O_RDONLY},
     {"getcwd", 1, 4096},
     {"flock", 1, LOCK_SH},
+    {"epoll_pwait", 5, 8},
+    {"epoll_pwait2", 5, 8},
+    {"signalfd4", 2, 8},
 };
 
 static char scratch[8192] __attribute__((aligned(4096)));

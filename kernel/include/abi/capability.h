@@ -11,6 +11,7 @@
 #define CAP_SETGID 6
 #define CAP_SETUID 7
 #define CAP_SETPCAP 8
+#define CAP_NET_ADMIN 12
 #define CAP_IPC_LOCK 14
 #define CAP_IPC_OWNER 15
 #define CAP_SYS_RAWIO 17
@@ -23,6 +24,7 @@
 #define CAP_SYS_TIME 25
 #define CAP_SYS_TTY_CONFIG 26
 #define CAP_MKNOD 27
+#define CAP_WAKE_ALARM 35
 #define CAP_CHECKPOINT_RESTORE 40
 #define CAP_LAST_CAP 40
 

@@ -38,7 +38,7 @@
 #define SLEEPER_CREDIT (LATENCY / 2)
 #define WAKE_LEAD (1500 * NSEC_PER_USEC)
 #define IMBALANCE (12 * NSEC_PER_MSEC)
-#define MEMORY (60 * NSEC_PER_MSEC)
+#define MEMORY (250 * NSEC_PER_MSEC)
 
 void cfs_init(struct runq *rq) { list_init(&rq->cfs.yielded); }
 
@@ -144,19 +144,23 @@ static void cfs_dequeue(struct runq *rq, struct sched_entity *se) {
     }
 }
 
+// Of those that wait the one that is furthest behind; of the yielded, only who has waited longest is looked at.
+static inline struct sched_entity *best(struct cfs_queue *q) {
+    struct sched_entity *first = q->first;
+    if (likely(list_empty(&q->yielded)))
+        return first;
+    struct sched_entity *se = list_first(&q->yielded, struct sched_entity, link);
+    return !first || before(se->vruntime, first->vruntime) ? se : first;
+}
+
 static struct sched_entity *cfs_pick(struct runq *rq) {
     struct cfs_queue *q = &rq->cfs;
-    struct sched_entity *first = q->first;
-    if (unlikely(!list_empty(&q->yielded))) {
-        struct sched_entity *se = list_first(&q->yielded, struct sched_entity, link);
-        if (!first || before(se->vruntime, first->vruntime)) {
-            take_yielded(q, se);
-            return se;
-        }
-    }
-    if (first)
+    struct sched_entity *se = best(q);
+    if (se == q->first && se)
         take_first(q);
-    return first;
+    else if (se)
+        take_yielded(q, se);
+    return se;
 }
 
 static void cfs_put(struct runq *rq, struct sched_entity *se) {
@@ -207,8 +211,8 @@ static bool cfs_tick(struct runq *rq, struct sched_entity *se) {
         forget(rq);
     if (se->exec_sum < se->turn_start + turn_of(rq, se))
         return false;
-    struct sched_entity *first = rq->cfs.first;
-    if (first && before(first->vruntime, se->vruntime))
+    struct sched_entity *next = best(&rq->cfs);
+    if (next && before(next->vruntime, se->vruntime))
         return true;
     se->turn_start = se->exec_sum;  // still the one that is furthest behind: another turn
     return false;

@@ -25,7 +25,7 @@ static const struct test *const tables[] = {
     call_tests, exec_tests,  task_tests,  mass_tests,     clone_tests,  pidfd_tests,
     wait_tests, limit_tests, prctl_tests, taskfile_tests, thread_tests, signal_tests,
     code_tests, time_tests,  timer_tests, memory_tests,   map_tests,    memfd_tests,
-    pipe_tests, file_tests,  name_tests,  system_tests,   vdso_tests};
+    pipe_tests, file_tests,  name_tests,  system_tests,   vdso_tests,   scheduling_tests};
 
 static bool run_slow, list_only, tap;
 static const char *base = "/tmp", *nonce, *plant;

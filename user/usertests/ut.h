@@ -26,6 +26,7 @@ extern const struct test call_tests[], exec_tests[], task_tests[], signal_tests[
     memory_tests[], map_tests[], memfd_tests[];
 extern const struct test mass_tests[], code_tests[], clone_tests[], pidfd_tests[], wait_tests[],
     limit_tests[], prctl_tests[], taskfile_tests[], thread_tests[], timer_tests[];
+extern const struct test scheduling_tests[];
 extern const struct test pipe_tests[], file_tests[], name_tests[], system_tests[], vdso_tests[];
 
 void fail_at(const char *where, const char *fmt, ...)

@@ -90,6 +90,10 @@ static struct sched_entity *o1_pick(struct runq *rq) {
     return se;
 }
 
+static bool is_interactive(const struct sched_entity *se) {
+    return se->policy == POLICY_NORMAL && bonus(se) >= INTERACTIVE;
+}
+
 static bool starving(struct runq *rq) {
     return rq->o1.expired_since && rq->clock - rq->o1.expired_since > STARVING;
 }
@@ -108,7 +112,7 @@ static void o1_put(struct runq *rq, struct sched_entity *se) {
     se->yielded = false;
     if (spent)
         se->slice_end = se->exec_sum + slice_of(se);
-    if (yielded || (spent && (bonus(se) < INTERACTIVE || starving(rq))))
+    if (yielded || (spent && (!is_interactive(se) || starving(rq))))
         expire(rq, se);
     else
         prio_add(rq->o1.active, se, !spent);

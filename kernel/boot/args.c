@@ -108,7 +108,7 @@ static bool set_norandmaps(const char *value) {
     return !value;
 }
 
-static bool set_sched(const char *value) { return value && strcmp(value, "rr") == 0; }
+static bool set_sched(const char *value) { return value && sched_choose_fair(value) == 0; }
 
 static bool set_preempt(const char *value) {
     static const char *const modes[] = {"none", "full", NULL};

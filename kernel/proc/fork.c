@@ -213,11 +213,7 @@ static void copy_attributes(struct task *t, const struct clone_request *r) {
     if (!(f & CLONE_VM) || f & CLONE_VFORK)
         t->altstack = current->altstack;
     sigpending_init(&t->pending);
-    t->se.class = current->se.class;
-    t->se.policy = current->se.policy;
-    t->se.rt_priority = current->se.rt_priority;
-    t->se.nice = current->se.nice;
-    t->se.weight = current->se.weight;
+    sched_fork(&t->se, &current->se);
 }
 
 /* ---- commit ---- */

@@ -93,8 +93,9 @@ struct task *task_alloc(const char *name) {
     t->thread.preempt_count =
         2;  // as in every thread that is switched away from: one, and the run queue's lock
     t->thread.calls = system_calls;
-    t->se.class = &rr_class;
-    t->se.weight = 1024;
+    t->se.class = fair_class;
+    t->se.weight = NICE_0_WEIGHT;
+    t->se.home = NO_HART;
     return t;
 }
 

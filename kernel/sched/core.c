@@ -19,8 +19,8 @@
  * A task sets its own sleeping states without the lock, so the store of a slow waker may come late and wake it once too
  * often: sleepers loop. Only death may not be undone: it is marked with the lock held (sched_mark_dead).
  *
- * A task changes queues only while it is not running: when woken, when pulled by a hart with less to do, or, if
- * its affinity no longer allows its hart, right after it was switched away from. task.hart changes under the lock of the queue
+ * A task changes queues only while it is not running: when woken, when it waits and balance.c moves it, or, if it
+ * may not stay on its hart, right after it was switched away from. task.hart changes under the lock of the queue
  * it leaves, so a lock that was taken by way of task.hart stays the right one; state = WAKING keeps other wakers off
  * while it is between two queues and neither lock is held.
  *
@@ -31,24 +31,19 @@
  * call. While a hart has work a timer interrupts it each SAMPLE_EVERY, and what the task has run since its last sample goes to the
  * side that was interrupted. The timer is not stopped when the hart becomes idle, but comes once more and is not armed again.
  */
-#include "sched/sched.h"
+#include "sched/internal.h"
 
 #include "abi/errno.h"
 #include "arch/csr.h"
 #include "arch/sbi.h"
 #include "check/chaos.h"
-#include "lib/bitmap.h"
-#include "proc/proc.h"
-#include "arch/hart.h"
 #include "time/timer.h"
 #include "trace/trace.h"
+#include "vdso/vdso.h"
 
-#define BALANCE_EVERY 8  // turns between two looks at other harts' queues
 #define SAMPLE_EVERY (10 * NSEC_PER_MSEC)
 
 static PERHART(struct runq, runq);
-static PERHART(u32, turns);
-static const struct sched_class *const classes[] = {&rr_class, &idle_class};
 u64 idle_harts;
 int kernel_preemption = 1;
 int sched_child_first = 1;
@@ -58,22 +53,24 @@ struct runq *runq_of(u32 hart) {
     return per_hart(runq, hart);
 }
 
-static struct task *task_of(struct sched_entity *se) { return container_of(se, struct task, se); }
-
-static bool allowed(const struct task *t, u32 hart) { return t->affinity >> hart & 1; }
-
 // ---- accounting ----
 
-static void update_clock(struct runq *rq) { rq->clock = clock_ns(); }
-
 // Charge the time since exec_start to the running task.
-static void update_current(struct runq *rq) {
+void sched_update_current(struct runq *rq) {
     struct sched_entity *se = &rq->running->se;
-    update_clock(rq);
-    u64 sum = se->exec_sum + (rq->clock - se->exec_start);
+    rq->ticks = time_csr();
+    rq->clock = vvar_ns(&vvar, rq->ticks);
+    u64 ran = rq->clock - se->exec_start, sum = se->exec_sum + ran;
+    se->vruntime += se->weight == NICE_0_WEIGHT ? ran : ran * NICE_0_WEIGHT / se->weight;
     store_relaxed(&se->exec_start, 0);  // sched_task_runtime() waits until both are new
     store_release(&se->exec_sum, sum);
     store_release(&se->exec_start, rq->clock);
+}
+
+// Before a task is compared with the running one: what that ran for less than 1/8192 s may stay uncharged.
+static void freshen(struct runq *rq) {
+    if (time_csr() - rq->ticks > timebase_hz >> 13)
+        sched_update_current(rq);
 }
 
 // Without a lock: looks again when the task's hart charged it or let it run meanwhile.
@@ -101,22 +98,12 @@ static void arm_tick(struct runq *rq) {
         timer_start(&rq->tick, end);
 }
 
-static void enqueue(struct runq *rq, struct task *t, bool wakeup) {
-    t->se.queued = true;
-    WRITE_ONCE(rq->nr_running, rq->nr_running + 1);
-    t->se.class->enqueue(rq, &t->se, wakeup);
+void sched_enqueue(struct runq *rq, struct task *t, enum enqueue_reason why) {
+    sched_count(rq, t);
+    t->se.class->enqueue(rq, &t->se, why);
 }
 
-static void dequeue(struct runq *rq, struct task *t) {
-    if (rq->next == t)
-        rq->next = NULL;
-    t->se.class->dequeue(rq, &t->se);
-    t->se.queued = false;
-    WRITE_ONCE(rq->nr_running, rq->nr_running - 1);
-}
-
-// Have the hart of rq come through schedule(). => rq->lock held
-static void resched(struct runq *rq) {
+void sched_resched(struct runq *rq) {
     struct thread *running = &rq->running->thread;
     if (atomic_or(&running->work, WORK_RESCHED) & WORK_RESCHED)
         return;
@@ -124,71 +111,41 @@ static void resched(struct runq *rq) {
         sbi_send_ipi(hart_hartid[rq->hart]);
 }
 
-// t was just enqueued: does it go before the running task, or does the hart need a tick now? => rq->lock held
-static void check_preempt(struct runq *rq, struct task *t) {
+// Does t go before the running task, or does the hart need a tick now?
+static inline void check_preempt(struct runq *rq, struct task *t) {
     struct sched_entity *running = &rq->running->se;
     if (t->se.class->rank > running->class->rank ||
         (t->se.class == running->class && running->class->preempts(rq, &t->se, running))) {
-        resched(rq);
+        sched_resched(rq);
     } else if (rq->tick.queued) {
         return;
     } else if (rq->hart == hart_id()) {
-        update_current(rq);
+        sched_update_current(rq);
         arm_tick(rq);
     } else {
         sbi_send_ipi(hart_hartid[rq->hart]);
     }
 }
 
-static struct runq *lock_task(struct task *t) {
-    for (;;) {
-        struct runq *rq = runq_of(READ_ONCE(t->hart));
-        irqlock_acquire_irqs_off(&rq->lock);
-        if (likely(runq_of(t->hart) == rq))
-            return rq;
-        irqlock_release_irqs_off(&rq->lock);
-    }
-}
-
 // => interrupts off. Raises the preempt count by one more than the lock does, for the switch.
-static struct runq *lock_this_queue(void) {
+static inline struct runq *lock_this_queue(void) {
     current_thread->preempt_count++;
     struct runq *rq = this_hart(runq);
     irqlock_acquire_irqs_off(&rq->lock);
-    update_current(rq);
+    sched_update_current(rq);
     return rq;
 }
 
-// The best hart for a task that is about to run: its last one if idle, any idle one, else its last one. An idle hart
-// is chosen once, so that tasks woken together spread out; it says so anew when it finds nothing to do.
-static u32 choose_hart(const struct task *t) {
-    if (nr_harts == 1)
-        return 0;
-    u64 idle = load_relaxed(&idle_harts) & t->affinity;
-    if (idle) {
-        u32 hart = idle >> t->hart & 1 ? t->hart : (u32)ctz64(idle);
-        atomic_and(&idle_harts, ~(1ul << hart));
-        return hart;
-    }
-    return allowed(t, t->hart) ? t->hart : (u32)ctz64(t->affinity);
-}
+static u32 choose_hart(const struct task *t) { return nr_harts == 1 ? 0 : balance_choose_hart(t); }
 
-// Put a task that is on no queue, with state WAKING, on the queue of its new hart. => no queue's lock held, interrupts off
-static void enqueue_on(struct task *t, bool wakeup) {
+void sched_enqueue_on(struct task *t, enum enqueue_reason why) {
     struct runq *rq = runq_of(t->hart);
     irqlock_acquire_irqs_off(&rq->lock);
     store_release(&t->state, (u32)TASK_RUNNING);
-    enqueue(rq, t, wakeup);
+    freshen(rq);
+    sched_enqueue(rq, t, why);
     check_preempt(rq, t);
     irqlock_release_irqs_off(&rq->lock);
-}
-
-// t, on no queue any more, is to go to another hart's. => its queue's lock held: with that lock alone `hart` may change,
-// so that whoever has locked the queue of t->hart knows that t stays there
-static void leave(struct task *t, u32 hart) {
-    trace_about(&t->thread, TRACE_MIGRATE, t->thread.tid, t->hart, hart);
-    t->state = TASK_WAKING;
-    store_release(&t->hart, hart);
 }
 
 static bool wake_locked(struct runq *rq, struct task *t, u32 states) {
@@ -202,22 +159,23 @@ static bool wake_locked(struct runq *rq, struct task *t, u32 states) {
     if (target == rq->hart) {
         store_release(&t->state, (u32)TASK_RUNNING);
         if (!t->se.queued) {
-            enqueue(rq, t, true);
+            freshen(rq);
+            sched_enqueue(rq, t, TASK_WAKES);
             check_preempt(rq, t);
         }
         irqlock_release_irqs_off(&rq->lock);
         return true;
     }
-    leave(t, target);
+    balance_leave(t, target);
     irqlock_release_irqs_off(&rq->lock);
-    enqueue_on(t, true);
+    sched_enqueue_on(t, TASK_WAKES);
     return true;
 }
 
 bool task_wake(struct task *t, u32 states) {
     memory_fence();
     u64 flags = irq_save();
-    bool woken = wake_locked(lock_task(t), t, states);
+    bool woken = wake_locked(sched_lock_task(t), t, states);
     irq_restore(flags);
     if (flags)
         preempt_check();
@@ -225,14 +183,14 @@ bool task_wake(struct task *t, u32 states) {
     return woken;
 }
 
-// Let t, which waits on this hart, have the next turn if the running task is of its class.
+// Let t, which waits on this hart, have the next turn if there are only fair tasks.
 static void run_next(struct task *t) {
     struct runq *rq = this_hart(runq);
     irqlock_acquire_irqs_off(&rq->lock);
-    if (t->hart == rq->hart && t->se.queued && !t->se.running &&
-        t->se.class == rq->running->se.class) {
+    if (t->hart == rq->hart && t->se.queued && !t->se.running && rq->nr_rt == 0 &&
+        rq->running != rq->idle) {
         rq->next = t;
-        resched(rq);
+        sched_resched(rq);
     }
     irqlock_release_irqs_off(&rq->lock);
 }
@@ -245,7 +203,7 @@ void sched_start(struct task *t) {
     t->hart = hart_id();
     t->hart = choose_hart(t);
     trace_about(&t->thread, TRACE_WAKE, t->thread.tid, t->hart);
-    enqueue_on(t, false);
+    sched_enqueue_on(t, TASK_BEGINS);
     if (sched_child_first)
         run_next(t);
     irq_restore(flags);
@@ -253,51 +211,7 @@ void sched_start(struct task *t) {
     preempt_check();
 }
 
-// ---- moving tasks between harts ----
-
-// A task that waits on rq and may run on `hart`. => rq->lock held
-static struct task *movable(struct runq *rq, u32 hart) {
-    for (unsigned c = 0; c < ARRAY_SIZE(classes); c++)
-        for (struct sched_entity *se = classes[c]->waiting(rq, NULL); se;
-             se = classes[c]->waiting(rq, se))
-            if (allowed(task_of(se), hart))
-                return task_of(se);
-    return NULL;
-}
-
-static struct runq *busiest(u32 at_least, u32 but) {
-    struct runq *found = NULL;
-    for_each_hart (h) {
-        u32 n = READ_ONCE(runq_of(h)->nr_running);
-        if (h != but && n >= at_least) {
-            found = runq_of(h);
-            at_least = n + 1;
-        }
-    }
-    return found;
-}
-
-// Take a waiting task from the hart that has most, if it has at least that many. => rq->lock held; it is dropped
-// and taken again. True when something was pulled.
-static bool pull(struct runq *rq, u32 at_least) {
-    struct runq *from = busiest(at_least, rq->hart);
-    if (from == NULL)
-        return false;
-    irqlock_release_irqs_off(&rq->lock);
-    irqlock_acquire_irqs_off(&from->lock);
-    struct task *t = from->nr_running >= at_least ? movable(from, rq->hart) : NULL;
-    if (t) {
-        dequeue(from, t);
-        leave(t, rq->hart);
-    }
-    irqlock_release_irqs_off(&from->lock);
-    irqlock_acquire_irqs_off(&rq->lock);
-    if (t == NULL)
-        return false;
-    store_release(&t->state, (u32)TASK_RUNNING);
-    enqueue(rq, t, false);
-    return true;
-}
+// ---- being idle ----
 
 #define SPIN_FOR_IO (50 * NSEC_PER_MSEC)
 
@@ -315,7 +229,7 @@ void sched_idle_loop(void) {
     for (;;) {
         irq_disable();
         struct runq *rq = lock_this_queue();
-        bool work = nr_harts > 1 && rq->nr_running == 0 && pull(rq, 2);
+        bool work = nr_harts > 1 && rq->nr_running == 0 && balance_pull(rq);
         work |= rq->nr_running > 0;
         irqlock_release_irqs_off(&rq->lock);
         preempt_enable_no_check();
@@ -333,7 +247,7 @@ void sched_idle_loop(void) {
 
 // ---- the switch ----
 
-static struct task *pick(struct runq *rq) {
+static struct task *best(struct runq *rq) {
     struct task *next = rq->next;
     if (rq->nr_running == 0)
         return rq->idle;
@@ -342,22 +256,28 @@ static struct task *pick(struct runq *rq) {
         next->se.class->dequeue(rq, &next->se);
         return next;
     }
-    for (unsigned c = 0;; c++) {
-        struct sched_entity *se = classes[c]->pick(rq);
+    for (u32 c = rq->nr_rt ? 0 : 1;; c++) {
+        struct sched_entity *se = sched_classes[c]->pick(rq);
         if (se)
             return task_of(se);
     }
 }
 
+static struct task *pick(struct runq *rq) {
+    struct task *t = best(rq);
+    t->se.turn_start = t->se.exec_sum;
+    return t;
+}
+
 #ifdef CHECK_CHAOS
 struct task *sched_waiting(struct runq *rq, const struct task *after) {
-    for (unsigned c = 0; c < ARRAY_SIZE(classes); c++) {
+    for (unsigned c = 0; c < ARRAY_SIZE(sched_classes); c++) {
         struct sched_entity *se = NULL;
         if (!after)
-            se = classes[c]->waiting(rq, NULL);
-        else if (after->se.class == classes[c])
-            se = classes[c]->waiting(rq, (struct sched_entity *)&after->se);
-        if (se || (after && after->se.class == classes[c]))
+            se = sched_classes[c]->waiting(rq, NULL);
+        else if (after->se.class == sched_classes[c])
+            se = sched_classes[c]->waiting(rq, (struct sched_entity *)&after->se);
+        if (se || (after && after->se.class == sched_classes[c]))
             return se ? task_of(se) : NULL;
     }
     return NULL;
@@ -365,14 +285,14 @@ struct task *sched_waiting(struct runq *rq, const struct task *after) {
 #endif
 
 // What is left to do for the thread that was switched away from. => on the new thread's stack, rq->lock held
-static void finish_switch(struct task *prev) {
+static inline void finish_switch(struct task *prev) {
     struct runq *rq = this_hart(runq);
     struct task *exited = rq->exited, *moving = rq->moving;
     prev->on_hart = false;
     rq->exited = rq->moving = NULL;
     irqlock_release_irqs_off(&rq->lock);
     if (moving)
-        enqueue_on(moving, false);
+        sched_enqueue_on(moving, TASK_MOVES);
     if (exited)
         task_put(exited);
 }
@@ -410,18 +330,25 @@ static void switch_to(struct runq *rq, struct task *prev, struct task *next) {
     finish_switch(thread_task(context_switch(&prev->thread, &next->thread)));
 }
 
+// Where prev, which goes on waiting, should do that.
+static u32 hart_to_wait_on(struct runq *rq, struct task *prev) {
+    bool rivals = unlikely(rq->nr_rt > 1) && prev->se.rt_priority;
+    return allowed(prev, rq->hart) && !rivals ? rq->hart : choose_hart(prev);
+}
+
 // prev is leaving: is it asleep, dead, to be moved, or does it go on waiting for the hart?
 static void put_previous(struct runq *rq, struct task *prev, bool preempted) {
+    u32 hart;
     if (prev == rq->idle)
         return;
     if (prev->state != TASK_RUNNING && !preempted) {
         WRITE_ONCE(prev->nvcsw, prev->nvcsw + 1);
         if (prev->state & (TASK_ZOMBIE | TASK_DEAD))
             rq->exited = prev;
-        dequeue(rq, prev);
-    } else if (prev->state == TASK_RUNNING && !allowed(prev, rq->hart)) {
-        dequeue(rq, prev);
-        leave(prev, choose_hart(prev));
+        sched_dequeue(rq, prev);
+    } else if (prev->state == TASK_RUNNING && (hart = hart_to_wait_on(rq, prev)) != rq->hart) {
+        sched_dequeue(rq, prev);
+        balance_leave(prev, hart);
         rq->moving = prev;
     } else {
         prev->se.class->put(rq, &prev->se);
@@ -480,7 +407,7 @@ void preempt_from_interrupt(void) {
 // the lock lets it finish, so that its store does not bring the dead back.
 void sched_mark_dead(u32 state) {
     u64 flags = irq_save();
-    struct runq *rq = lock_task(current);
+    struct runq *rq = sched_lock_task(current);
     store_release(&current->state, state);
     irqlock_release_irqs_off(&rq->lock);
     irq_restore(flags);
@@ -495,6 +422,8 @@ void sched_exit(void) {
 }
 
 void sched_yield(void) {
+    if (READ_ONCE(this_hart(runq)->nr_running) == 1)  // to whom?
+        return;
     u64 flags = irq_save();
     struct runq *rq = lock_this_queue();
     current->se.class->yield(rq, &current->se);
@@ -508,10 +437,8 @@ void sched_yield(void) {
 static void tick(struct timer *timer) {
     struct runq *rq = container_of(timer, struct runq, tick);
     irqlock_acquire_irqs_off(&rq->lock);
-    update_current(rq);
+    sched_update_current(rq);
     struct sched_entity *se = &rq->running->se;
-    if (nr_harts > 1 && ++*this_hart(turns) % BALANCE_EVERY == 0)
-        pull(rq, rq->nr_running + 2);
     if (se->class->tick(rq, se))
         atomic_or(&rq->running->thread.work, WORK_RESCHED);
     else
@@ -519,27 +446,38 @@ static void tick(struct timer *timer) {
     irqlock_release_irqs_off(&rq->lock);
 }
 
+static void charge_side(struct runq *rq, struct task *t) {
+    if (!current_thread->was_user) {
+        WRITE_ONCE(t->stime, t->stime + (t->se.exec_sum - t->sampled_at));
+        WRITE_ONCE(rq->system, rq->system + SAMPLE_EVERY);
+    }
+    t->sampled_at = t->se.exec_sum;
+}
+
 static void sample(struct timer *timer) {
     struct runq *rq = container_of(timer, struct runq, sample);
+    struct task *moving = NULL;
     irqlock_acquire_irqs_off(&rq->lock);
-    update_current(rq);
+    sched_update_current(rq);
     struct task *t = rq->running;
     if (t != rq->idle) {
-        if (!current_thread->was_user) {
-            WRITE_ONCE(t->stime, t->stime + (t->se.exec_sum - t->sampled_at));
-            WRITE_ONCE(rq->system, rq->system + SAMPLE_EVERY);
-        }
-        t->sampled_at = t->se.exec_sum;
+        charge_side(rq, t);
+        if (t->se.class->tick(rq, &t->se) && rq->nr_running > 1)
+            sched_resched(rq);
+        if (nr_harts > 1)
+            moving = balance_push(rq);
         timer_start(&rq->sample, rq->clock + SAMPLE_EVERY);
     }
     irqlock_release_irqs_off(&rq->lock);
+    if (moving)
+        sched_enqueue_on(moving, TASK_MOVES);
 }
 
 // The sender has set WORK_RESCHED if a switch is wanted; otherwise it put a task behind the running one.
 void ipi_interrupt(void) {
     struct runq *rq = this_hart(runq);
     irqlock_acquire_irqs_off(&rq->lock);
-    update_current(rq);
+    sched_update_current(rq);
     arm_tick(rq);
     irqlock_release_irqs_off(&rq->lock);
 }
@@ -554,17 +492,17 @@ int sched_set_affinity(struct task *t, u64 mask) {
     if (mask == 0)
         return -EINVAL;
     u64 flags = irq_save();
-    struct runq *rq = lock_task(t);
+    struct runq *rq = sched_lock_task(t);
     t->affinity = mask;
     bool move = !allowed(t, rq->hart) && t->se.queued;
     if (move && rq->running == t) {
-        resched(rq);
+        sched_resched(rq);
         irqlock_release_irqs_off(&rq->lock);
     } else if (move) {
-        dequeue(rq, t);
-        leave(t, choose_hart(t));
+        sched_dequeue(rq, t);
+        balance_leave(t, choose_hart(t));
         irqlock_release_irqs_off(&rq->lock);
-        enqueue_on(t, false);
+        sched_enqueue_on(t, TASK_MOVES);
     } else {
         irqlock_release_irqs_off(&rq->lock);
     }
@@ -581,6 +519,9 @@ void sched_init_hart(u32 hart, struct task *idle) {
     rq->hart = hart;
     rq->idle = rq->running = idle;
     list_init(&rq->rr.queue);
+    rt_init(rq);
+    o1_init(rq);
+    cfs_init(rq);
     timer_setup(&rq->tick, tick);
     timer_setup(&rq->sample, sample);
     idle->hart = hart;
@@ -588,6 +529,7 @@ void sched_init_hart(u32 hart, struct task *idle) {
     idle->thread.perhart = hart_offset[hart];
     idle->on_hart = true;
     idle->se.class = &idle_class;
+    idle->se.weight = NICE_0_WEIGHT;
     idle->se.running = true;
     idle->se.exec_start = clock_ns();
     atomic_or(&idle_harts, 1ul << hart);

@@ -8,8 +8,8 @@
 #include "proc/proc.h"
 #include "sched/sched.h"
 
-static void idle_enqueue(struct runq *rq, struct sched_entity *se, bool wakeup) {
-    (void)rq, (void)se, (void)wakeup;
+static void idle_enqueue(struct runq *rq, struct sched_entity *se, enum enqueue_reason why) {
+    (void)rq, (void)se, (void)why;
 }
 static void idle_dequeue(struct runq *rq, struct sched_entity *se) { (void)rq, (void)se; }
 static struct sched_entity *idle_pick(struct runq *rq) { return &rq->idle->se; }
@@ -38,8 +38,14 @@ static struct sched_entity *idle_waiting(struct runq *rq, struct sched_entity *a
     return NULL;
 }
 
+static bool idle_fits(struct runq *rq, struct sched_entity *se, struct runq *other) {
+    (void)rq, (void)se, (void)other;
+    return false;
+}
+
 const struct sched_class idle_class = {
     .name = "idle",
+    .policies = "-",
     .rank = 1,
     .enqueue = idle_enqueue,
     .dequeue = idle_dequeue,
@@ -50,4 +56,5 @@ const struct sched_class idle_class = {
     .tick = idle_tick,
     .yield = idle_yield,
     .waiting = idle_waiting,
+    .fits = idle_fits,
 };

@@ -1,43 +1,42 @@
 /*
  * The fair class `rr`: round robin.
  *
- * One FIFO queue per hart. A task runs for a quantum of 10 ms or until it sleeps; then it goes behind the others. One that was
- * preempted by a better class, before its quantum was over, comes back at the head and keeps the rest of it. Nice values are
- * ignored. Everything is constant time.
+ * Algorithm. One FIFO queue per hart. A task runs for a quantum of 10 ms or until it sleeps; then it goes behind the others. One that
+ * was preempted by a better class, before its quantum was over, comes back at the head and keeps the rest of it. Everything is
+ * constant time. Nice values and the policies BATCH and IDLE make no difference.
+ *
+ * History: CTSS (1961) had queues with quanta; xv6's scheduler, a loop over the table of processes, is its simplest form.
+ * Flaws: who wakes waits for all others, n quanta, so a shell behind ten compilers answers after 100 ms. A task that sleeps
+ * before its quantum is over loses the rest: who computes gets more than who waits for a disk. There are no shares to ask for.
  *
  * All functions: run queue's lock held, interrupts off. The running entity is not in the list.
  */
-#include "sched/sched.h"
+#include "sched/internal.h"
 #include "time/timer.h"
 
 #define QUANTUM (10 * NSEC_PER_MSEC)
 
-static void rr_enqueue(struct runq *rq, struct sched_entity *se, bool wakeup) {
-    (void)wakeup;
+static void rr_enqueue(struct runq *rq, struct sched_entity *se, enum enqueue_reason why) {
+    (void)why;
     if (se->exec_sum >= se->slice_end)
         se->slice_end = se->exec_sum + QUANTUM;
     list_add_tail(&se->link, &rq->rr.queue);
-    rq->rr.count++;
 }
 
 static void rr_dequeue(struct runq *rq, struct sched_entity *se) {
-    if (se->running)
-        return;
+    (void)rq;
     list_del(&se->link);
-    rq->rr.count--;
 }
 
 static struct sched_entity *rr_pick(struct runq *rq) {
     struct sched_entity *se = list_first_or_null(&rq->rr.queue, struct sched_entity, link);
     if (se) {
         list_del(&se->link);
-        rq->rr.count--;
     }
     return se;
 }
 
 static void rr_put(struct runq *rq, struct sched_entity *se) {
-    rq->rr.count++;
     if (se->exec_sum < se->slice_end) {
         list_add(&se->link, &rq->rr.queue);
         return;
@@ -56,7 +55,7 @@ static u64 rr_turn_ends(struct runq *rq, struct sched_entity *se) {
 }
 
 static bool rr_tick(struct runq *rq, struct sched_entity *se) {
-    return rq->rr.count > 0 && se->exec_sum >= se->slice_end;
+    return !list_empty(&rq->rr.queue) && se->exec_sum >= se->slice_end;
 }
 
 static void rr_yield(struct runq *rq, struct sched_entity *se) {
@@ -71,7 +70,9 @@ static struct sched_entity *rr_waiting(struct runq *rq, struct sched_entity *aft
 
 const struct sched_class rr_class = {
     .name = "rr",
+    .policies = "normal batch idle",
     .rank = 2,
+    .turn = QUANTUM,
     .enqueue = rr_enqueue,
     .dequeue = rr_dequeue,
     .pick = rr_pick,
@@ -81,4 +82,5 @@ const struct sched_class rr_class = {
     .tick = rr_tick,
     .yield = rr_yield,
     .waiting = rr_waiting,
+    .fits = balance_fewer,
 };

@@ -1,6 +1,6 @@
 // Scheduling: run queues, one per hart, and the classes that order them.
 //
-// core.c knows tasks and harts; a class file (rr.c, idle.c …) knows scheduling entities only.
+// core.c, balance.c and policy.c know tasks and harts; a class file (cfs.c, o1.c, rr.c, rt.c) knows scheduling entities only.
 #ifndef SCHED_SCHED_H
 #define SCHED_SCHED_H
 
@@ -23,52 +23,95 @@ enum sched_policy {
     POLICY_IDLE = 5
 };
 
+#define NICE_0_WEIGHT 1024
+#define RT_PRIORITIES 99
+#define NO_HART (~0u)
+
 // What a class orders. One per task, guarded by the lock of the run queue it belongs to.
 struct sched_entity {
     const struct sched_class *class;
-    struct list link;     // in a FIFO of its class
-    struct rb_node node;  // in a tree of its class
-    u64 vruntime;         // ns, weighted
-    u64 exec_start;       // ns: when the current stretch on a hart began
-    u64 exec_sum;         // ns on a hart since creation
-    u64 slice_end;        // exec_sum at which its turn is over
-    u32 weight;
-    bool queued;     // on a run queue (running counts)
-    bool running;    // it is a hart's current entity
-    u8 policy;       // enum sched_policy
-    u8 rt_priority;  // 0, or 1 … 99
-    s8 nice;         // -20 … 19
+    struct list link;       // in a FIFO of its class
+    struct prio_queue *on;  // the array that FIFO is of
+    struct rb_node node;    // in a tree of its class
+    u64 exec_start;         // ns: when the current stretch on a hart began, or the last one ended
+    u64 exec_sum;           // ns on a hart since creation
+    u64 vruntime;           // the same, counted the slower the heavier it is; cfs.c moves it
+    u64 turn_start;         // exec_sum when its turn began
+    u64 slice_end;          // exec_sum at which its slice is used up (rr, o1, rt)
+    u64 moved_at;           // exec_sum when it came to this hart
+    u64 sleep_avg;          // ns (o1)
+    u64 judged_at;          // exec_sum up to which sleep_avg takes it into account (o1)
+    u32 weight;             // 1024 for nice 0
+    u32 home;               // hart whose scale vruntime is on, NO_HART: none yet (cfs)
+    bool queued;            // on a run queue (running counts)
+    bool running;           // it is a hart's current entity
+    bool yielded;           // (o1)
+    u8 level;               // which FIFO, 0 goes first (o1, rt)
+    // How it wants to be scheduled: sched(7)
+    u8 policy;           // enum sched_policy
+    u8 rt_priority;      // 0, or 1 … 99
+    s8 nice;             // -20 … 19
+    bool reset_on_fork;  // children begin as normal tasks
 };
 
 struct rr_queue {
     struct list queue;  // entities that wait, in order of their turn
-    u32 count;
+};
+
+struct cfs_queue {
+    struct sched_entity *first;  // of those that wait the one with the least vruntime
+    struct rb_root_cached tree;  // the others
+    struct list yielded;         // those that yielded, in this order
+    u64 load;                    // sum of the weights of all that wait
+    u64 min_vruntime;            // of all its tasks; only grows; others may read it [a]
+    u64 shift;  // added to a vruntime of this hart it gives one that all harts share [a]
+};
+
+// A FIFO for each priority, and which of them are not empty: all in constant time (prio.h).
+struct prio_queue {
+    u64 used[2];  // bit l: fifo[l] has entities
+    struct list fifo[RT_PRIORITIES];
+};
+
+struct o1_queue {
+    struct prio_queue arrays[2];
+    struct prio_queue *active, *expired;  // with a slice left; without
+    u64 expired_since;  // ns: since when somebody waits for a new slice; 0: nobody
 };
 
 struct runq {
     struct irqlock lock;  // guards the rest and the entities on it
     u32 hart;
     u32 nr_running;        // queued tasks, the idle task not counted; others may read it [a]
+    u32 nr_rt;             // real-time tasks among them; others may read it [a]
     struct task *running;  // whose turn it is
     struct task *idle;
     struct task *next;  // has the next turn, whatever the classes say; it is queued here
     u64 clock;          // ns, taken when the lock was
+    u64 ticks;          // the same, as the time CSR gave it
     u64 switches;
     struct task *exited;  // the task just switched away from for the last time
     struct task *moving;  // the one just switched away from that must go to another hart
     struct timer tick;    // ends the current task's turn; armed only when others wait
-    // Divides time into the users' and the kernel's; ends when the hart is idle
+    // Divides time into the users' and the kernel's, and balances; ends when the hart is idle
     struct timer sample;
     u64 system;  // ns of tasks in the kernel; others may read it [a]
     struct rr_queue rr;
+    struct cfs_queue cfs;
+    struct o1_queue o1;
+    struct prio_queue rt;
 };
 
-// Ten methods at most. => all with rq->lock held, interrupts off.
+enum enqueue_reason { TASK_BEGINS, TASK_WAKES, TASK_MOVES };  // MOVES: also when its class changes
+
+// Ten methods. => all with rq->lock held, interrupts off. The running entity is in none of the class's queues.
 struct sched_class {
     const char *name;
-    u32 rank;  // higher goes first: rt 3, fair 2, idle 1
-    void (*enqueue)(struct runq *rq, struct sched_entity *se, bool wakeup);
-    void (*dequeue)(struct runq *rq, struct sched_entity *se);
+    const char *policies;  // that it serves
+    u32 rank;              // higher goes first: rt 3, fair 2, idle 1
+    u64 turn;              // ns: what sched_rr_get_interval(2) tells
+    void (*enqueue)(struct runq *rq, struct sched_entity *se, enum enqueue_reason why);
+    void (*dequeue)(struct runq *rq, struct sched_entity *se);  // one that waits does no more
     struct sched_entity *(*pick)(struct runq *rq);  // the best; it stops waiting. NULL: none
     // A running, still queued one waits again
     void (*put)(struct runq *rq, struct sched_entity *se);
@@ -76,11 +119,27 @@ struct sched_class {
     u64 (*turn_ends)(struct runq *rq, struct sched_entity *se);  // ns; TIME_NEVER: no tick needed
     bool (*tick)(struct runq *rq, struct sched_entity *se);      // true: its turn is over
     void (*yield)(struct runq *rq, struct sched_entity *se);     // current goes behind the others
-    // Walk over those that wait; NULL: first
+    // Walk over those that wait, the best first; NULL: first
     struct sched_entity *(*waiting)(struct runq *rq, struct sched_entity *after);
+    // Would it be fair to let one that waits on rq go to that other hart, which is not idle?
+    bool (*fits)(struct runq *rq, struct sched_entity *se, struct runq *other);
 };
-extern const struct sched_class rr_class, idle_class;
-struct runq *runq_of(u32 hart);  // for /proc and gdb; fields are racy without its lock
+extern const struct sched_class rt_class, cfs_class, o1_class, rr_class, idle_class;
+extern const struct sched_class *sched_classes[3];  // [I] after boot: from the highest rank to idle
+#define fair_class (sched_classes[1])
+int sched_choose_fair(const char *name);  // 0, -EINVAL; at boot, before there are tasks
+struct runq *runq_of(u32 hart);           // for /proc and gdb; fields are racy without its lock
+
+// What sched_setattr(2) sets.
+struct sched_params {
+    u8 policy;  // enum sched_policy
+    u8 rt_priority;
+    s8 nice;
+    bool reset_on_fork;
+};
+void sched_get_params(struct task *t, struct sched_params *out);
+void sched_set_params(struct task *t, const struct sched_params *p);  // valid ones; holds at once
+void sched_fork(struct sched_entity *child, const struct sched_entity *parent);
 
 extern int sched_child_first;  // [I] after boot: a new task runs before its parent goes on
 extern int kernel_preemption;  // [I] after boot: 1 full, 0 only on the way to user code

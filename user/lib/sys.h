@@ -26,6 +26,8 @@ struct rlimit;
 struct rusage;
 struct sembuf;
 struct shmid64_ds;
+struct sched_attr;
+struct sched_param;
 struct statfs;
 struct sysinfo;
 
@@ -136,6 +138,15 @@ long sys_getrusage(int who, struct rusage *usage);
 long sys_sched_yield(void);
 long sys_sched_setaffinity(int pid, size_t size, const void *mask);
 long sys_sched_getaffinity(int pid, size_t size, void *mask);
+long sys_sched_setparam(int tid, const struct sched_param *param);
+long sys_sched_setscheduler(int tid, int policy, const struct sched_param *param);
+long sys_sched_getscheduler(int tid);
+long sys_sched_getparam(int tid, struct sched_param *param);
+long sys_sched_setattr(int tid, struct sched_attr *attr, unsigned flags);
+long sys_sched_getattr(int tid, struct sched_attr *attr, unsigned size, unsigned flags);
+long sys_sched_get_priority_max(int policy);
+long sys_sched_get_priority_min(int policy);
+long sys_sched_rr_get_interval(int tid, struct timespec *interval);
 long sys_getcpu(unsigned *cpu, unsigned *node, void *unused);
 
 long sys_pidfd_open(int pid, unsigned flags);

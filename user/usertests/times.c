@@ -1,6 +1,7 @@
 /* Clocks, sleeps and accounting. */
 #include "user/usertests/ut.h"
 #include "abi/resource.h"
+#include "abi/sched.h"
 
 static int64_t ns_of(const struct timespec *t) { return t->tv_sec * 1000000000 + t->tv_nsec; }
 
@@ -116,8 +117,11 @@ static bool wake_in_order(int delay_ms) {
 
 static void sleep_order(void) {
     uint64_t one = 1;
+    struct sched_param first = {1};
 
     OK(sys_sched_setaffinity(0, sizeof(one), &one)); /* one hart, whose timers are in one order */
+    OK(sys_sched_setscheduler(0, SCHED_FIFO,
+                              &first)); /* those woken in one interrupt run in this order */
     for (int delay_ms = 50; !wake_in_order(delay_ms); delay_ms *= 2)
         CHECK(delay_ms < 10000);
 }

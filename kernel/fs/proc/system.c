@@ -151,6 +151,18 @@ static void show_stat(struct printer *p) {
         n.blocked);
 }
 
+// From the best to the last; then, of each hart, its tasks that run or wait and how often it switched.
+static void show_sched_classes(struct printer *p) {
+    printer_printf(p, "%-6s %4s %9s  %s\n", "class", "rank", "turn_us", "policies");
+    for (u32 c = 0; c < ARRAY_SIZE(sched_classes); c++)
+        printer_printf(p, "%-6s %4u %9lu  %s\n", sched_classes[c]->name, sched_classes[c]->rank,
+                       sched_classes[c]->turn / NSEC_PER_USEC, sched_classes[c]->policies);
+    for_each_hart (h)
+        printer_printf(p, "hart%-3u running %u realtime %u switches %lu\n", h,
+                       READ_ONCE(runq_of(h)->nr_running), READ_ONCE(runq_of(h)->nr_rt),
+                       READ_ONCE(runq_of(h)->switches));
+}
+
 static void show_interrupts(struct printer *p) {
     printer_printf(p, "    ");
     for_each_hart (h)
@@ -406,6 +418,7 @@ void system_files_init(void) {
         {"loadavg", 0444, show_loadavg, NULL},
         {"meminfo", 0444, show_meminfo, NULL},
         {"partitions", 0444, show_partitions, NULL},
+        {"sched_classes", 0444, show_sched_classes, NULL},
         {"slabinfo", 0400, slab_show, NULL},
         {"stat", 0444, show_stat, NULL},
         {"swaps", 0444, show_swaps, NULL},

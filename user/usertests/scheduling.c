@@ -1,0 +1,552 @@
+/* Classes, policies and harts: sched(7). Who got how much is measured in CPU time that the tasks themselves tell, never by the
+ * wall clock; so a slow host only makes the cases longer. */
+#include "user/usertests/ut.h"
+#include "abi/capability.h"
+#include "abi/resource.h"
+#include "abi/sched.h"
+
+#define MS 1000000ull
+#define MOST 64
+
+/* ---- burners: tasks that compute, and tell for how long they have */
+
+struct burner {
+    volatile uint64_t ns;   /* CPU time so far; 0 before it has begun */
+    volatile uint64_t seen; /* bit h: it was on hart h */
+    volatile long turns;    /* that ended with others' */
+    char line[40];
+};
+static struct burner *burners;
+static int pids[MOST], nr_burners;
+
+static uint64_t cpu_ns(void) {
+    struct timespec t;
+
+    OK(sys_clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t));
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void burn(struct burner *b) {
+    struct rusage u;
+    unsigned hart;
+
+    for (;;) {
+        OK(sys_getcpu(&hart, 0, 0));
+        b->seen |= 1ull << hart;
+        OK(sys_getrusage(RUSAGE_THREAD, &u));
+        b->turns = u.ru_nivcsw;
+        b->ns = cpu_ns();
+    }
+}
+
+static void pin(int pid, uint64_t harts) { OK(sys_sched_setaffinity(pid, 8, &harts)); }
+
+static long policy(int pid, int policy, int priority) {
+    struct sched_param p = {priority};
+
+    return sys_sched_setscheduler(pid, policy, &p);
+}
+
+static uint64_t all_harts(void) {
+    uint64_t mask = 0;
+
+    OK(sys_sched_getaffinity(0, sizeof(mask), &mask));
+    return mask;
+}
+
+static int nr_harts(void) { return __builtin_popcountll(all_harts()); }
+
+/* One more burner on these harts; its number. */
+static int add_burner(uint64_t harts, int how, int priority, int nice) {
+    int i = nr_burners++;
+
+    if (!burners)
+        burners = shared_page();
+    pids[i] = fork();
+    if (pids[i] == 0) {
+        pin(0, harts);
+        OK(sys_setpriority(PRIO_PROCESS, 0, nice));
+        OK(policy(0, how, priority));
+        burn(&burners[i]);
+    }
+    return i;
+}
+
+static uint64_t burnt(void) {
+    uint64_t sum = 0;
+
+    for (int i = 0; i < nr_burners; i++)
+        sum += burners[i].ns;
+    return sum;
+}
+
+/* Let all burners run until they have had so much together, after a while in which what was before the last of them began is
+ * evened out; got[]: how much of it each had. */
+static void measure(uint64_t ms, uint64_t *got) {
+    uint64_t start;
+
+    for (int i = 0; i < nr_burners; i++)
+        while (!burners[i].ns)
+            sleep_ms(2);
+    for (start = burnt(); burnt() - start < (uint64_t)nr_burners * 100 * MS;)
+        sleep_ms(10);
+    for (int i = 0; i < nr_burners; i++)
+        got[i] = burners[i].ns;
+    for (start = burnt(); burnt() - start < ms * MS;)
+        sleep_ms(10);
+    for (int i = 0; i < nr_burners; i++) {
+        OK(sys_kill(pids[i], SIGKILL));
+        got[i] = burners[i].ns - got[i];
+    }
+    for (int i = 0; i < nr_burners; i++)
+        wait_status(pids[i]);
+}
+
+/* Part `a` of `whole` is `wanted`, both in thousandths, give or take `error`. */
+static void share(uint64_t a, uint64_t whole, int wanted, int error) {
+    int is = (int)(a * 1000 / whole);
+
+    if (is < wanted - error || is > wanted + error)
+        fail_at(HERE, "%d of a thousand instead of %d, +-%d", is, wanted, error);
+}
+
+static uint64_t sum_of(const uint64_t *got) {
+    uint64_t sum = 0;
+
+    for (int i = 0; i < nr_burners; i++)
+        sum += got[i];
+    return sum;
+}
+
+/* ---- the table of classes */
+
+static bool fair_is(const char *name) {
+    char text[512], wanted[16];
+    int fd = (int)OK(open_at("/proc/sched_classes", O_RDONLY, 0));
+    long n = OK(sys_read(fd, text, sizeof(text) - 1));
+
+    text[n] = 0;
+    sys_close(fd);
+    snprintf(wanted, sizeof(wanted), "\n%s ", name);
+    return strstr(text, wanted);
+}
+
+static void class_table(void) {
+    CHECK(fair_is("rt") && fair_is("idle"));
+    EQ(fair_is("cfs") + fair_is("o1") + fair_is("rr"), 1);
+}
+
+static void only_for(const char *class) {
+    if (!fair_is(class))
+        skip("another class is chosen at boot");
+}
+
+/* ---- shares */
+
+static void two_on_a_hart(int nice) {
+    add_burner(1, SCHED_NORMAL, 0, 0);
+    add_burner(1, SCHED_NORMAL, 0, nice);
+}
+
+/* Slices are not made up for: a host that stops in one of them lengthens it. But each task has as many as the other. */
+static void rr_ignores_nice(void) {
+    uint64_t got[MOST];
+    long turns;
+
+    only_for("rr");
+    two_on_a_hart(15);
+    sleep_ms(100);
+    turns = burners[0].turns - burners[1].turns;
+    measure(800, got);
+    turns = burners[0].turns - burners[1].turns - turns;
+    CHECK(turns >= -3 && turns <= 3);
+    CHECK(burners[1].turns > 10);
+}
+
+/* Slices of 100 and 25 ms, once none counts as interactive. */
+static void o1_slices(void) {
+    uint64_t got[MOST];
+
+    only_for("o1");
+    two_on_a_hart(15);
+    sleep_ms(2500);
+    measure(2500, got);
+    share(got[0], sum_of(got), 800, 180);
+}
+
+static const int weights[40] = {
+    88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916, 9548, 7620, 6100, 4904,
+    3906,  3121,  2501,  1991,  1586,  1277,  1024,  820,   655,   526,   423,  335,  272,  215,
+    172,   137,   110,   87,    70,    56,    45,    36,    29,    23,    18,   15};
+
+/* Burners of these nice values on each of these harts together. */
+static void weighted(const int *nices, int n, uint64_t harts, int ms, int error) {
+    uint64_t got[MOST], sum;
+    int all = 0, copies = __builtin_popcountll(harts);
+
+    only_for("cfs");
+    for (int i = 0; i < n * copies; i++)
+        add_burner(harts, SCHED_NORMAL, 0, nices[i % n]);
+    for (int i = 0; i < n; i++)
+        all += weights[20 + nices[i]];
+    measure(ms, got);
+    sum = sum_of(got);
+    for (int i = 0; i < n * copies; i++)
+        share(got[i], sum, (int)(1000ll * weights[20 + nices[i % n]] / all / copies), error);
+}
+
+static const int mild[] = {-5, 0, 5}, wild[] = {-20, -10, 0, 10, 19}, near[] = {0, 3};
+
+static void cfs_weights(void) { weighted(mild, 3, 1, 1000, 40); }
+static void cfs_weights_long(void) { weighted(mild, 3, 1, 10000, 20); }
+static void cfs_weights_wild(void) { weighted(wild, 5, 1, 10000, 20); }
+static void cfs_weights_harts(void) { weighted(near, 2, all_harts(), 10000 * nr_harts(), 20); }
+
+/* What others burn while this task sleeps a hundred times, with its waiting for the hart. */
+static uint64_t burnt_meanwhile(void) {
+    uint64_t start = burnt();
+
+    for (int i = 0; i < 100; i++)
+        sleep_ms(2);
+    return burnt() - start;
+}
+
+/* It waits for the end of one turn at most: that is less than what a real-time task lets them burn once more; behind
+ * eight others it would be six times as much. */
+static void sleeper_first(void) {
+    uint64_t least;
+
+    only_for("cfs");
+    for (int i = 0; i < 8; i++)
+        add_burner(1, SCHED_NORMAL, 0, 0);
+    pin(0, 1);
+    for (int i = 0; i < 8; i++)
+        while (!burners[i].ns)
+            sleep_ms(2);
+    OK(policy(0, SCHED_FIFO, 1));
+    least = burnt_meanwhile();
+    OK(policy(0, SCHED_NORMAL, 0));
+    CHECK(burnt_meanwhile() < 3 * least);
+}
+
+/* ---- policies */
+
+static void fifo_keeps_the_hart(void) {
+    int other = add_burner(1, SCHED_NORMAL, 0, 0);
+    uint64_t before, until;
+
+    pin(0, 1);
+    while (!burners[other].ns)
+        sleep_ms(2);
+    OK(policy(0, SCHED_FIFO, 10));
+    before = burners[other].ns;
+    for (until = cpu_ns() + 100 * MS; cpu_ns() < until;)
+        ;
+    EQ(sys_sched_yield(), 0);
+    EQ(burners[other].ns, before);
+    OK(policy(0, SCHED_NORMAL, 0));
+    while (burners[other].ns == before)
+        sys_sched_yield();
+}
+
+static void priority_order(void) {
+    static const int priority[] = {10, 30, 20, 30};
+    volatile int *order = shared_page();
+    int pid[4];
+
+    pin(0, 1);
+    OK(policy(0, SCHED_FIFO, 50));
+    for (int i = 0; i < 4; i++) {
+        pid[i] = fork();
+        if (pid[i] == 0) {
+            order[1 + order[0]] = i;
+            order[0]++;
+            sys_exit_group(0);
+        }
+        EQ(policy(pid[i], SCHED_FIFO, priority[i]), 0);
+    }
+    EQ(order[0], 0);
+    for (int i = 0; i < 4; i++)
+        wait_ok(pid[i]);
+    EQ(order[1], 1); /* equals in the order in which they came */
+    EQ(order[2], 3);
+    EQ(order[3], 2);
+    EQ(order[4], 0);
+}
+
+/* How much the second of two equal real-time tasks gets, in thousandths. */
+static int second_of(int how) {
+    uint64_t until, sum;
+
+    pin(0, 1);
+    OK(policy(0, SCHED_FIFO, 60));
+    nr_burners = 0;
+    memset((void *)(burners = shared_page()), 0, PAGE);
+    add_burner(1, how, 20, 0);
+    add_burner(1, how, 20, 0);
+    for (until = 0; until < 700 * MS; until = burnt())
+        sleep_ms(20);
+    sum = burnt();
+    until = burners[1].ns < burners[0].ns ? burners[1].ns : burners[0].ns;
+    for (int i = 0; i < 2; i++) /* both first: one of them may keep the other from dying */
+        OK(sys_kill(pids[i], SIGKILL));
+    for (int i = 0; i < 2; i++)
+        wait_status(pids[i]);
+    return (int)(until * 1000 / sum);
+}
+
+static void rr_takes_turns(void) {
+    CHECK(second_of(SCHED_RR) > 250);
+    EQ(second_of(SCHED_FIFO), 0);
+}
+
+static void idle_policy(void) {
+    uint64_t got[MOST];
+
+    only_for("cfs");
+    add_burner(1, SCHED_NORMAL, 0, 0);
+    add_burner(1, SCHED_IDLE, 0, 0);
+    measure(1000, got);
+    CHECK(got[1] < sum_of(got) / 20);
+}
+
+static void batch_policy(void) {
+    uint64_t got[MOST];
+
+    only_for("cfs");
+    add_burner(1, SCHED_NORMAL, 0, 0);
+    add_burner(1, SCHED_BATCH, 0, 0);
+    measure(1000, got);
+    share(got[0], sum_of(got), 500, 40);
+}
+
+/* ---- calls */
+
+static void bad_arguments(void) {
+    struct sched_param p = {0}, top = {100}, one = {1};
+    struct sched_attr a = {.size = sizeof(a), .sched_policy = SCHED_DEADLINE};
+    struct timespec t;
+
+    FAILS(EINVAL, sys_sched_setscheduler(0, 4, &p));
+    FAILS(EINVAL, sys_sched_setscheduler(0, -1, &p));
+    FAILS(EINVAL, sys_sched_setscheduler(-1, SCHED_NORMAL, &p));
+    FAILS(EINVAL, sys_sched_setscheduler(0, SCHED_NORMAL, 0));
+    FAILS(EINVAL, sys_sched_setscheduler(0, SCHED_NORMAL, &one));
+    FAILS(EINVAL, sys_sched_setscheduler(0, SCHED_FIFO, &p));
+    FAILS(EINVAL, sys_sched_setscheduler(0, SCHED_RR, &top));
+    FAILS(EINVAL, sys_sched_setparam(0, &one));
+    FAILS(EFAULT, sys_sched_setscheduler(0, SCHED_NORMAL, unmapped_page()));
+    FAILS(ESRCH, sys_sched_setscheduler(999999999, SCHED_NORMAL, &p));
+    FAILS(ESRCH, sys_sched_getscheduler(999999999));
+    FAILS(EINVAL, sys_sched_getscheduler(-1));
+    FAILS(ESRCH, sys_sched_getparam(999999999, &p));
+    FAILS(EINVAL, sys_sched_getparam(0, 0));
+    FAILS(EFAULT, sys_sched_getparam(0, unmapped_page()));
+    FAILS(EINVAL, sys_sched_setattr(0, &a, 0));
+    a.sched_policy = SCHED_NORMAL;
+    FAILS(EINVAL, sys_sched_setattr(0, &a, 1));
+    a.sched_flags = 1 << 20;
+    FAILS(EINVAL, sys_sched_setattr(0, &a, 0));
+    a.size = 47;
+    FAILS(E2BIG, sys_sched_setattr(0, &a, 0));
+    EQ(a.size, sizeof(a));
+    FAILS(EINVAL, sys_sched_getattr(0, &a, 47, 0));
+    FAILS(EINVAL, sys_sched_getattr(0, &a, sizeof(a), 1));
+    FAILS(ESRCH, sys_sched_rr_get_interval(999999999, &t));
+    FAILS(EINVAL, sys_sched_get_priority_max(4));
+    FAILS(EINVAL, sys_sched_get_priority_min(-1));
+    EQ(sys_sched_get_priority_max(SCHED_FIFO), 99);
+    EQ(sys_sched_get_priority_min(SCHED_RR), 1);
+    EQ(sys_sched_get_priority_max(SCHED_NORMAL), 0);
+}
+
+static void attributes(void) {
+    struct {
+        struct sched_attr attr;
+        uint64_t more;
+    } big = {{.size = sizeof(big), .sched_policy = SCHED_BATCH, .sched_nice = 5}, 0};
+    struct sched_attr *a = &big.attr;
+    struct timespec t;
+
+    OK(sys_sched_setattr(0, a, 0));
+    EQ(sys_sched_getscheduler(0), SCHED_BATCH);
+    EQ(sys_getpriority(PRIO_PROCESS, 0), 15);
+    big.more = 1;
+    FAILS(E2BIG, sys_sched_setattr(0, a, 0));
+    *a = (struct sched_attr){.sched_policy = SCHED_RR, .sched_priority = 7};
+    OK(sys_sched_setattr(0, a, 0)); /* a size of 0 is the first version's */
+    OK(sys_sched_getattr(0, a, sizeof(*a), 0));
+    EQ(a->size, sizeof(*a));
+    EQ(a->sched_policy, SCHED_RR);
+    EQ(a->sched_priority, 7);
+    OK(sys_sched_rr_get_interval(0, &t));
+    EQ(t.tv_nsec, 100000000);
+    a->sched_flags = SCHED_FLAG_KEEP_POLICY;
+    a->sched_priority = 9;
+    OK(sys_sched_setattr(0, a, 0));
+    a->sched_flags = SCHED_FLAG_KEEP_PARAMS;
+    a->sched_policy = SCHED_FIFO;
+    a->sched_priority = 50;
+    OK(sys_sched_setattr(0, a, 0));
+    OK(sys_sched_getattr(0, a, SCHED_ATTR_SIZE_VER0, 0));
+    EQ(a->size, SCHED_ATTR_SIZE_VER0);
+    EQ(a->sched_policy, SCHED_FIFO);
+    EQ(a->sched_priority, 9);
+    OK(sys_sched_rr_get_interval(0, &t));
+    EQ(t.tv_nsec, 0);
+    OK(policy(0, SCHED_NORMAL, 0));
+    EQ(sys_getpriority(PRIO_PROCESS, 0), 15); /* nice survives */
+}
+
+static void is_plain(void) {
+    EQ(sys_sched_getscheduler(0), SCHED_NORMAL);
+    EQ(sys_getpriority(PRIO_PROCESS, 0), 20);
+}
+
+static void reset_on_fork(void) {
+    OK(policy(0, SCHED_FIFO | SCHED_RESET_ON_FORK, 3));
+    EQ(sys_sched_getscheduler(0), SCHED_FIFO | SCHED_RESET_ON_FORK);
+    child_ok(is_plain);
+    OK(policy(0, SCHED_NORMAL | SCHED_RESET_ON_FORK, 0));
+    OK(sys_setpriority(PRIO_PROCESS, 0, -4));
+    child_ok(is_plain);
+    become_user(1000);
+    FAILS(EPERM, policy(0, SCHED_NORMAL, 0)); /* it stays */
+    OK(policy(0, SCHED_BATCH | SCHED_RESET_ON_FORK, 0));
+}
+
+static void set_limit(int which, uint64_t value) {
+    struct rlimit l = {value, value};
+
+    OK(sys_setrlimit(which, &l));
+}
+
+static void rights(void) {
+    int root = spawn(sleep_long);
+
+    set_limit(RLIMIT_RTPRIO, 0);
+    become_user(1000);
+    FAILS(EPERM, policy(0, SCHED_FIFO, 1));
+    FAILS(EPERM, policy(0, SCHED_RR, 1));
+    FAILS(EPERM, policy(root, SCHED_BATCH, 0)); /* somebody else's */
+    OK(policy(0, SCHED_BATCH, 0));
+    OK(policy(0, SCHED_IDLE, 0));
+    FAILS(EPERM, policy(0, SCHED_NORMAL, 0)); /* as if its nice were 20 */
+}
+
+static void rt_limit(void) {
+    struct sched_attr a = {.size = sizeof(a), .sched_nice = -1};
+
+    set_limit(RLIMIT_RTPRIO, 10);
+    set_limit(RLIMIT_NICE, 15); /* down to nice 5 */
+    OK(sys_setpriority(PRIO_PROCESS, 0, 10));
+    OK(policy(0, SCHED_FIFO, 20));
+    become_user(1000);
+    OK(policy(0, SCHED_RR, 20)); /* no higher than it is */
+    FAILS(EPERM, policy(0, SCHED_RR, 21));
+    OK(policy(0, SCHED_FIFO, 5));
+    FAILS(EPERM, policy(0, SCHED_FIFO, 11));
+    OK(policy(0, SCHED_FIFO, 10));
+    FAILS(EPERM, sys_sched_setattr(0, &a, 0));
+    a.sched_nice = 5;
+    OK(sys_sched_setattr(0, &a, 0));
+    OK(policy(0, SCHED_IDLE, 0));
+    OK(policy(0, SCHED_NORMAL, 0));
+}
+
+/* ---- harts */
+
+/* n burners on all harts; each gets the same part. */
+static void fair_on_harts(int n, int ms, int error) {
+    uint64_t got[MOST], sum;
+
+    if (nr_harts() < 2)
+        skip("one hart");
+    for (int i = 0; i < n; i++)
+        add_burner(all_harts(), SCHED_NORMAL, 0, 0);
+    measure((uint64_t)ms * n, got);
+    sum = sum_of(got);
+    for (int i = 0; i < n; i++)
+        share(got[i] * n, sum, 1000, error);
+}
+
+static void one_more_than_harts(void) { fair_on_harts(nr_harts() + 1, 1500, 250); }
+static void fair_long_1(void) { fair_on_harts(nr_harts() + 1, 6000, 50); }
+static void fair_long_2(void) { fair_on_harts(2 * nr_harts() - 1, 5000, 50); }
+static void fair_long_3(void) { fair_on_harts(3 * nr_harts() + 1, 3000, 50); }
+static void fair_long_4(void) { fair_on_harts(4 * nr_harts(), 3000, 50); }
+
+static void only_where_allowed(void) {
+    uint64_t got[MOST], harts = all_harts(), two = harts & 6;
+    int last = 63 - __builtin_clzll(harts);
+
+    if (nr_harts() < 4)
+        skip("fewer than four harts");
+    for (int i = 0; i < 5; i++)
+        add_burner(two, SCHED_NORMAL, 0, 0);
+    add_burner(1ull << last, SCHED_NORMAL, 0, 0);
+    measure(1000, got);
+    for (int i = 0; i < 5; i++)
+        EQ(burners[i].seen & ~two, 0);
+    EQ(burners[5].seen, 1ull << last);
+}
+
+static void moved_at_once(void) {
+    int b = add_burner(all_harts(), SCHED_NORMAL, 0, 0);
+    uint64_t harts = all_harts();
+
+    for (int h = 0; h < 64; h++) {
+        if (!(harts >> h & 1))
+            continue;
+        pin(pids[b], 1ull << h);
+        burners[b].seen = 0;
+        while (!burners[b].seen)
+            sleep_ms(2);
+        burners[b].seen = 0; /* what it was about to write may have been there */
+        while (!burners[b].seen)
+            sleep_ms(2);
+        EQ(burners[b].seen, 1ull << h);
+    }
+}
+
+/* Two real-time tasks that may run anywhere do not wait for each other while there is another hart. */
+static void rt_spreads(void) {
+    if (nr_harts() < 3)
+        skip("fewer than three harts");
+    OK(policy(0, SCHED_FIFO, 60));
+    for (int i = 0; i < nr_harts() - 1; i++)
+        add_burner(all_harts(), SCHED_FIFO, 20, 0);
+    for (int i = 0; i < nr_harts() - 1; i++)
+        while (burners[i].ns < 20 * MS)
+            sleep_ms(5);
+}
+
+const struct test scheduling_tests[] = {
+    {"S3_class_table", class_table, 0},
+    {"S4_rr_ignores_nice", rr_ignores_nice, 0},
+    {"S5_o1_slices", o1_slices, 0},
+    {"S6_cfs_weights", cfs_weights, 0},
+    {"S6_cfs_weights_long", cfs_weights_long, SLOW},
+    {"S6_cfs_weights_wild", cfs_weights_wild, SLOW},
+    {"S6_cfs_weights_harts", cfs_weights_harts, SLOW},
+    {"S6_sleeper_first", sleeper_first, 0},
+    {"S7_fifo_keeps_the_hart", fifo_keeps_the_hart, 0},
+    {"S7_priority_order", priority_order, 0},
+    {"S7_rr_takes_turns", rr_takes_turns, 0},
+    {"S7_idle_policy", idle_policy, 0},
+    {"S7_batch_policy", batch_policy, 0},
+    {"S7_bad_arguments", bad_arguments, 0},
+    {"S7_attributes", attributes, 0},
+    {"S7_reset_on_fork", reset_on_fork, 0},
+    {"S7_rights", rights, 0},
+    {"S7_rt_limit", rt_limit, 0},
+    {"S8_one_more_than_harts", one_more_than_harts, 0},
+    {"S8_fair_H_plus_1", fair_long_1, SLOW},
+    {"S8_fair_2H_minus_1", fair_long_2, SLOW},
+    {"S8_fair_3H_plus_1", fair_long_3, SLOW},
+    {"S8_fair_4H", fair_long_4, SLOW},
+    {"S8_only_where_allowed", only_where_allowed, 0},
+    {"S8_moved_at_once", moved_at_once, 0},
+    {"S8_rt_spreads", rt_spreads, 0},
+    {0, 0, 0},
+};

@@ -100,23 +100,30 @@ static void poll_add(struct poll_table *pt, struct file *f, struct waitq *q) {
     waitq_add(q, &e->waiter);
 }
 
+static inline u32 ask(struct file *f, struct poll_table *pt) {
+    return likely(f->ops->poll) ? f->ops->poll(f, pt) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+}
+
 // Bits of one descriptor.
 static u32 poll_one(struct poller *p, const struct pollfd *fd) {
-    if (fd->fd < 0)
+    if (unlikely(fd->fd < 0))
         return 0;
-    p->ref = fd_get(fd->fd);
-    struct file *f = p->ref.file;
-    if (!f)
+    struct fd_ref r = fd_get(fd->fd);
+    if (unlikely(!r.file))
         return POLLNVAL;
-    u32 wanted = (u16)fd->events | POLLERR | POLLHUP;
+    u32 wanted = (u16)fd->events | POLLERR | POLLHUP, found;
+    if (!p->table.add) {
+        found = ask(r.file, NULL);
+        fd_put(r);
+        return found & wanted;
+    }
+    p->ref = r;
     p->table.events = wanted;
     p->kept = false;
-    u32 found =
-        (f->ops->poll ? f->ops->poll(f, &p->table) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM) &
-        wanted;
+    found = ask(r.file, &p->table);
     if (!p->kept)
-        fd_put(p->ref);
-    return found;
+        fd_put(r);
+    return found & wanted;
 }
 
 static int poll_scan(struct poller *p, struct pollfd *fds, u32 n) {

@@ -568,9 +568,9 @@ static int deadline_in(u64 user, u64 *deadline) {
     return 0;
 }
 
-// Tell how much of the time is left, as Linux does.
+// Tell how much of the time is left, as Linux does. Of no time it was none.
 static void time_left_out(u64 user, u64 deadline) {
-    if (!user || deadline == TIME_NEVER)
+    if (!user || deadline == TIME_NEVER || deadline == 0)
         return;
     u64 now = clock_ns();
     struct timespec t = ns_to_timespec(deadline > now ? deadline - now : 0);

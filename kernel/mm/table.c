@@ -34,6 +34,7 @@
  * address), then mapping->lock and the page allocator.
  */
 #include "arch/arch.h"
+#include "check/fail.h"
 #include "lib/string.h"
 #include "mm/internal.h"
 #include "mm/stats.h"
@@ -71,6 +72,8 @@ static void pool_push(struct list **first, u32 *count, struct page *p) {
 struct page *table_frame_alloc(struct mm *mm, enum lock_rank rank) {
     struct page *p = NULL;
 
+    if (fail_now(FAIL_ALLOC))  // the pool would hide it
+        return NULL;
     preempt_disable();
     struct table_pool *pool = &pools[hart_id()];
     if (likely(pool->tables))

@@ -470,11 +470,12 @@ static void fair_on_harts(int n, int ms, int error) {
         share(got[i] * n, sum, 1000, error);
 }
 
+/* A host that stops for 0.2 s charges that to one task, which gets it less afterwards: the long ones are long enough for that. */
 static void one_more_than_harts(void) { fair_on_harts(nr_harts() + 1, 1500, 250); }
-static void fair_long_1(void) { fair_on_harts(nr_harts() + 1, 6000, 50); }
-static void fair_long_2(void) { fair_on_harts(2 * nr_harts() - 1, 5000, 50); }
-static void fair_long_3(void) { fair_on_harts(3 * nr_harts() + 1, 3000, 50); }
-static void fair_long_4(void) { fair_on_harts(4 * nr_harts(), 3000, 50); }
+static void fair_long_1(void) { fair_on_harts(nr_harts() + 1, 8000, 50); }
+static void fair_long_2(void) { fair_on_harts(2 * nr_harts() - 1, 8000, 50); }
+static void fair_long_3(void) { fair_on_harts(3 * nr_harts() + 1, 8000, 50); }
+static void fair_long_4(void) { fair_on_harts(4 * nr_harts(), 8000, 50); }
 
 static void only_where_allowed(void) {
     uint64_t got[MOST], harts = all_harts(), two = harts & 6;

@@ -27,6 +27,7 @@
 #include "mm/page.h"
 #include "check/fail.h"
 #include "check/heap.h"
+#include "check/race.h"
 #include "lib/string.h"
 #include "mm/stats.h"
 #include "arch/hart.h"
@@ -87,7 +88,8 @@ static void buddy_free(struct page *p, unsigned order) {
     WRITE_ONCE(buddy.nr_free, buddy.nr_free + (1ul << order));
     for (; order < MAX_ORDER; order++) {
         struct page *other = buddy_of(p, order);
-        if (other->kind != PAGE_FREE || other->order != order)
+        // One that has an owner changes at any time, but becomes free only with the lock.
+        if (data_race(other->kind) != PAGE_FREE || data_race(other->order) != order)
             break;
         list_unlink(&other->free.link);
         if (other < p)

@@ -310,7 +310,8 @@ static void pipe_detach(struct inode *inode, struct pipe *p) {
         pipe_free(p);
 }
 
-static void pipe_count_ends(struct pipe *p, struct file *f, int step) {
+// f's ends come (1) or go (-1). => has the other side, or f itself as such, ends now?
+static bool pipe_count_ends(struct pipe *p, struct file *f, int step) {
     mutex_lock(&p->lock);
     if (step > 0)
         f->pos = p->opened_write;
@@ -322,9 +323,11 @@ static void pipe_count_ends(struct pipe *p, struct file *f, int step) {
         p->nr_writers += step;
         p->opened_write += step > 0;
     }
+    bool partner = f->mode & FILE_READ ? p->nr_writers : p->nr_readers;
     mutex_unlock(&p->lock);
     pipe_wake(&p->readers, POLLIN | POLLRDNORM | POLLHUP);
     pipe_wake(&p->writers, POLLOUT | POLLWRNORM | POLLERR);
+    return partner;
 }
 
 static void pipe_release(struct file *f) {
@@ -336,18 +339,19 @@ static void pipe_release(struct file *f) {
     pipe_detach(f->inode, p);
 }
 
-// Open waits for the other side to have come, even if it is gone again by now. `seen`: how often it had before.
+// Open waits for the other side to have come, even if it is gone again by now: it was there when f was counted, or has been
+// opened more often than `seen`.
+//   cat < fifo                              echo > fifo &
+//                                             counted; waits for a reader
+//   seen = 1; counted: a writer is there
+//   wakes it, is preempted                    goes on, writes, closes: no writer any more
+//   does not wait
 static int fifo_wait_partner(struct pipe *p, struct file *f, u32 read_seen, u32 write_seen) {
-    if ((f->mode & (FILE_READ | FILE_WRITE)) == (FILE_READ | FILE_WRITE))
-        return 0;
-    if (f->mode & FILE_READ) {
-        if ((f->flags & O_NONBLOCK) || READ_ONCE(p->nr_writers))
-            return 0;
-        return wait_event_interruptible(&p->readers, READ_ONCE(p->opened_write) != write_seen,
-                                        "fifo_open");
-    }
-    if (READ_ONCE(p->nr_readers))
-        return 0;
+    if (f->mode & FILE_READ)
+        return f->flags & O_NONBLOCK
+                   ? 0
+                   : wait_event_interruptible(&p->readers, READ_ONCE(p->opened_write) != write_seen,
+                                              "fifo_open");
     if (f->flags & O_NONBLOCK)
         return -ENXIO;
     return wait_event_interruptible(&p->writers, READ_ONCE(p->opened_read) != read_seen,
@@ -361,8 +365,8 @@ static int fifo_open(struct inode *inode, struct file *f) {
     u32 read_seen = READ_ONCE(p->opened_read), write_seen = READ_ONCE(p->opened_write);
     f->mode = (f->mode & ~FILE_SEEK) | FILE_STREAM;
     f->private_ = p;
-    pipe_count_ends(p, f, 1);
-    int error = fifo_wait_partner(p, f, read_seen, write_seen);
+    bool partner = pipe_count_ends(p, f, 1);
+    int error = partner ? 0 : fifo_wait_partner(p, f, read_seen, write_seen);
     if (error)
         pipe_release(f);
     return error;

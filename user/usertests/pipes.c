@@ -394,6 +394,28 @@ static void select_pipe(void) {
     FAILS(EINVAL, sys_pselect6(-1, 0, 0, 0, &zero, 0));
 }
 
+static void write_and_leave(void) {
+    int fd = (int)OK(open_at("gone", O_WRONLY, 0));
+
+    EQ(sys_write(fd, "x", 1), 1);
+}
+
+/* A writer that waited for a reader may be through before the reader's open() goes on. */
+static void fifo_partner_gone(void) {
+    char c;
+
+    OK(sys_mknodat(AT_FDCWD, "gone", S_IFIFO | 0600, 0));
+    for (int i = 0; i < 300; i++) {
+        int pid = spawn(write_and_leave);
+        if (i % 2)
+            sys_sched_yield();
+        int fd = (int)OK(open_at("gone", O_RDONLY, 0));
+        EQ(sys_read(fd, &c, 1), 1);
+        OK(sys_close(fd));
+        wait_ok(pid);
+    }
+}
+
 const struct test pipe_tests[] = {
     {"I1_bytes_in_order", bytes_in_order, 0},
     {"I1_ends", ends, 0},
@@ -405,6 +427,7 @@ const struct test pipe_tests[] = {
     {"I1_fault_in_the_middle", fault_in_the_middle, 0},
     {"I1_many_readers", many_readers, 0},
     {"I1_fifo", fifo, 0},
+    {"I1_fifo_partner_gone", fifo_partner_gone, 0},
     {"I6_futex_wake", futex_wake, 0},
     {"I6_futex_timeouts", futex_timeouts, 0},
     {"I6_futex_requeue", futex_requeue, 0},

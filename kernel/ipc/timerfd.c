@@ -60,7 +60,7 @@ static u64 periods(struct timerfd *t) {
     t->expired = false;
     if (t->interval) {
         n += now > due ? (now - due) / t->interval : 0;
-        t->due += n * t->interval;
+        t->due = moment_add(t->due, n * t->interval);
         timer_start(&t->timer, t->due);
     } else {
         t->due = 0;

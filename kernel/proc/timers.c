@@ -79,7 +79,7 @@ static void fired(struct timer *timer) {
         arm(t, 0);
     } else {
         u64 times = t->interval ? 1 + (now - due) / t->interval : 1;
-        t->due += times * t->interval;
+        t->due = moment_add(t->due, times * t->interval);
         t->armed = t->interval;
         if (t->armed)
             arm(t, clock_ns() + POSIX_MIN_PERIOD);
@@ -234,10 +234,8 @@ static void show(const struct posix_timer *t, struct posix_itimer *out) {
 }
 
 static u64 due_at(const struct posix_timer *t, bool absolute, u64 value) {
-    if (!absolute) {
-        u64 now = clock_now(t);
-        return value < TIME_NEVER / 2 - now ? now + value : TIME_NEVER / 2;
-    }
+    if (!absolute)
+        return moment_add(clock_now(t), value);
     return is_wall_clock(t->clock) ? WALL_CLOCK | value : value;
 }
 

@@ -64,10 +64,7 @@ struct timeval ns_to_timeval(u64 ns) {
                             .tv_usec = ns % NSEC_PER_SEC / NSEC_PER_USEC};
 }
 
-u64 deadline_after(u64 ns) {
-    u64 now = clock_ns();
-    return ns < MAX_NS - now ? now + ns : TIME_NEVER;
-}
+u64 deadline_after(u64 ns) { return moment_add(clock_ns(), ns); }
 
 /* ---- CPU time ---- */
 
@@ -228,8 +225,9 @@ static void real_timer_fired(struct timer *t) {
     struct process *p = container_of(t, struct process, real_timer);
     signal_process(p, SIGALRM);
     u64 flags = irqlock_acquire(&p->siglock);
-    p->real_due =
-        p->real_interval ? max(t->expires + p->real_interval, clock_ns() + POSIX_MIN_PERIOD) : 0;
+    p->real_due = p->real_interval
+                      ? max(moment_add(t->expires, p->real_interval), clock_ns() + POSIX_MIN_PERIOD)
+                      : 0;
     if (p->real_due)
         timer_start(t, p->real_due);
     irqlock_release(&p->siglock, flags);
@@ -246,7 +244,7 @@ static u64 stop_and_lock(struct process *p, struct timer *t) {
 }
 
 u64 posix_next_look(u64 left, u32 threads) {
-    return clock_ns() + max(left / max(threads, 1u), MIN_LOOK);
+    return deadline_after(max(left / max(threads, 1u), MIN_LOOK));
 }
 
 static void cpu_timer_fired(struct timer *timer) {

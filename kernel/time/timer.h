@@ -26,6 +26,11 @@ struct clock_event {
 // A moment is a u64: ns since boot, at most TIME_NEVER / 2; or TIME_NEVER; or WALL_CLOCK | ns since 1970, which comes sooner
 // or later when the wall clock is set.
 #define WALL_CLOCK (1ul << 63)
+// ns after a moment, by the same clock; the last moment there is when it would be later.
+static inline u64 moment_add(u64 moment, u64 ns) {
+    u64 room = ~WALL_CLOCK - (moment & ~WALL_CLOCK);
+    return moment + (ns < room ? ns : room);
+}
 
 extern u64 timebase_hz;  // of the time CSR, from the device tree (also in arch/upcall.h)
 void time_init(u64 hz, bool sstc);

@@ -805,6 +805,28 @@ static void alarm_period(void) {
     EQ(old.it_interval.tv_usec, 10000);
 }
 
+/* Times that no clock will ever reach: they are far away, not past. */
+static void alarm_far_away(void) {
+    struct itimerval far = {{0, 0}, {INT64_MAX, 999999}}, left;
+    struct itimerval once = {{INT64_MAX, 999999}, {0, 1}};
+
+    for (int which = ITIMER_REAL; which <= ITIMER_PROF; which++) {
+        int sig = which == ITIMER_REAL ? SIGALRM : which == ITIMER_VIRTUAL ? SIGVTALRM : SIGPROF;
+        hits = 0;
+        on_signal(sig, count_hit, 0);
+        OK(sys_setitimer(which, &far, 0));
+        OK(sys_getitimer(which, &left));
+        CHECK(left.it_value.tv_sec > 1000000000);
+        EQ(hits, 0);
+        OK(sys_setitimer(which, &once, 0));
+        for (int64_t start = now_ms(); !hits && now_ms() - start < 5000;)
+            ;
+        EQ(hits, 1);
+        OK(sys_getitimer(which, &left));
+        CHECK(left.it_value.tv_sec > 1000000000);
+    }
+}
+
 static void alarm_kills(void) {
     struct itimerval t = {.it_value = {0, 10000}};
 
@@ -914,6 +936,7 @@ const struct test signal_tests[] = {
     {"T10_signal_storm", signal_storm, 0},
     {"T11_alarm_once", alarm_once, 0},
     {"T11_alarm_period", alarm_period, 0},
+    {"T11_alarm_far_away", alarm_far_away, 0},
     {"T11_alarm_and_fork", alarm_and_fork, 0},
     {"T11_alarm_virtual", alarm_virtual, 0},
     {"T11_alarm_keeps_registers", alarm_keeps_registers, 0},

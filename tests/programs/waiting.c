@@ -177,8 +177,9 @@ static void *ring_part(void *arg) {
         CHECK(++tokens == 1);
         turns++;
         tokens--;
+        bool last = stop;  // asked with the token in hand: once for one, then for all that follow
         sem_post(&ring[(me + 1) % walkers]);
-        if (stop)
+        if (last)
             return NULL;
     }
 }

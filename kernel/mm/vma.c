@@ -483,19 +483,11 @@ static bool range_ok(va_t start, size_t length) {
            start <= USER_TOP - length;
 }
 
-// Make boundaries at start and end: the first VMA within, NULL when nothing is mapped there, or
-// ERR_PTR(-ENOMEM).
-static struct vma *isolate(struct mm *mm, va_t start, va_t end) {
-    struct vma *first = vma_find(mm, start);
-
-    if (!first || first->start >= end)
+// Make boundaries at start and end, which are in v: the VMA between them, or NULL: out of memory or of VMAs.
+static struct vma *isolate(struct mm *mm, struct vma *v, va_t start, va_t end) {
+    if (v->start < start && !(v = vma_split(mm, v, start)))
         return NULL;
-    if (first->start < start && !(first = vma_split(mm, first, start)))
-        return ERR_PTR(-ENOMEM);
-    struct vma *last = first->end >= end ? first : vma_find(mm, end - 1);
-    if (last && last->start < end && last->end > end && !vma_split(mm, last, end))
-        return ERR_PTR(-ENOMEM);
-    return first;
+    return v->end == end || vma_split(mm, v, end) ? v : NULL;
 }
 
 // v loses its head or tail [from, to): no need to split it.
@@ -594,8 +586,8 @@ int vma_protect(struct mm *mm, va_t start, size_t length, u32 rwx) {
         va_t stop = min(end, v->end);
         u32 flags = (v->flags & ~VM_KINDS) | rwx;
         if (flags != v->flags) {
-            v = isolate(mm, at, stop);
-            error = IS_ERR(v) ? PTR_ERR(v) : table_own(mm, at, stop);
+            v = isolate(mm, v, at, stop);
+            error = v ? table_own(mm, at, stop) : -ENOMEM;
             if (!error)
                 error = protect_charge(v, flags);
             if (error)
@@ -625,9 +617,9 @@ int vma_set_flags(struct mm *mm, va_t start, va_t end, u32 set, u32 clear) {
         va_t stop = min(end, v->end);
         u32 flags = (v->flags & ~clear) | set;
         if (flags != v->flags) {
-            v = isolate(mm, max(at, v->start), stop);
-            if (IS_ERR(v))
-                return PTR_ERR(v);
+            v = isolate(mm, v, max(at, v->start), stop);
+            if (!v)
+                return -ENOMEM;
             account(v, -(s64)pages_of(v));
             v->flags = flags;
             account(v, pages_of(v));

@@ -31,9 +31,9 @@
     faults_end \fixup
 .endm
 
-/* Loads or stores of registers from `base` on, at distances that grow by `step`. */
-.macro move op, base, step, regs:vararg
-    .set distance, 0
+/* Loads or stores of registers from `base` + `at` on, at distances that grow by `step`. */
+.macro move op, base, at, step, regs:vararg
+    .set distance, \at
     faults_begin
     .irp reg, \regs
     \op \reg, distance(\base)
@@ -45,7 +45,7 @@
     .text
 /*
  * size_t usercopy_in(void *dst, const void *user_src, size_t n), and out: returns bytes not copied.
- * Blocks of 64 bytes, then 32 and 8, by words, or of 8 bytes singly when the two are not aligned alike. The pointers step on only
+ * Blocks of 512 bytes, then 64, 32 and 8, by words, or of 8 bytes singly when the two are not aligned alike. The pointers step on only
  * after a whole block, so a fault inside one goes on bytewise (5), which finds the very byte that faults.
  */
     .globl usercopy_in
@@ -58,18 +58,28 @@ usercopy_out:
     or t0, a0, a1
     andi t0, t0, 7
     bnez t0, 3f
-    li t5, 64
+7:  li t5, 512
+    bltu a2, t5, 11f
+12: .irp at, 0, 64, 128, 192, 256, 320, 384, 448
+    move ld, a1, \at, 8, t0, t1, t2, t3, t4, a3, a4, a5
+    move sd, a0, \at, 8, t0, t1, t2, t3, t4, a3, a4, a5
+    .endr
+    addi a0, a0, 512
+    addi a1, a1, 512
+    addi a2, a2, -512
+    bgeu a2, t5, 12b
+11: li t5, 64
     bltu a2, t5, 2f
-1:  move ld, a1, 8, t0, t1, t2, t3, t4, a3, a4, a5
-    move sd, a0, 8, t0, t1, t2, t3, t4, a3, a4, a5
+1:  move ld, a1, 0, 8, t0, t1, t2, t3, t4, a3, a4, a5
+    move sd, a0, 0, 8, t0, t1, t2, t3, t4, a3, a4, a5
     addi a0, a0, 64
     addi a1, a1, 64
     addi a2, a2, -64
     bgeu a2, t5, 1b
 2:  li t5, 32
     bltu a2, t5, 10f
-    move ld, a1, 8, t0, t1, t2, t3
-    move sd, a0, 8, t0, t1, t2, t3
+    move ld, a1, 0, 8, t0, t1, t2, t3
+    move sd, a0, 0, 8, t0, t1, t2, t3
     addi a0, a0, 32
     addi a1, a1, 32
     addi a2, a2, -32
@@ -87,19 +97,16 @@ usercopy_out:
     andi t0, t0, 7
     bnez t0, 6f
 4:  andi t0, a0, 7              /* yes: bytes up to a multiple of 8 */
-    beqz t0, 7f
+    beqz t0, 7b
     may_fault 8f, lb t0, 0(a1)
     may_fault 8f, sb t0, 0(a0)
     addi a0, a0, 1
     addi a1, a1, 1
     addi a2, a2, -1
     j 4b
-7:  li t5, 64
-    bgeu a2, t5, 1b
-    j 2b
 
-6:  move lb, a1, 1, t0, t1, t2, t3, t4, a3, a4, a5   /* no: eight bytes at a time */
-    move sb, a0, 1, t0, t1, t2, t3, t4, a3, a4, a5
+6:  move lb, a1, 0, 1, t0, t1, t2, t3, t4, a3, a4, a5   /* no: eight bytes at a time */
+    move sb, a0, 0, 1, t0, t1, t2, t3, t4, a3, a4, a5
     addi a0, a0, 8
     addi a1, a1, 8
     addi a2, a2, -8

@@ -34,7 +34,7 @@
 #include "mm/uaccess.h"
 #include "proc/proc.h"
 
-#define AROUND 16  // pages of a file that one fault maps at most
+#define AROUND 16  // pages that one fault maps at most: of a file, or of zeroes
 #define RETRY 1    // internal: look again
 
 // ---- installing ----
@@ -61,11 +61,15 @@ static int nomem(void) { return fatal_signal_pending() ? -EINTR : -ENOMEM; }
 
 // ---- anonymous memory ----
 
+// Who read the page before goes through untouched memory: he gets some pages ahead.
 static int map_zero(struct vma *v, struct page *table, va_t addr) {
     pte_t *slot = table_slot(table, addr);
+    bool first = is_aligned(addr, MEGAPAGE_SIZE);
+    u64 room = (min(v->end, align_down(addr, MEGAPAGE_SIZE) + MEGAPAGE_SIZE) - addr) >> PAGE_SHIFT;
 
     spin_lock(&table->table.lock);
-    if (*slot == 0) {
+    u64 n = !first && slot[-1] && pte_page(slot[-1]) == zero_page ? min(room, (u64)AROUND) : 1;
+    for (; n > 0 && *slot == 0; n--, slot++) {
         set_new(v, table, slot, zero_page, false);
         vm_count(zero_maps);
     }

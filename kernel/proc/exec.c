@@ -201,10 +201,7 @@ static int gather_empty_name(struct exec *x, const struct exec_args *a) {
 int exec_gather(struct exec *x) {
     const struct exec_args *a = x->args;
     u64 skip = x->nr_prefix ? 1 : 0;
-    struct {
-        u8 bytes[16];
-        u32 places[NR_PLACES];
-    } random;
+    u8 random[16];
     u64 first;
     int error;
     if (skip) {  // the first argument gives way to the prefix, if there is one
@@ -221,12 +218,13 @@ int exec_gather(struct exec *x) {
     if ((error = gather_array(x, a->kernel_argv ? a->kernel_envp : NULL, a->envp, 0, &x->envc)))
         return error;
     x->execfn_offset = x->strings.length;
-    random_bytes(&random, sizeof(random));
-    memcpy(x->random, random.places, sizeof(x->random));
+    random_bytes(random, sizeof(random));
+    if (READ_ONCE(randomize_va_space))
+        random_bytes(x->random, sizeof(x->random));
     if ((error = chain_add(&x->strings, x->given_path, strlen(x->given_path) + 1)))
         return error;
     x->random_offset = x->strings.length;
-    return chain_add(&x->strings, random.bytes, sizeof(random.bytes));
+    return chain_add(&x->strings, random, sizeof(random));
 }
 
 /* ---- places ---- */

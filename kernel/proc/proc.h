@@ -80,7 +80,8 @@ struct sigpending {
 
 struct sighand {
     struct ref ref;
-    struct irqlock lock;          // guards action
+    struct irqlock lock;          // guards what follows
+    u64 set;                      // signals whose action was set: the others have the default
     struct sigaction action[64];  // of signal n at n-1
 };
 

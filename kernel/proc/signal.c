@@ -59,14 +59,17 @@ struct sighand *sighand_create(void) {
     return s;
 }
 
+// i: the signal's place among the actions, its number - 1
+#define for_each_signal(i, signals)                                                                \
+    for (u64 left_ = (signals), i; left_ && (i = ctz64(left_), true); left_ &= left_ - 1)
+
 struct sighand *sighand_copy(struct sighand *from) {
-    struct sighand *s = slab_alloc(sighand_cache, 0);
+    struct sighand *s = sighand_create();
     if (!s)
         return NULL;
-    ref_init(&s->ref);
-    irqlock_init(&s->lock, RANK_SIGHAND, "sighand");
     u64 flags = irqlock_acquire(&from->lock);
-    memcpy(s->action, from->action, sizeof(s->action));
+    s->set = from->set;
+    for_each_signal(i, s->set) s->action[i] = from->action[i];
     irqlock_release(&from->lock, flags);
     return s;
 }
@@ -78,10 +81,12 @@ void sighand_put(struct sighand *s) {
 
 void sighand_reset(struct sighand *s, bool ignored_too) {
     u64 flags = irqlock_acquire(&s->lock);
-    for (int i = 0; i < _NSIG; i++) {
+    for_each_signal(i, s->set) {
         struct sigaction *a = &s->action[i];
-        if (ignored_too || a->sa_handler != SIG_IGN)
+        if (ignored_too || a->sa_handler != SIG_IGN) {
             WRITE_ONCE(a->sa_handler, SIG_DFL);
+            s->set &= ~SIGMASK(i + 1);
+        }
         a->sa_flags = 0;
         a->sa_mask = 0;
     }
@@ -581,11 +586,13 @@ void signal_restore_mask(void) {
 }
 
 // => sighand->lock held
-static inline void exchange(struct sigaction *a, const struct sigaction *new_,
+static inline void exchange(struct sighand *s, int sig, const struct sigaction *new_,
                             struct sigaction *old) {
+    struct sigaction *a = &s->action[sig - 1];
     if (old)
         *old = *a;
     if (new_) {
+        s->set |= SIGMASK(sig);
         WRITE_ONCE(a->sa_handler, new_->sa_handler);
         WRITE_ONCE(a->sa_flags, new_->sa_flags & ~SA_UNSUPPORTED);
         a->sa_mask = new_->sa_mask & ~SIGNAL_UNMASKABLE;
@@ -598,7 +605,7 @@ static __attribute__((noinline)) void start_ignoring(struct process *p, int sig,
                                                      struct sigaction *old) {
     u64 flags = irqlock_acquire(&p->siglock);
     irqlock_acquire_irqs_off(&p->sighand->lock);
-    exchange(&p->sighand->action[sig - 1], new_, old);
+    exchange(p->sighand, sig, new_, old);
     irqlock_release_irqs_off(&p->sighand->lock);
     remove_everywhere(p, SIGMASK(sig));
     irqlock_release(&p->siglock, flags);
@@ -615,7 +622,7 @@ int signal_action(int sig, const struct sigaction *new_, struct sigaction *old) 
         return 0;
     }
     u64 flags = irqlock_acquire(&s->lock);
-    exchange(&s->action[sig - 1], new_, old);
+    exchange(s, sig, new_, old);
     irqlock_release(&s->lock, flags);
     return 0;
 }

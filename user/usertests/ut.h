@@ -12,7 +12,7 @@
 #include "abi/mman.h"
 #include "abi/wait.h"
 
-/* When a case runs: always, with -a, or only by its whole name: some minutes, for the numbers that a machine must bear. */
+/* When a case runs: always, with -a, or only by its whole name: it takes minutes, or wants a machine that is prepared for it. */
 enum pace { QUICK, SLOW, VAST };
 
 struct test {

@@ -21,7 +21,6 @@
 #include "ipc/ring.h"
 #include "mm/slab.h"
 #include "mm/vm.h"
-#include "proc/signal.h"
 
 // ---- into a pipe ----
 

@@ -20,6 +20,7 @@
 #include "lib/string.h"
 #include "mm/slab.h"
 #include "mm/uaccess.h"
+#include "net/netlink.h"
 #include "time/posix.h"
 #include "time/timer.h"
 
@@ -303,4 +304,7 @@ int socket_set_option(struct socket *s, int name, const void *value, u32 size) {
     }
 }
 
-void socket_init(void) { unix_init(); }
+void socket_init(void) {
+    unix_init();
+    netlink_init();
+}

@@ -75,6 +75,11 @@ static struct unix_socket *new_socket(int type) {
     return u;
 }
 
+struct socket *unix_make(int type) {
+    struct unix_socket *u = new_socket(type);
+    return u ? &u->socket : NULL;
+}
+
 static struct socket *unix_create(int type, int protocol) {
     if (protocol && protocol != AF_UNIX)
         return ERR_PTR(-EPROTONOSUPPORT);
@@ -159,7 +164,7 @@ static void end(struct unix_socket *u, bool unaccepted) {
     unix_put(u);
 }
 
-static void unix_release(struct socket *s) {
+void unix_release(struct socket *s) {
     end(unix_of(s), false);
     unix_collect();
 }
@@ -381,7 +386,7 @@ static int unix_shutdown(struct socket *s, int how) {
 
 /* ---- the rest ---- */
 
-static u32 unix_poll(struct socket *s, struct file *f, struct poll_table *pt) {
+u32 unix_poll(struct socket *s, struct file *f, struct poll_table *pt) {
     struct unix_socket *u = unix_of(s);
     u32 events = 0;
     poll_wait(f, &u->in, pt);
@@ -402,7 +407,7 @@ static u32 unix_poll(struct socket *s, struct file *f, struct poll_table *pt) {
     return events;
 }
 
-static int unix_get_option(struct socket *s, int name, void *value, u32 size) {
+int unix_get_option(struct socket *s, int name, void *value, u32 size) {
     struct unix_socket *u = unix_of(s);
     union {
         struct ucred cred;

@@ -93,6 +93,10 @@ static inline void unix_wake(struct waitq *q, u32 events) {
 static inline int limited(int error) { return error == -ETIMEDOUT ? -EAGAIN : error ? -EINTR : 0; }
 
 // unix.c
+struct socket *unix_make(int type);  // NULL: out of memory
+u32 unix_poll(struct socket *s, struct file *f, struct poll_table *pt);
+int unix_get_option(struct socket *s, int name, void *value, u32 size);
+void unix_release(struct socket *s);
 struct unix_socket *unix_peer_get(struct unix_socket *u);  // with a reference, or NULL
 // May u send to `to`? Not when that one is connected to somebody else.
 bool unix_may_send(const struct unix_socket *u, const struct unix_socket *to);
@@ -112,6 +116,7 @@ void unix_names_init(void);
 // unix_data.c
 ssize_t unix_send(struct socket *s, struct message *m);
 ssize_t unix_recv(struct socket *s, struct message *m);
+void unix_push(struct unix_socket *r, struct packet *p);  // from the kernel, however full it is
 u32 unix_bytes_waiting(struct unix_socket *u);
 #define MAX_QUEUE 10u  // datagrams; sysctl max_dgram_qlen
 // Must a packet of u wait until one of r's is read?

@@ -31,6 +31,13 @@ static struct ucred my_real_cred(void) {
 
 /* ---- sending ---- */
 
+// => r->lock held
+static inline void add_packet(struct unix_socket *r, struct packet *p) {
+    list_add_tail(&p->link, &r->packets);
+    WRITE_ONCE(r->queued, r->queued + sizeof(*p) + p->length);
+    WRITE_ONCE(r->count, r->count + 1);
+}
+
 // Into r's queue, unless it is full or ended: 0, -EAGAIN, -EPIPE, -ECONNREFUSED.
 static int enqueue(struct unix_socket *u, struct unix_socket *r, struct packet *p) {
     int error = 0;
@@ -40,14 +47,24 @@ static int enqueue(struct unix_socket *u, struct unix_socket *r, struct packet *
     } else if (unlikely(is_full(u, r))) {
         error = -EAGAIN;
     } else {
-        list_add_tail(&p->link, &r->packets);
-        WRITE_ONCE(r->queued, r->queued + sizeof(*p) + p->length);
-        WRITE_ONCE(r->count, r->count + 1);
+        add_packet(r, p);
     }
     spin_unlock(&r->lock);
     if (!error)
         unix_wake(&r->in, EVENT_IN);
     return error;
+}
+
+void unix_push(struct unix_socket *r, struct packet *p) {
+    spin_lock(&r->lock);
+    bool dead = r->dead;
+    if (!dead)
+        add_packet(r, p);
+    spin_unlock(&r->lock);
+    if (dead)
+        packet_free(p);
+    else
+        unix_wake(&r->in, EVENT_IN);
 }
 
 static int wait_for_room(struct unix_socket *u, struct unix_socket *r, const struct message *m) {

@@ -239,6 +239,8 @@ static void show_sockets(struct printer *p) {
     printer_printf(p, "Num       RefCount Protocol Flags    Type St Inode Path\n");
     mutex_lock(&list_lock);
     list_for_each (u, &sockets, all) {
+        if (u->socket.family != AF_UNIX)
+            continue;
         printer_printf(p, "%016lx: %08X 00000000 %08X %04X %02X %5lu", (u64)0, ref_read(&u->ref),
                        u->socket.listening ? 0x10000 : 0, u->socket.type,
                        READ_ONCE(u->peer) ? 3 : 1, u->socket.ino);

@@ -80,6 +80,11 @@ def test_I2_I4_ipcdemo(shell, smp):
     assert re.search(r"readers: 1000 versions, 0 seen", output), output
 
 
+def test_I5_notices(boot, debian_with):
+    m = start(boot, debian_with(["notices"]), 4)
+    assert m.check("notices") == "notices: 210\n"
+
+
 class TestKills:
     """user/ipcstress: numbered messages between processes that are killed at random moments."""
     ALL = ("pipe", "packets", "splice", "fifo", "msg", "mq", "futex", "stream", "dgram", "seqpacket", "epoll", "signalfd",

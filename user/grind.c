@@ -343,6 +343,9 @@ static const char *const harmful[] = {
     "mknodat",
     "openat",
     "sendfile",
+    "splice",
+    "tee",
+    "vmsplice",
     "fallocate",
 };
 

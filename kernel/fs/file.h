@@ -72,6 +72,9 @@ int file_deny_write(struct file *f);  // a running program: 0 or -ETXTBSY; undon
 
 // Regular files through the page cache, for any file system with a mapping (fs/filemap.c).
 ssize_t filemap_read(struct file *f, struct iter *to, u64 *pos);
+// The cached page of byte `at` of a file that is read by filemap_read, with a reference, and how many of n bytes are in it;
+// NULL: the end; ERR_PTR(-EIO, -ENOMEM).
+struct page *filemap_page(struct file *f, u64 at, size_t *n);
 ssize_t filemap_write(struct file *f, struct iter *from, u64 *pos);  // takes inode->lock
 s64 filemap_seek(struct file *f, s64 offset, int whence);
 extern const struct vma_ops file_vma_ops;

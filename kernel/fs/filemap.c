@@ -45,26 +45,35 @@ static struct page *read_missing(struct file *f, u64 index, u64 last) {
     return pagecache_get(m, index);
 }
 
+static inline struct page *cached_page(struct file *f, u64 at, size_t *n) {
+    u64 size = load_relaxed(&f->inode->size), index = at / PAGE_SIZE;
+    if (at >= size)
+        return NULL;
+    *n = min(min(PAGE_SIZE - at % PAGE_SIZE, size - at), *n);
+    struct page *p = pagecache_find(&f->inode->mapping, index);
+    if (!p)
+        p = read_missing(f, index, (size - 1) / PAGE_SIZE);
+    f->read_next = index + 1;
+    return p;
+}
+
+struct page *filemap_page(struct file *f, u64 at, size_t *n) {
+    return cached_page(f, at, n);
+}
+
 ssize_t filemap_read(struct file *f, struct iter *to, u64 *pos) {
-    struct inode *i = f->inode;
     u64 at = *pos;
     ssize_t done = 0, error = 0;
     while (to->left) {
-        u64 size = load_relaxed(&i->size);
-        if (at >= size)
-            break;
-        u64 index = at / PAGE_SIZE;
-        u32 from = at % PAGE_SIZE;
-        size_t n = min(min(PAGE_SIZE - from, size - at), to->left);
-        struct page *p = pagecache_find(&i->mapping, index);
+        size_t n = to->left;
+        struct page *p = cached_page(f, at, &n);
         if (!p)
-            p = read_missing(f, index, (size - 1) / PAGE_SIZE);
-        f->read_next = index + 1;
+            break;
         if (IS_ERR(p)) {
             error = PTR_ERR(p);
             break;
         }
-        size_t moved = iter_put(to, (char *)page_va(p) + from, n);
+        size_t moved = iter_put(to, (char *)page_va(p) + at % PAGE_SIZE, n);
         page_put(p);
         at += moved;
         done += moved;

@@ -19,7 +19,7 @@
  *
  * A set is watched like any file: its queue holds sleepers and watchers. A callback then leads to the callback of the next
  * set, so sets must not watch each other in a circle, and not too deep. `level` is at least one more than that of each set
- * watched; a new watch raises the levels of all sets above, or fails. They are never lowered.
+ * watched; a new watch raises the levels of all sets above, or fails, and the end of one lowers them again.
  *
  * Closing. An item holds no reference to its file: the last file_put() calls epoll_forget(), which removes the items
  * before the file is released. So an item on file->watches means that the file, and what its queues are in, is still there;
@@ -51,12 +51,13 @@
 struct set {
     struct ref ref;
     struct mutex mutex;
-    struct file *file;     // [I] valid while it has a descriptor
-    struct rb_root items;  // [mutex] by file and number
-    struct waitq waitq;    // sleepers (exclusive) and watchers
-    struct list ready;     // [waitq.lock] of item.ready
-    u32 level;             // [watch_lock]
-    u32 seen;              // [watch_lock] the search that came here last
+    struct file *file;         // [I] valid while it has a descriptor
+    struct rb_root items;      // [mutex] by file and number
+    struct waitq waitq;        // sleepers (exclusive) and watchers
+    struct list ready;         // [waitq.lock] of item.ready
+    u32 level;                 // [watch_lock]
+    u32 seen;                  // [watch_lock] the search that came here last
+    struct hlist_head nested;  // [watch_lock] items whose files are sets
 };
 
 struct watch {  // one queue of an item
@@ -68,6 +69,7 @@ struct watch {  // one queue of an item
 struct item {
     struct rb_node node;        // [mutex]
     struct hlist_node of_file;  // [watch_lock] file->watches
+    struct hlist_node of_set;   // [watch_lock] set->nested
     struct list ready;          // [waitq.lock of the set] on set->ready, or on a batch [mutex]
     struct set *set;            // [I]
     struct file *file;          // [I]
@@ -239,6 +241,32 @@ static int raise(struct set *s, const struct set *nested, u32 level, u32 search)
     return 0;
 }
 
+// A set that `s` watched is not watched any more: what is above may be higher than it needs to be. => watch_lock held
+static void lower(struct set *s) {
+    struct item *item;
+    u32 level = 0;
+    hlist_for_each (item, &s->nested, of_set) {
+        const struct set *nested = item->file->private_;
+        level = max(level, nested->level + 1);
+    }
+    if (level >= s->level)
+        return;
+    set_level(s, level);
+    hlist_for_each (item, &s->file->watches, of_file)
+        lower(item->set);
+}
+
+// The item's file may go from here on.
+static void unwatch(struct item *item) {
+    spin_lock(&watch_lock);
+    hlist_del(&item->of_file);
+    if (!hlist_unhashed(&item->of_set)) {
+        hlist_del(&item->of_set);
+        lower(item->set);
+    }
+    spin_unlock(&watch_lock);
+}
+
 /* ---- items; => set's mutex held ---- */
 
 static int compare(const struct item *item, const struct file *f, int fd) {
@@ -289,9 +317,7 @@ static void item_remove(struct item *item) {
     u64 flags = irqlock_acquire(&s->waitq.lock);
     list_del(&item->ready);
     irqlock_release(&s->waitq.lock, flags);
-    spin_lock(&watch_lock);
-    hlist_del(&item->of_file);  // the file may go from here on
-    spin_unlock(&watch_lock);
+    unwatch(item);
     slab_free(item_cache, item);
 }
 
@@ -340,6 +366,8 @@ static int set_add(struct set *s, struct file *f, int fd, const struct epoll_eve
     if (f->ops == &set_ops) {
         struct set *nested = f->private_;
         error = raise(s, nested, nested->level + 1, ++search);
+        if (!error)
+            hlist_add(&item->of_set, &s->nested);
     }
     if (!error)
         hlist_add(&item->of_file, &f->watches);
@@ -354,9 +382,7 @@ static int set_add(struct set *s, struct file *f, int fd, const struct epoll_eve
     }
     mutex_unlock(&s->mutex);
     error = -EEXIST;
-    spin_lock(&watch_lock);
-    hlist_del(&item->of_file);
-    spin_unlock(&watch_lock);
+    unwatch(item);
 free_item:
     slab_free(item_cache, item);
     return error;

@@ -10,8 +10,9 @@
  * need: a message goes to a sleeping receiver, or into the queue, or its sender sleeps with it until a receiver has made room.
  * So receivers sleep only while the queue is empty, senders only while it is full.
  *
- * mq_notify() registers one process. The signal is sent when a message comes to an empty queue that nobody waits at, once.
- * Sending takes family_lock, which ranks below the queue's: the registration is taken out first.
+ * mq_notify() registers one process. It is told when a message comes to an empty queue that nobody waits at, once: by a signal, or
+ * by a note of its own through a netlink socket, which it also gets, with another last byte, when it is not registered any more.
+ * Telling takes family_lock, which ranks below the queue's, or sleeps: the registration is taken out first.
  *
  * Locks: queue->lock, and queues_lock (sleeps) for the list of all queues, which is what RLIMIT_MSGQUEUE is counted by.
  */
@@ -28,6 +29,7 @@
 #include "lib/string.h"
 #include "mm/slab.h"
 #include "mm/uaccess.h"
+#include "net/netlink.h"
 
 #define MQUEUE_MAGIC 0x19800202
 #define STATUS_SIZE 80                 // what stat(2) says of a queue
@@ -49,12 +51,15 @@ struct mqueue {
     u32 count;                       // [lock] messages; looked at without
     u64 bytes;                       // [lock] of their texts
     struct waitq poll;
-    u32 max_count, max_size;  // [I]
-    struct pid *owner;        // [lock] who is to be told of a message, with a reference, or NULL
-    struct sigevent event;    // [lock] how
-    struct list link;         // [queues_lock]
-    u32 uid;                  // [I] who made it
-    u64 cost;                 // [I] bytes of that one's RLIMIT_MSGQUEUE
+    u32 max_count, max_size;    // [I]
+    struct notice {             // [lock]
+        struct pid *owner;      // who is to be told of a message, with a reference, or NULL
+        struct sigevent event;  // how
+        struct note *note;      // SIGEV_THREAD: what is sent
+    } notice;
+    struct list link;  // [queues_lock]
+    u32 uid;           // [I] who made it
+    u64 cost;          // [I] bytes of that one's RLIMIT_MSGQUEUE
 };
 
 struct transfer {
@@ -137,6 +142,8 @@ static struct message *take_first(struct mqueue *q) {
     return m;
 }
 
+static void drop_notice(const struct notice *n);
+
 static void queue_free(struct mqueue *q) {
     struct message *m;
     mutex_lock(&queues_lock);
@@ -145,8 +152,7 @@ static void queue_free(struct mqueue *q) {
     mutex_unlock(&queues_lock);
     while ((m = take_first(q)) != NULL)
         kfree(m);
-    if (q->owner)
-        pid_put(q->owner);
+    drop_notice(&q->notice);
     kfree(q);
 }
 
@@ -243,33 +249,47 @@ static void let_in(struct mqueue *q) {
 
 // ---- notification ----
 
-struct notice {
-    struct pid *owner;  // with a reference, or NULL
-    struct sigevent event;
-};
+#define COOKIE_SIZE 32  // a note: the C library's own bytes, and one that says why it comes
+#define WOKEN 1
+#define REMOVED 2
 
 // => queue locked
 static struct notice take_notice(struct mqueue *q) {
-    struct notice n = {q->owner, q->event};
-    q->owner = NULL;
+    struct notice n = q->notice;
+    q->notice = (struct notice){0};
     return n;
 }
 
-// => queue not locked
-static void send_notice(const struct notice *n) {
+static void send_signal(const struct notice *n) {
     struct siginfo info = {.si_signo = n->event.sigev_signo,
                            .si_code = SI_MESGQ,
                            .si_pid = task_tgid(current),
                            .si_uid = current->cred->uid,
                            .si_value = n->event.sigev_value};
-    if (!n->owner)
-        return;
     spin_lock(&family_lock);
     struct process *p = pid_process(n->owner);
     if (p && n->event.sigev_notify == SIGEV_SIGNAL && info.si_signo)
         signal_send_process(p, &info);
     spin_unlock(&family_lock);
-    pid_put(n->owner);
+}
+
+// => queue not locked, in the next two
+static void drop_notice(const struct notice *n) {
+    if (n->note)
+        note_send(n->note, REMOVED);
+    if (n->owner)
+        pid_put(n->owner);
+}
+
+static void send_notice(struct notice *n) {
+    if (likely(!n->owner))
+        return;
+    if (n->note)
+        note_send(n->note, WOKEN);
+    else
+        send_signal(n);
+    n->note = NULL;
+    drop_notice(n);
 }
 
 static bool lives(struct pid *pid) {
@@ -279,42 +299,46 @@ static bool lives(struct pid *pid) {
     return alive;
 }
 
-static int event_in(u64 user, struct sigevent *e) {
+static int event_in(u64 user, struct notice *n) {
+    struct sigevent *e = &n->event;
     if (copy_from_user(e, user, sizeof(*e)))
         return -EFAULT;
+    if (e->sigev_notify == SIGEV_THREAD) {
+        n->note = note_make(e->sigev_signo, (u64)e->sigev_value.sival_ptr, COOKIE_SIZE);
+        return IS_ERR(n->note) ? (int)PTR_ERR(n->note) : 0;
+    }
     bool known = e->sigev_notify == SIGEV_NONE ||
                  (e->sigev_notify == SIGEV_SIGNAL && e->sigev_signo >= 0 && e->sigev_signo <= 64);
     return known ? 0 : -EINVAL;
 }
 
-// current's registration is given up, or the one of a process that is no more. Its owner, to be put.
-static struct pid *unregister(struct mqueue *q, struct pid *whose) {
+// The registration of a process, current or one that is no more, is given up.
+static void unregister(struct mqueue *q, struct pid *whose) {
+    struct notice n = {0};
     spin_lock(&q->lock);
-    struct pid *owner = q->owner == whose ? whose : NULL;
-    if (owner)
-        q->owner = NULL;
+    if (q->notice.owner == whose)
+        n = take_notice(q);
     spin_unlock(&q->lock);
-    return owner;
+    drop_notice(&n);
 }
 
-static int register_event(struct mqueue *q, const struct sigevent *e) {
-    struct pid *me = current->process->pid, *other;
+// 0: the notice is the queue's; -EBUSY; -EAGAIN: who was registered is dead
+static int register_notice(struct mqueue *q, struct notice *n) {
     spin_lock(&q->lock);
-    other = q->owner;
+    struct pid *other = q->notice.owner;
     if (!other) {
-        pid_get(me);
-        q->owner = me;
-        q->event = *e;
-    } else {
+        n->owner = current->process->pid;
+        q->notice = *n;
+        other = n->owner;
         pid_get(other);
-    }
-    spin_unlock(&q->lock);
-    if (!other)
+        spin_unlock(&q->lock);
         return 0;
+    }
+    pid_get(other);
+    spin_unlock(&q->lock);
     bool dead = !lives(other);
-    struct pid *dropped = dead ? unregister(q, other) : NULL;
-    if (dropped)
-        pid_put(dropped);
+    if (dead)
+        unregister(q, other);
     pid_put(other);
     return dead ? -EAGAIN : -EBUSY;
 }
@@ -326,9 +350,8 @@ static struct mqueue *queue_of(const struct file *f) {
 }
 
 static void mqueue_release(struct file *f) {
-    struct pid *owner = current->process ? unregister(queue_of(f), current->process->pid) : NULL;
-    if (owner)
-        pid_put(owner);
+    if (current->process)
+        unregister(queue_of(f), current->process->pid);
 }
 
 static u32 mqueue_poll(struct file *f, struct poll_table *pt) {
@@ -342,11 +365,12 @@ static ssize_t mqueue_read(struct file *f, struct iter *to, u64 *pos) {
     struct mqueue *q = queue_of(f);
     char text[STATUS_SIZE];
     spin_lock(&q->lock);
-    bool told = q->owner && q->event.sigev_notify == SIGEV_SIGNAL;
-    size_t n =
-        scnprintf(text, sizeof(text), "QSIZE:%-10lu NOTIFY:%-5d SIGNO:%-5d NOTIFY_PID:%-6d\n",
-                  q->bytes, q->owner ? q->event.sigev_notify : 0, told ? q->event.sigev_signo : 0,
-                  q->owner ? q->owner->nr : 0);
+    const struct pid *owner = q->notice.owner;
+    const struct sigevent *e = &q->notice.event;
+    bool told = owner && e->sigev_notify == SIGEV_SIGNAL;
+    size_t n = scnprintf(
+        text, sizeof(text), "QSIZE:%-10lu NOTIFY:%-5d SIGNO:%-5d NOTIFY_PID:%-6d\n", q->bytes,
+        owner ? e->sigev_notify : 0, told ? e->sigev_signo : 0, owner ? owner->nr : 0);
     spin_unlock(&q->lock);
     if (*pos >= n || !to->left)
         return 0;
@@ -447,7 +471,7 @@ static int send(struct mqueue *q, struct message *m, bool wait, u64 deadline) {
     }
     if (!hand_over(q, m)) {
         put_in(q, m);
-        if (unlikely(q->owner) && q->count == 1)
+        if (unlikely(q->notice.owner) && q->count == 1)
             notice = take_notice(q);
     }
     spin_unlock(&q->lock);
@@ -508,21 +532,22 @@ long mq_receive(int fd, u64 user, u64 size, u64 priority, u64 deadline) {
 
 long mq_notify(int fd, u64 event) {
     struct fd_ref r;
-    struct sigevent e;
-    int error = event ? event_in(event, &e) : 0;
-    if (error || (error = queue_get(fd, 0, &r)))
+    struct notice n = {0};
+    int error = event ? event_in(event, &n) : 0;
+    if (error)
         return error;
-    struct mqueue *q = queue_of(r.file);
-    if (event) {
-        do
-            error = register_event(q, &e);
-        while (error == -EAGAIN);
-    } else {
-        struct pid *owner = unregister(q, current->process->pid);
-        if (owner)
-            pid_put(owner);
+    error = queue_get(fd, 0, &r);
+    if (!error) {
+        struct mqueue *q = queue_of(r.file);
+        if (!event)
+            unregister(q, current->process->pid);
+        else
+            while ((error = register_notice(q, &n)) == -EAGAIN)
+                ;
+        fd_put(r);
     }
-    fd_put(r);
+    if (error && n.note)
+        note_drop(n.note);
     return error;
 }
 

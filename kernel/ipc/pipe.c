@@ -5,10 +5,11 @@
  * gets a pipe while somebody has it open; pipe2() makes an inode of the internal file system `pipefs`, that
  * has no root and no names. The pipe goes when the last description of it is released.
  *
- * The ring has a power of two of slots. Slots [tail, head) each hold a page and the piece of it that is not
+ * The ring (ring.h) has a power of two of slots. Slots [tail, head) each hold a page and the piece of it that is not
  * yet read. A small write goes behind the bytes of the last page when all of it fits there, so that 65536
  * single bytes fill a pipe and not 16; an emptied page is kept as a spare, so that a ping-pong of small
- * messages allocates nothing.
+ * messages allocates nothing. Both only with pages that a write here allocated; splice.c brings others.
+ * With O_DIRECT each write, up to PIPE_BUF, is a packet in a slot of its own.
  *
  * Locks: pipe->lock (a mutex, for user copies sleep in faults) guards ring and counts. The inode's lock
  * guards inode->pipe and pipe->files, and comes first; nobody holds it while waiting for the other end.
@@ -24,7 +25,7 @@
  *
  * Whichever order the last two lines have, one of them sees the other.
  */
-#include "ipc/pipe.h"
+#include "ipc/ring.h"
 
 #include "abi/capability.h"
 #include "abi/errno.h"
@@ -37,45 +38,7 @@
 #include "mm/slab.h"
 #include "mm/uaccess.h"
 
-#define PIPE_SLOTS 16  // 64 KiB, pipe(7)
-
-struct pipe_slot {
-    struct page *page;
-    u32 offset;  // of the first byte not yet read
-    u32 length;
-};
-
-struct pipe {
-    struct mutex lock;
-    struct waitq readers, writers;
-    // [lock]; head, tail and the counts are also looked at without
-    u32 head, tail;  // free-running: slot i is ring[i & (slots - 1)]
-    u32 slots;
-    u32 nr_readers, nr_writers;     // descriptions open for it
-    u32 opened_read, opened_write;  // how often that happened: what open of a FIFO waits for
-    struct pipe_slot *ring;
-    struct page *spare;
-    struct pipe_slot first_ring[PIPE_SLOTS];
-    u32 files;  // [inode lock] descriptions
-};
-
 static u64 pipe_max_size = MIB(1);  // bytes that an unprivileged F_SETPIPE_SZ may ask for
-
-static inline bool pipe_empty(const struct pipe *p) {
-    return READ_ONCE(p->head) == READ_ONCE(p->tail);
-}
-static inline bool pipe_full(const struct pipe *p) {
-    return READ_ONCE(p->head) - READ_ONCE(p->tail) >= READ_ONCE(p->slots);
-}
-static inline struct pipe_slot *pipe_slot(const struct pipe *p, u32 i) {
-    return &p->ring[i & (p->slots - 1)];
-}
-
-static inline void pipe_wake(struct waitq *q, u32 events) {
-    memory_fence();
-    if (waitq_active(q))
-        waitq_wake(q, 1, events);
-}
 
 static struct pipe *pipe_alloc(void) {
     struct pipe *p = kzalloc(sizeof(*p));
@@ -101,33 +64,26 @@ static void pipe_free(struct pipe *p) {
 
 // ---- moving bytes; => pipe->lock held ----
 
-// The page of the first slot is empty: keep it for the next write, or give it back.
-static void pipe_drop_first(struct pipe *p) {
-    struct page *page = pipe_slot(p, p->tail)->page;
-    WRITE_ONCE(p->tail, p->tail + 1);
-    if (!p->spare)
-        p->spare = page;
-    else
-        page_put(page);
-}
-
-// Bytes moved into the iter; 0: the first one faulted.
+// Bytes moved into the iter, of one packet at most; 0: the first one faulted.
 static size_t pipe_take(struct pipe *p, struct iter *to) {
     size_t done = 0;
     while (to->left && !pipe_empty(p)) {
         struct pipe_slot *s = pipe_slot(p, p->tail);
         size_t want = min((size_t)s->length, to->left);
         size_t n = iter_put(to, (char *)page_va(s->page) + s->offset, want);
+        bool packet = s->flags & SLOT_PACKET;
         s->offset += n;
         s->length -= n;
         done += n;
-        if (s->length == 0)
+        if (s->length == 0 || (packet && n == want))
             pipe_drop_first(p);
-        if (n < want)
+        if (n < want || packet)
             break;
     }
     return done;
 }
+
+#define PACKETS (2 * PAGE_SIZE)  // in one piece that never fits behind another
 
 // Bytes that fit behind the last page's. A short write goes there whole or not at all.
 static size_t pipe_tail_room(const struct pipe *p, size_t whole) {
@@ -135,7 +91,7 @@ static size_t pipe_tail_room(const struct pipe *p, size_t whole) {
         return 0;
     const struct pipe_slot *s = pipe_slot(p, p->head - 1);
     size_t room = PAGE_SIZE - s->offset - s->length;
-    return room >= whole ? room : 0;
+    return room >= whole && s->flags == SLOT_OWN ? room : 0;
 }
 
 // Append up to n bytes to the last page.
@@ -147,19 +103,20 @@ static size_t pipe_extend(struct pipe *p, struct iter *from, size_t n) {
 }
 
 // Fill a free slot with up to n bytes: how many, -EFAULT for none, -ENOMEM.
-static ssize_t pipe_add_page(struct pipe *p, struct iter *from, size_t n) {
+static ssize_t pipe_add_page(struct pipe *p, struct iter *from, size_t n, bool packet) {
     if (!p->spare && !(p->spare = page_alloc(0, ALLOC_USER)))
         return -ENOMEM;
     size_t got = iter_get(from, page_va(p->spare), n);
     if (got == 0)
         return -EFAULT;
-    *pipe_slot(p, p->head) = (struct pipe_slot){.page = p->spare, .length = got};
+    *pipe_slot(p, p->head) =
+        (struct pipe_slot){p->spare, got, 0, packet ? SLOT_OWN | SLOT_PACKET : SLOT_OWN};
     p->spare = NULL;
     WRITE_ONCE(p->head, p->head + 1);
     return got;
 }
 
-// Move bytes in until the iter is empty or the ring is full. `whole`: bytes that must stay in one piece, or 0.
+// Move bytes in until the iter is empty or the ring is full. `whole`: bytes that must stay in one piece, or 0, or PACKETS.
 // 0, or -EFAULT, -ENOMEM; *done counts what went in before.
 static int pipe_fill(struct pipe *p, struct iter *from, size_t whole, size_t *done) {
     while (from->left) {
@@ -169,7 +126,7 @@ static int pipe_fill(struct pipe *p, struct iter *from, size_t whole, size_t *do
         if (room)
             n = pipe_extend(p, from, want);
         else if (!pipe_full(p))
-            n = pipe_add_page(p, from, want);
+            n = pipe_add_page(p, from, want, whole == PACKETS);
         else
             return 0;
         if (n < 0)
@@ -183,43 +140,50 @@ static int pipe_fill(struct pipe *p, struct iter *from, size_t whole, size_t *do
 
 // ---- file operations ----
 
-// Wait until there are bytes. => lock held, and held again after 0; released after an error.
-// 0 (perhaps with an empty ring: end of file), -EAGAIN, -ERESTARTSYS.
-static int pipe_wait_bytes(struct pipe *p, bool nonblock) {
-    while (pipe_empty(p) && p->nr_writers) {
-        mutex_unlock(&p->lock);
+static inline bool may_take(const struct pipe *p) {
+    return !pipe_empty(p) || !READ_ONCE(p->nr_writers);
+}
+
+static inline int wait_bytes(struct pipe *p, bool nonblock) {
+    for (;;) {
+        if (nonblock || may_take(p)) {
+            mutex_lock(&p->lock);
+            if (may_take(p))
+                return 0;
+            mutex_unlock(&p->lock);
+        }
         if (nonblock)
             return -EAGAIN;
-        int error = wait_event_interruptible(
-            &p->readers, !pipe_empty(p) || !READ_ONCE(p->nr_writers), "pipe_read");
+        int error = wait_event_interruptible(&p->readers, may_take(p), "pipe_read");
         if (error)
             return error;
-        mutex_lock(&p->lock);
     }
-    return 0;
+}
+
+int pipe_wait_bytes(struct pipe *p, bool nonblock) { return wait_bytes(p, nonblock); }
+
+ssize_t pipe_receive(struct pipe *p, struct iter *to, bool nonblock) {
+    int error = wait_bytes(p, nonblock);
+    if (error)
+        return error;
+    u32 used = p->head - p->tail;
+    size_t n = pipe_take(p, to);
+    mutex_unlock(&p->lock);
+    if (used >= p->slots)
+        pipe_wake(&p->writers, PIPE_WRITABLE);
+    return n || !used ? (ssize_t)n : -EFAULT;
 }
 
 static ssize_t pipe_read(struct file *f, struct iter *to, u64 *pos) {
-    struct pipe *p = f->private_;
     (void)pos;
     if (to->left == 0)
         return 0;
-    mutex_lock(&p->lock);
-    int error = pipe_wait_bytes(p, f->flags & O_NONBLOCK);
-    if (error)
-        return error;
-    bool empty = pipe_empty(p), was_full = pipe_full(p);
-    size_t n = pipe_take(p, to);
-    mutex_unlock(&p->lock);
-    if (was_full)
-        pipe_wake(&p->writers, POLLOUT | POLLWRNORM);
-    return n || empty ? (ssize_t)n : -EFAULT;
+    return pipe_receive(f->private_, to, f->flags & O_NONBLOCK);
 }
 
-// Wait for a free slot. => lock held, and held again after 0; released after an error. -EAGAIN, -ERESTARTSYS.
-static int pipe_wait_room(struct pipe *p, bool nonblock) {
+int pipe_wait_room(struct pipe *p, bool nonblock) {
     mutex_unlock(&p->lock);
-    pipe_wake(&p->readers, POLLIN | POLLRDNORM);
+    pipe_wake(&p->readers, PIPE_READABLE);
     if (nonblock)
         return -EAGAIN;
     int error = wait_event_interruptible(&p->writers, !pipe_full(p) || !READ_ONCE(p->nr_readers),
@@ -236,6 +200,8 @@ static ssize_t pipe_write(struct file *f, struct iter *from, u64 *pos) {
     (void)pos;
     if (from->left == 0)
         return 0;
+    if (unlikely(f->flags & O_DIRECT))
+        whole = PACKETS;
     mutex_lock(&p->lock);
     for (;;) {
         error = p->nr_readers ? pipe_fill(p, from, whole, &done) : -EPIPE;
@@ -247,7 +213,7 @@ static ssize_t pipe_write(struct file *f, struct iter *from, u64 *pos) {
     }
     mutex_unlock(&p->lock);
     if (done)
-        pipe_wake(&p->readers, POLLIN | POLLRDNORM);
+        pipe_wake(&p->readers, PIPE_READABLE);
     if (error == -EPIPE)
         signal_self(SIGPIPE);
     return done ? (ssize_t)done : error;
@@ -259,7 +225,7 @@ static u32 pipe_poll(struct file *f, struct poll_table *pt) {
     if (f->mode & FILE_READ) {
         poll_wait(f, &p->readers, pt);
         if (!pipe_empty(p))
-            events |= POLLIN | POLLRDNORM;
+            events |= PIPE_READABLE;
         // Not before a first writer came: f->pos is opened_write as this reader found it.
         if (!READ_ONCE(p->nr_writers) && (u32)f->pos != READ_ONCE(p->opened_write))
             events |= POLLHUP;
@@ -267,7 +233,7 @@ static u32 pipe_poll(struct file *f, struct poll_table *pt) {
     if (f->mode & FILE_WRITE) {
         poll_wait(f, &p->writers, pt);
         if (!pipe_full(p))
-            events |= POLLOUT | POLLWRNORM;
+            events |= PIPE_WRITABLE;
         if (!READ_ONCE(p->nr_readers))
             events |= POLLERR;
     }
@@ -325,8 +291,8 @@ static bool pipe_count_ends(struct pipe *p, struct file *f, int step) {
     }
     bool partner = f->mode & FILE_READ ? p->nr_writers : p->nr_readers;
     mutex_unlock(&p->lock);
-    pipe_wake(&p->readers, POLLIN | POLLRDNORM | POLLHUP);
-    pipe_wake(&p->writers, POLLOUT | POLLWRNORM | POLLERR);
+    pipe_wake(&p->readers, PIPE_READABLE | POLLHUP);
+    pipe_wake(&p->writers, PIPE_WRITABLE | POLLERR);
     return partner;
 }
 
@@ -420,14 +386,14 @@ static struct file *pipe_end(struct inode *inode, int flags) {
 }
 
 int pipe_create(struct file *ends[2], int flags) {
-    if (flags & ~(O_NONBLOCK | O_CLOEXEC))
+    if (flags & ~(O_NONBLOCK | O_CLOEXEC | O_DIRECT))
         return -EINVAL;
     struct inode *inode = pipe_inode();
     if (IS_ERR(inode))
         return PTR_ERR(inode);
     struct pipe *p = inode->pipe;
     p->files = 3;  // two ends and this function
-    flags &= O_NONBLOCK;
+    flags &= O_NONBLOCK | O_DIRECT;
     int error = 0;
     ends[0] = pipe_end(inode, O_RDONLY | flags);
     if (IS_ERR(ends[0])) {
@@ -482,15 +448,15 @@ static long pipe_set_size(struct pipe *p, u64 size) {
     long result = pipe_resize(p, slots);
     mutex_unlock(&p->lock);
     // The unlocked looks may have seen half of the change.
-    pipe_wake(&p->readers, POLLIN | POLLRDNORM);
-    pipe_wake(&p->writers, POLLOUT | POLLWRNORM);
+    pipe_wake(&p->readers, PIPE_READABLE);
+    pipe_wake(&p->writers, PIPE_WRITABLE);
     return result ? result : (long)(slots * PAGE_SIZE);
 }
 
 long pipe_fcntl(struct file *f, int cmd, u64 arg) {
-    if (f->ops != &fifo_ops || !f->private_)
+    struct pipe *p = pipe_of(f);
+    if (!p)
         return -EBADF;
-    struct pipe *p = f->private_;
     if (cmd == F_SETPIPE_SZ)
         return pipe_set_size(p, arg);
     return (long)READ_ONCE(p->slots) * (long)PAGE_SIZE;

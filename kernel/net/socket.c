@@ -20,6 +20,7 @@
 #include "lib/string.h"
 #include "mm/slab.h"
 #include "mm/uaccess.h"
+#include "net/netlink.h"
 #include "time/posix.h"
 #include "time/timer.h"
 
@@ -130,6 +131,11 @@ static struct socket *create(int family, int type, int protocol) {
     return families[family]->create(type & SOCK_TYPE_MASK, protocol);
 }
 
+static void give_file(struct socket *s, struct file *f) {
+    s->ino = f->inode->ino;
+    f->private_ = s;
+}
+
 // The file of a new socket.
 static struct file *open_file(int family, int type, int protocol) {
     if (type & ~(SOCK_TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC))
@@ -141,7 +147,7 @@ static struct file *open_file(int family, int type, int protocol) {
     if (IS_ERR(f))
         s->ops->release(s);
     else
-        f->private_ = s;
+        give_file(s, f);
     return f;
 }
 
@@ -179,7 +185,7 @@ int socket_accept(struct file *listener, u32 flags) {
     if (!IS_ERR(f)) {
         accepted = s->ops->accept(s, listener->flags & O_NONBLOCK);
         if (!IS_ERR(accepted)) {
-            f->private_ = accepted;
+            give_file(accepted, f);
             fd_install(fd, f);
             return fd;
         }
@@ -298,4 +304,7 @@ int socket_set_option(struct socket *s, int name, const void *value, u32 size) {
     }
 }
 
-void socket_init(void) { unix_init(); }
+void socket_init(void) {
+    unix_init();
+    netlink_init();
+}

@@ -22,6 +22,7 @@ struct message {
 
 struct passed {
     u32 count;
+    u32 uid;  // in flight: who sent them
     struct file *file[];
 };
 void passed_free(struct passed *p);  // puts the files; NULL is nothing
@@ -49,6 +50,7 @@ struct socket_ops {
 struct socket {
     const struct socket_ops *ops;    // [I]
     int family, type, protocol;      // [I]
+    u64 ino;                         // [I] of its file; 0: it has none yet
     u32 sndbuf, rcvbuf;              // [a] bytes
     u64 send_timeout, recv_timeout;  // [a] ns; TIME_NEVER: none
     bool passcred;                   // [a]

@@ -24,7 +24,9 @@
  *
  * Locks: flight_lock, a listener's pending_lock, a socket's lock. Sleeps: packets_free() and the search's thread.
  */
+#include "abi/capability.h"
 #include "abi/errno.h"
+#include "abi/resource.h"
 #include "mm/slab.h"
 #include "net/unix.h"
 #include "sync/work.h"
@@ -41,9 +43,53 @@ static struct unix_socket *unix_of_file(struct file *f) {
     return s && s->family == AF_UNIX ? unix_of(s) : NULL;
 }
 
-void passed_fly(struct passed *p) {
+/* ---- how many each user has in flight: unix(7), ETOOMANYREFS; => flight_lock held ---- */
+
+struct sender {
+    struct hlist_node hash;
+    u32 uid, packets, files;
+};
+static struct hlist_head senders[16];
+
+static struct sender *sender_find(u32 uid) {
+    struct sender *s;
+    hlist_for_each (s, &senders[uid % ARRAY_SIZE(senders)], hash)
+        if (s->uid == uid)
+            return s;
+    return NULL;
+}
+
+static int count_flight(struct passed *p) {
+    u32 uid = p->uid = current->cred->uid;
+    u64 most = READ_ONCE(current->process->limit[RLIMIT_NOFILE].rlim_cur);
+    struct sender *s = sender_find(uid);
+    if (s && s->files > most && !capable(CAP_SYS_RESOURCE) && !capable(CAP_SYS_ADMIN))
+        return -ETOOMANYREFS;
+    if (!s) {
+        s = kmalloc(sizeof(*s), ALLOC_ZERO | ALLOC_ATOMIC);
+        if (!s)
+            return -ENOMEM;
+        s->uid = uid;
+        hlist_add(&s->hash, &senders[uid % ARRAY_SIZE(senders)]);
+    }
+    s->packets++;
+    s->files += p->count;
+    return 0;
+}
+
+static void uncount_flight(const struct passed *p) {
+    struct sender *s = sender_find(p->uid);
+    s->files -= p->count;
+    if (--s->packets == 0) {
+        hlist_del(&s->hash);
+        kfree(s);
+    }
+}
+
+int passed_fly(struct passed *p) {
     spin_lock(&flight_lock);
-    for (u32 i = 0; i < p->count; i++) {
+    int error = count_flight(p);
+    for (u32 i = 0; i < p->count && !error; i++) {
         struct unix_socket *u = unix_of_file(p->file[i]);
         if (!u)
             continue;
@@ -52,10 +98,12 @@ void passed_fly(struct passed *p) {
             list_add_tail(&u->flying, &flying);
     }
     spin_unlock(&flight_lock);
+    return error;
 }
 
 void passed_land(struct passed *p) {
     spin_lock(&flight_lock);
+    uncount_flight(p);
     for (u32 i = 0; i < p->count; i++) {
         struct unix_socket *u = unix_of_file(p->file[i]);
         if (u && --u->in_flight == 0)

@@ -5,14 +5,14 @@
 
 enum lock_rank {
     // Sleeping locks
-    RANK_FILE_POS = 1,  // fs: offset of an open file description
-    RANK_SHOWN,         // what is copied out to programs: the text of an open file of /proc, names
-    RANK_EPOLL,         // ipc: an epoll set, a watcher before the set nested in it
+    RANK_PIPE = 1,  // ipc: the ring of a pipe, also while splice writes its pages to a file
+    RANK_FILE_POS,  // fs: offset of an open file description
+    RANK_SHOWN,     // what is copied out to programs: the text of an open file of /proc, names
+    RANK_EPOLL,     // ipc: an epoll set, a watcher before the set nested in it
     RANK_EPOLL_LAST = RANK_EPOLL + 5,
     RANK_MOUNT,   // fs: mount table changes
     RANK_RENAME,  // fs: one cross-directory rename at a time per file system
     RANK_INODE,  // fs: a directory's entries (depth 0: parent, 1: its child), a file's size and writes
-    RANK_PIPE,        // ipc
     RANK_SOCKET,      // net: one reader of a socket
     RANK_TTY,         // drivers: one reader, one writer
     RANK_MM,          // mm: mm->lock, the VMAs; below it nothing touches user memory

@@ -19,17 +19,19 @@ def start(boot, disk, smp: int, **how) -> Machine:
 
 class TestStress:
     """stress-ng, bounded by operations; --verify looks at what went through. Its mq receives only until the time-out."""
-    OPERATIONS = {"msg": 2000, "mq": 2000, "sem-sysv": 2000, "shm-sysv": 20}
+    OPERATIONS = {"msg": 2000, "mq": 2000, "sem-sysv": 2000, "shm-sysv": 20, "sem": 2000, "shm": 20, "pipe": 2000, "fifo": 500,
+                  "futex": 500, "splice": 500, "vm-splice": 500}
+    SIZES = {"shm-sysv": " --shm-sysv-bytes 1M", "shm": " --shm-bytes 1M"}
 
     @pytest.fixture(scope="class")
     def disk(self, debian_with):
         return debian_with(add=lambda root: images.install(root, ("stress-ng",), "usr/bin/stress-ng"))
 
     @pytest.mark.parametrize("smp, more", [(1, 1), (4, 1), pytest.param(8, 20, marks=pytest.mark.slow)])
-    def test_I2_I3_I4_I5_stress(self, boot, disk, smp, more):
+    def test_I1_I2_I3_I4_I5_I6_stress(self, boot, disk, smp, more):
         m = start(boot, disk, smp, kernel=checks.kernel("leak"))
         for name, operations in self.OPERATIONS.items():
-            size = " --shm-sysv-bytes 1M" if name == "shm-sysv" else ""
+            size = self.SIZES.get(name, "")
             output = m.check(f"stress-ng --{name} 2 --{name}-ops {operations * more}{size} --verify --timeout 600", 120 * more)
             failures = [line for line in output.splitlines() if " fail:" in line]
             assert not failures and f"passed: 2: {name} (2)" in output, output
@@ -76,3 +78,28 @@ def test_I2_I4_ipcdemo(shell, smp):
     assert re.search(r"buffer: 1000 items .* sum 249500\n", output), output
     assert re.search(r"philosophers: 2500 meals, 0 with", output), output
     assert re.search(r"readers: 1000 versions, 0 seen", output), output
+
+
+def test_I5_notices(boot, debian_with):
+    m = start(boot, debian_with(["notices"]), 4)
+    assert m.check("notices") == "notices: 210\n"
+
+
+class TestKills:
+    """user/ipcstress: numbered messages between processes that are killed at random moments."""
+    ALL = ("pipe", "packets", "splice", "fifo", "msg", "mq", "futex", "stream", "dgram", "seqpacket", "epoll", "signalfd",
+           "eventfd", "shm", "sem", "timerfd")
+
+    def stress(self, shell, smp: int, ms: int, *names: str):
+        m = shell(smp=smp, kernel=checks.kernel("leak"))
+        output = m.check(f"ipcstress -t {ms} {' '.join(names)}", len(names) * (ms / 1000 + 20))
+        assert [line.split(":")[0] for line in output.splitlines()] == list(names), output
+        checks.assert_nothing_lost(m)
+
+    def test_I1_to_I8_kills(self, shell):
+        self.stress(shell, 4, 300, *self.ALL)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("name", ALL)
+    def test_I1_to_I8_minute(self, shell, name):
+        self.stress(shell, 8, 60000, name)

@@ -90,6 +90,39 @@ def install(root: Path, packages: tuple[str, ...], program: str, folders: tuple[
     return root / program
 
 
+def install_libraries(root: Path, program: Path) -> None:
+    """The shared libraries of a program that Debian's compiler could have made."""
+    tar = debian_tar("libgcc-s1", "libstdc++6")
+    with tempfile.TemporaryDirectory() as temporary:
+        paths.run("tar", "-xf", tar, "-C", temporary, "--exclude=./dev")
+        folder = Path(temporary) / "usr/lib/riscv64-linux-gnu"
+        add_libraries(root, program, lambda name: folder / name if (folder / name).exists() else folder.parent / name)
+
+
+@lru_cache(maxsize=None)
+def npm_package(spec: str) -> Path:
+    """The folder of a package of npm, NAME@VERSION, kept in the same cache. No registry: skipped, but in CI it fails."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xv39"
+    folder = cache / ("npm-" + re.sub(r"[^\w.-]+", "-", spec.strip("@")))
+    if folder.exists():
+        return folder / "package"
+    npm = paths.find_tool("npm")
+    if not npm:
+        pytest.skip("npm is missing, which fetches programs")
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as temporary:
+        done = subprocess.run([npm, "pack", "--silent", "--pack-destination", temporary, spec], capture_output=True,
+                              text=True, stdin=subprocess.DEVNULL, timeout=300, cwd=temporary)
+        if done.returncode:
+            (pytest.fail if paths.CI else pytest.skip)(f"npm could not fetch {spec}: {done.stderr.strip()[-200:]}")
+        out = Path(temporary) / "out"
+        out.mkdir()
+        paths.run("tar", "-xzf", Path(temporary) / done.stdout.split()[-1], "-C", out)
+        if not folder.exists():
+            out.rename(folder)
+    return folder / "package"
+
+
 def qemu_user() -> str:
     """The command that runs a riscv64 program of Linux on the host."""
     command = paths.find_tool("qemu-riscv64", "qemu-riscv64-static")

@@ -79,6 +79,9 @@ long sys_pwritev(int fd, const struct iovec *iov, int count, int64_t off, int hi
 long sys_sendfile(int out, int in, int64_t *off, size_t size);
 long sys_copy_file_range(int in, int64_t *in_off, int out, int64_t *out_off, size_t size,
                          unsigned flags);
+long sys_splice(int in, int64_t *in_off, int out, int64_t *out_off, size_t size, unsigned flags);
+long sys_tee(int in, int out, size_t size, unsigned flags);
+long sys_vmsplice(int fd, const struct iovec *iov, size_t count, unsigned flags);
 long sys_readlinkat(int dirfd, const char *path, char *buf, size_t size);
 long sys_newfstatat(int dirfd, const char *path, struct abi_stat *st, int flags);
 long sys_fstat(int fd, struct abi_stat *st);

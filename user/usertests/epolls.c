@@ -242,6 +242,25 @@ static void too_deep(void) {
     watch(sets[6], sets[0], EPOLLIN);
 }
 
+/* What was too deep is allowed when a set below is gone, in whatever way. */
+static void less_deep(void) {
+    int sets[6];
+
+    for (int i = 0; i < 6; i++)
+        sets[i] = new_epoll();
+    for (int i = 0; i < 4; i++)
+        watch(sets[i + 1], sets[i], EPOLLIN);
+    FAILS(EEXIST, control(sets[2], EPOLL_CTL_ADD, sets[1], EPOLLIN));
+    FAILS(ELOOP, control(sets[5], EPOLL_CTL_ADD, sets[4], EPOLLIN));
+    OK(control(sets[2], EPOLL_CTL_DEL, sets[1], 0));
+    watch(sets[5], sets[4], EPOLLIN);
+    watch(sets[2], sets[0], EPOLLIN);
+    FAILS(ELOOP, control(sets[0], EPOLL_CTL_ADD, sets[1], EPOLLIN));
+    OK(sys_close(sets[0]));
+    watch(sets[2], sets[1], EPOLLIN);
+    FAILS(ELOOP, control(sets[1], EPOLL_CTL_ADD, sets[5], EPOLLIN));
+}
+
 static void nested_edge(void) {
     int fd = new_event(0), inner = new_epoll();
 
@@ -445,6 +464,7 @@ const struct test epoll_tests[] = {
     {"I8_epoll_turns", turns, 0},
     {"I8_epoll_nested", nested, 0},
     {"I8_epoll_too_deep", too_deep, 0},
+    {"I8_epoll_less_deep", less_deep, 0},
     {"I8_epoll_nested_edge", nested_edge, 0},
     {"I8_epoll_exclusive", exclusive, 0},
     {"I8_epoll_interrupted", interrupted, 0},

@@ -3,6 +3,7 @@
 #include "user/usertests/ut.h"
 #include "abi/mount.h"
 #include "abi/mqueue.h"
+#include "abi/socket.h"
 #include "abi/poll.h"
 #include "abi/resource.h"
 #include "abi/statfs.h"
@@ -380,6 +381,43 @@ static void nothing_lost(void) {
     gone();
 }
 
+/* SIGEV_THREAD, as the C library uses it: a cookie comes back through a netlink socket, its last byte says why. */
+static void by_netlink(void) {
+    char cookie[32] = "0123456789012345678901234567890", back[40];
+    int fd = (int)OK(sys_socket(AF_NETLINK, SOCK_RAW, 0));
+    struct sigevent e = {.sigev_notify = SIGEV_THREAD, .sigev_signo = fd};
+
+    e.sigev_value.sival_ptr = cookie;
+    mq = (int)OK(sys_mq_open("q", O_RDWR | O_CREAT, 0600, 0));
+    OK(sys_mq_notify(mq, &e));
+    FAILS(EBUSY, sys_mq_notify(mq, &e));
+    FAILS(EAGAIN, sys_recvfrom(fd, back, sizeof(back), MSG_DONTWAIT, 0, 0));
+    OK(sys_mq_timedsend(mq, "x", 1, 0, 0));
+    EQ(sys_recvfrom(fd, back, sizeof(back), 0, 0, 0), 32);
+    EQ(back[31], 1);
+    EQ(memcmp(back, cookie, 31), 0);
+    OK(sys_mq_notify(mq, &e)); /* once only */
+    OK(sys_mq_notify(mq, 0));
+    EQ(sys_recvfrom(fd, back, sizeof(back), 0, 0, 0), 32);
+    EQ(back[31], 2);
+    OK(sys_mq_notify(mq, &e));
+    OK(sys_close(mq));
+    EQ(sys_recvfrom(fd, back, sizeof(back), MSG_WAITALL, 0, 0), 32);
+    EQ(back[31], 2);
+    mq = (int)OK(sys_mq_open("q", O_RDWR, 0, 0));
+    OK(sys_mq_notify(mq, &e)); /* the socket goes first */
+    FAILS(ECONNREFUSED, sys_write(fd, cookie, 1));
+    OK(sys_close(fd));
+    EQ(sys_mq_timedreceive(mq, (char[8192]){0}, 8192, 0, 0), 1);
+    OK(sys_mq_timedsend(mq, "x", 1, 0, 0));
+    FAILS(EINVAL, sys_mq_notify(mq, &e));
+    e.sigev_signo = mq;
+    FAILS(EBADF, sys_mq_notify(mq, &e));
+    FAILS(EPROTONOSUPPORT, sys_socket(AF_NETLINK, SOCK_RAW, 31));
+    FAILS(ESOCKTNOSUPPORT, sys_socket(AF_NETLINK, SOCK_STREAM, 0));
+    OK(sys_mq_unlink("q"));
+}
+
 const struct test mq_tests[] = {
     {"I5_mq_open", opening, 0},
     {"I5_mq_priorities", priorities, 0},
@@ -389,6 +427,7 @@ const struct test mq_tests[] = {
     {"I5_mq_timeout_follows_clock", timeout_follows_clock, 0},
     {"I5_mq_waiting", waiting, 0},
     {"I5_mq_notify", notification, 0},
+    {"I5_mq_notify_netlink", by_netlink, 0},
     {"I5_mq_permissions", permissions, 0},
     {"I10_mq_limits", limits, 0},
     {"I5_mq_file_system", in_the_file_system, 0},

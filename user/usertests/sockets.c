@@ -725,6 +725,47 @@ static void rights_limits(void) {
     EQ(out & MSG_CTRUNC, MSG_CTRUNC);
 }
 
+static void send_many(void) {
+    static int many[SCM_MAX_FD];
+    struct rlimit few = {20, 20};
+
+    OK(sys_setrlimit(RLIMIT_NOFILE, &few));
+    become_user(1000);
+    EQ(send_fds(s[0], many, 20), 1);
+    EQ(send_fds(s[0], many, 5), 1); /* looked at before they are counted */
+    FAILS(ETOOMANYREFS, send_fds(s[0], many, 1));
+    EQ(sys_read(s[1], buffer, 1), 1);
+    EQ(send_fds(s[0], many, 1), 1);
+}
+
+/* A user has not more descriptors in flight than it may have open. */
+static void rights_in_flight(void) {
+    pair(SOCK_DGRAM);
+    child_ok(send_many);
+    EQ(send_fds(s[0], s, 2), 1);
+}
+
+static void proc_net_unix(void) {
+    static char text[8192];
+    int fd = listener("socket", SOCK_STREAM, 1), other = sock(SOCK_DGRAM);
+    char line[80];
+
+    OK(bind_to(other, "@abstract"));
+    pair(SOCK_SEQPACKET);
+    CHECK(OK(read_file("/proc/net/unix", text, sizeof(text))) > 0);
+    CHECK(strstr(text, "Num       RefCount Protocol Flags    Type St Inode Path\n") == text);
+    struct abi_stat st;
+    OK(sys_fstat(fd, &st));
+    snprintf(line, sizeof(line), " 00000000 00010000 0001 01 %5lu socket\n", st.st_ino);
+    CHECK(strstr(text, line));
+    OK(sys_fstat(other, &st));
+    snprintf(line, sizeof(line), " 00000000 00000000 0002 01 %5lu @abstract\n", st.st_ino);
+    CHECK(strstr(text, line));
+    OK(sys_fstat(s[0], &st));
+    snprintf(line, sizeof(line), " 00000000 00000000 0005 03 %5lu\n", st.st_ino);
+    CHECK(strstr(text, line));
+}
+
 /* Data that descriptors came with is not mixed with what follows. */
 static void rights_are_a_border(void) {
     int fd = 0, got[4];
@@ -986,6 +1027,8 @@ const struct test socket_tests[] = {
     {"I7_seqpackets", seqpackets, 0},
     {"I7_rights", rights, 0},
     {"I7_rights_limits", rights_limits, 0},
+    {"I7_rights_in_flight", rights_in_flight, 0},
+    {"I7_proc_net_unix", proc_net_unix, 0},
     {"I7_rights_are_a_border", rights_are_a_border, 0},
     {"I7_cycles", cycles, 0},
     {"I7_not_garbage", not_garbage, 0},

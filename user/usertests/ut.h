@@ -28,7 +28,8 @@ extern const struct test mass_tests[], code_tests[], clone_tests[], pidfd_tests[
     limit_tests[], prctl_tests[], taskfile_tests[], thread_tests[], timer_tests[];
 extern const struct test event_tests[], epoll_tests[], socket_tests[];
 extern const struct test scheduling_tests[];
-extern const struct test pipe_tests[], file_tests[], name_tests[], system_tests[], vdso_tests[];
+extern const struct test pipe_tests[], splice_tests[], file_tests[], name_tests[], system_tests[],
+    vdso_tests[];
 extern const struct test shm_tests[], sem_tests[], msg_tests[], mq_tests[];
 
 void fail_at(const char *where, const char *fmt, ...)

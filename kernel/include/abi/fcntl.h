@@ -55,6 +55,13 @@
 #define F_ADD_SEALS 1033
 #define F_GET_SEALS 1034
 
+/* splice(2), tee(2), vmsplice(2) */
+#define SPLICE_F_MOVE 1
+#define SPLICE_F_NONBLOCK 2
+#define SPLICE_F_MORE 4
+#define SPLICE_F_GIFT 8
+#define SPLICE_F_ALL 15
+
 #define FD_CLOEXEC 1
 
 #define F_RDLCK 0

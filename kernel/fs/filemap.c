@@ -187,6 +187,7 @@ static ssize_t write_locked(struct inode *i, struct iter *from, u64 *pos, size_t
     zero_gap(i, at);
     while (at < end) {
         size_t piece = min(PAGE_SIZE - at % PAGE_SIZE, end - at);
+        pagecache_balance(&i->mapping);
         result = write_page(i, from, at, piece);
         if (result < 0)
             break;

@@ -41,7 +41,7 @@ struct page *page_array;
 u64 first_frame, end_frame, frame0;
 u64 pages_total;
 struct page *zero_page;
-size_t (*page_reclaim)(size_t want);
+size_t (*page_reclaim)(size_t want, bool user);
 bool (*page_oom)(void);
 
 static struct {
@@ -219,7 +219,8 @@ static void drain_own_lists(void) {
 
 // Memory is short. User memory leaves a reserve for the kernel, the kernel's sleeping calls leave
 // half of it for calls that cannot sleep; both free caches first, and only then the kernel's eat
-// into the rest.
+// into the rest. A program waits as long as pages come free or somebody dies for them; when others are
+// always faster to take what it freed, there is too little for all.
 static __attribute__((noinline)) struct page *alloc_slow(unsigned order, unsigned flags) {
     u64 reserve = flags & ALLOC_ATOMIC ? 0 : reserve_pages() / (flags & ALLOC_USER ? 1 : 2);
     struct page *p = alloc_above(order, reserve);
@@ -227,14 +228,14 @@ static __attribute__((noinline)) struct page *alloc_slow(unsigned order, unsigne
     if (p || flags & ALLOC_ATOMIC)
         return p;
     assert_no_locks();
-    for (int tries = 0; tries < 16; tries++) {
-        size_t freed = page_reclaim ? page_reclaim(BATCH + (1ul << order)) : 0;
+    for (u32 tries = 1;; tries++) {
+        size_t freed = page_reclaim ? page_reclaim(BATCH + (1ul << order), flags & ALLOC_USER) : 0;
         if (order)
             drain_own_lists();
         p = alloc_above(order, reserve);
         if (p)
             return p;
-        if (freed)
+        if (freed && tries % 16)
             continue;
         if (!(flags & ALLOC_USER) || !page_oom || !page_oom())
             break;

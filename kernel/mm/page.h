@@ -109,7 +109,7 @@ void page_add_range(pa_t start, pa_t end);
 size_t page_array_bytes(pa_t first, pa_t end);
 
 // Called when memory runs short, before giving up: frees up to `want` pages, returns how many. Set by mm/reclaim.c.
-extern size_t (*page_reclaim)(size_t want);
+extern size_t (*page_reclaim)(size_t want, bool user);
 // Last resort for ALLOC_USER: true when a task was killed and trying again makes sense. Set by proc.
 extern bool (*page_oom)(void);
 

@@ -201,6 +201,8 @@ void reclaim_init(void);
 
 // Truncation: unmap pages [first, last] of the mapping, and private copies of them, from all address spaces.
 void vm_unmap_mapping(struct mapping *m, u64 first, u64 last);
+// Reclaim: take pages [first, last] out of page tables; a fault finds them again. Private copies stay.
+void vm_forget_mapping(struct mapping *m, u64 first, u64 last);
 // Pages [first, last] are about to be written to disk: make shared mappings of them read-only, so that writing them again is seen.
 void vm_clean_mapping(struct mapping *m, u64 first, u64 last);
 

@@ -544,16 +544,16 @@ static void wait_for_flushers(struct mapping *m) {
         wait_event(page_waitq(m), !READ_ONCE(m->flushers), "flusher");
 }
 
-void pagecache_truncate(struct mapping *m, u64 first) {
+void pagecache_remove(struct mapping *m, u64 first, u64 last) {
     struct page *pages[16];
     u64 index = first;
     u32 n;
 
-    while ((n = gather_pages(m, &index, pages, ARRAY_SIZE(pages))) > 0)
+    while (index <= last && (n = gather_pages(m, &index, pages, ARRAY_SIZE(pages))) > 0)
         for (u32 i = 0; i < n; i++) {
             struct page *p = pages[i];
             page_lock(p);
-            bool ours = p->cache.mapping == m;
+            bool ours = p->cache.mapping == m && p->cache.index <= last;
             if (ours) {
                 spin_lock(&m->lock);
                 take_out(m, p);
@@ -564,7 +564,11 @@ void pagecache_truncate(struct mapping *m, u64 first) {
                 page_put(p);
             page_put(p);
         }
-    vm_unmap_mapping(m, first, ~0ul);
+    vm_unmap_mapping(m, first, last);
+}
+
+void pagecache_truncate(struct mapping *m, u64 first) {
+    pagecache_remove(m, first, ~0ul);
     if (first == 0)
         wait_for_flushers(m);
 }

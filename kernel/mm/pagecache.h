@@ -99,6 +99,8 @@ static inline void pagecache_failed(struct mapping *m) { atomic_add(&m->errors, 
 // caller zeroes the rest of a partial page itself. With first 0: afterwards no flusher uses the
 // mapping, so when nobody else can reach it, its memory may go (eviction of an inode).
 void pagecache_truncate(struct mapping *m, u64 first);
+// Drop pages [first, last], dirty ones too, and unmap them: there is a hole now.
+void pagecache_remove(struct mapping *m, u64 first, u64 last);
 // Pages [first, last] are not wanted soon: reclaim takes them at once. With `now`, those that are clean and unused go now.
 void pagecache_cool(struct mapping *m, u64 first, u64 last, bool now);
 // Drop what is clean and unused (before unmounting, or to read a disk anew).

@@ -40,6 +40,9 @@ struct vma_ops {
     void (*close)(struct vma *v);  // may be NULL
     // msync(2): write what is dirty of v's file and wait. 0 or -EIO. => mm->lock not held; v is a copy. May be NULL
     int (*sync)(struct vma *v);
+    // madvise(MADV_REMOVE): the bytes that v shows become a hole of its file. 0 or errno. => the same. NULL: nothing but
+    // the pages in memory
+    int (*remove)(struct vma *v);
 };
 
 struct vma {

@@ -6,7 +6,7 @@
  * or stop (mlock), and say -ENOMEM at the end.
  *
  * Locked memory (VM_LOCKED) is brought in when it is locked, mapped or grown, unless VM_LOCKONFAULT
- * is set too. It stays because reclaim only takes cache pages that nobody maps, and madvise refuses
+ * is set too. It stays because reclaim passes over locked VMAs, and madvise refuses
  * to drop it. mm->locked_pages counts it against RLIMIT_MEMLOCK.
  *
  * REMOVE makes a hole in what is mapped: in a file by its file system.

@@ -83,7 +83,7 @@ struct page *table_frame_alloc(struct mm *mm, enum lock_rank rank) {
     preempt_enable();
     // What a program's own fault or call needs is its memory; fork fails when there is little.
     if (!p)
-        p = page_alloc(0, mm == current->mm ? ALLOC_ZERO | ALLOC_USER : ALLOC_ZERO);
+        p = page_alloc(0, mm == current->mm ? ALLOC_ZERO | ALLOC_WAIT : ALLOC_ZERO);
     if (!p)
         return NULL;
     ref_init(&p->ref);

@@ -188,6 +188,9 @@ void mm_show_maps(struct mm *mm, struct printer *p, void (*file_name)(struct pri
 // usage.c: /proc/pid/smaps below each VMA (=> mm->lock held), smaps_rollup, n words of pagemap.
 void vma_show_usage(struct printer *p, struct vma *v);
 void mm_show_usage(struct mm *mm, struct printer *p);
+// A line for each last-level page table: where its 2 MiB begin, its frame if `frames`, "own", "shared" or "hidden" (shared,
+// and any access faults), how many address spaces have it, how many entries it has.
+void mm_show_tables(struct mm *mm, struct printer *p, bool frames);
 void mm_pagemap(struct mm *mm, va_t addr, u64 *entries, size_t n, bool frames);
 u64 mm_stack_pages(struct mm *mm);  // of VMAs that grow down
 void mm_maps_pad(struct printer *p);

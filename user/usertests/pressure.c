@@ -33,6 +33,32 @@ static char *map_file(int fd, size_t size, int prot, int flags) {
     return (char *)OK(sys_mmap(0, size, prot, flags, fd, 0));
 }
 
+/* What is free is in blocks of 2^n pages and in the harts' lists, which cannot be many pages. */
+static void blocks_are_shown(void) {
+    static char text[512];
+    char *at = text;
+    long pages = 0, free_before = proc_number("/proc/vmstat", "nr_free_pages ");
+
+    if (!on_xv39())
+        skip("only on xv39");
+    OK(read_file("/proc/buddyinfo", text, sizeof(text)));
+    CHECK(strncmp(text, "Node 0, zone", 12) == 0);
+    at = strstr(text, "Normal");
+    CHECK(at);
+    at += strlen("Normal");
+    for (int order = 0; *at != '\n'; order++) {
+        while (*at == ' ')
+            at++;
+        pages += (long)atoi(at) << order;
+        while (*at >= '0' && *at <= '9')
+            at++;
+        while (*at == ' ')
+            at++;
+    }
+    CHECK(pages <= free_before + 64);
+    CHECK(pages >= free_before - free_before / 4);
+}
+
 /* ---- larger than memory */
 
 static void mark(int fd, size_t size, size_t every) {
@@ -357,6 +383,7 @@ static void kills_the_greedy(void) {
 }
 
 const struct test pressure_tests[] = {
+    {"M9_free_blocks_are_shown", blocks_are_shown, QUICK},
     {"M3_array_of_1_GiB", array_gib, QUICK},
     {"M7_mapped_file_larger_than_memory", mapped_file, QUICK},
     {"M7_mapped_file_of_1_GiB", mapped_gib, SLOW},

@@ -419,6 +419,7 @@ void system_files_init(void) {
         void (*show)(struct printer *);
         int (*write)(const char *, size_t);
     } files[] = {
+        {"buddyinfo", 0400, pages_show, NULL},
         {"cmdline", 0444, show_cmdline, NULL},
         {"cpuinfo", 0444, show_cpuinfo, NULL},
         {"devices", 0444, show_devices, NULL},

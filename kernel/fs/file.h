@@ -80,6 +80,9 @@ s64 filemap_seek(struct file *f, s64 offset, int whence);
 extern const struct vma_ops file_vma_ops;
 int filemap_mmap(struct file *f, struct vma_request *r);
 int filemap_fsync(struct file *f, bool data_only);
+// fallocate(2) of a regular file that is open for writing: modes 0, KEEP_SIZE, and PUNCH_HOLE with KEEP_SIZE, others are
+// -EOPNOTSUPP, as is KEEP_SIZE behind the end where a file system cannot have blocks there. 0, -ENOSPC, -EFBIG, -EPERM …
+long filemap_allocate(struct file *f, u32 mode, u64 offset, u64 length);
 u32 poll_always(struct file *f, struct poll_table *pt);  // POLLIN | POLLOUT
 s64 dir_seek(struct file *f, s64 offset, int whence);
 ssize_t read_is_dir(struct file *f, struct iter *to, u64 *pos);  // -EISDIR

@@ -8,11 +8,15 @@
  *   3. the bytes; the page is dirty; then the size grows.
  * Bytes copied before a fault or an error count; the rest was not written.
  *
+ * Holes (fallocate) are made and filled with inode->lock held, too. Filling brings the pages of zeroes in and makes them
+ * dirty, for ext2 cannot say that a block has never been written.
+ *
  * A page's lock ranks above mm->lock, so user memory may fault only while no page is locked. A page that is up to date
  * is copied to unlocked (truncation is kept away by inode->lock; a write-out in between makes it dirty again). A new
  * page must stay locked until it is full: it is filled by a copy that does not fault, or else read first.
  */
 #include "abi/capability.h"
+#include "abi/fcntl.h"
 #include "abi/memfd.h"
 #include "fs/internal.h"
 #include "mm/uaccess.h"
@@ -196,6 +200,7 @@ static ssize_t write_locked(struct inode *i, struct iter *from, u64 *pos, size_t
     zero_gap(i, at);
     while (at < end) {
         size_t piece = min(PAGE_SIZE - at % PAGE_SIZE, end - at);
+        pagecache_balance(&i->mapping);
         result = write_page(i, from, at, piece);
         if (result < 0)
             break;
@@ -246,6 +251,119 @@ ssize_t filemap_write(struct file *f, struct iter *from, u64 *pos) {
         n = write_locked(i, from, pos, n);
     write_unlock(&i->lock);
     return n;
+}
+
+// ---- fallocate ----
+
+// Bytes [from, to) of one page become zeroes. What is zero already may be a hole, and stays one.
+static int zero_bytes(struct inode *i, u64 from, u64 to) {
+    struct mapping *m = &i->mapping;
+    if (from >= to || from >= i->size)
+        return 0;
+    struct page *p = (m->ops->read_page ? pagecache_get : pagecache_find)(m, from / PAGE_SIZE);
+    if (!p || IS_ERR(p))
+        return p ? PTR_ERR(p) : 0;
+    char *at = (char *)page_va(p) + from % PAGE_SIZE;
+    size_t n = 0;
+    while (n < to - from && at[n] == 0)
+        n++;
+    if (n < to - from) {
+        memset(at, 0, to - from);
+        page_mark_dirty(p);
+    }
+    page_put(p);
+    return 0;
+}
+
+// Whole pages go, with their space. Nothing is written meanwhile, for a page on its way to the disk would overwrite what
+// its block is by then. What somebody reads in meanwhile, from a block that is not the file's any more, goes too.
+static int punch_pages(struct inode *i, u64 first, u64 end) {
+    struct mapping *m = &i->mapping;
+    mutex_lock(&m->write_mutex);
+    pagecache_remove(m, first, end - 1);
+    int error = i->ops->punch(i, first, end);
+    pagecache_remove(m, first, end - 1);
+    mutex_unlock(&m->write_mutex);
+    return error;
+}
+
+static int punch(struct inode *i, u64 from, u64 to) {
+    if (i->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+        return -EPERM;
+    if (to >= i->size)
+        to = align_up(to, PAGE_SIZE);
+    u64 first = div_round_up(from, PAGE_SIZE), end = to / PAGE_SIZE;
+    int error = zero_bytes(i, from, min(first * PAGE_SIZE, to));
+    if (!error && first <= end)
+        error = zero_bytes(i, end * PAGE_SIZE, to);
+    if (!error && first < end)
+        error = punch_pages(i, first, end);
+    inode_touch(i, SET_MTIME);
+    return error;
+}
+
+static int fill_holes(struct inode *i, u64 at, u64 end, bool keep_size) {
+    int error = 0;
+    for (u64 stop; at < end && !error; at = stop) {
+        u64 start = align_down(at, PAGE_SIZE);
+        stop = min(start + PAGE_SIZE, end);
+        pagecache_balance(&i->mapping);
+        struct page *p = fatal_signal_pending() ? ERR_PTR(-EINTR) : pagecache_get(&i->mapping, at / PAGE_SIZE);
+        if (IS_ERR(p))
+            return PTR_ERR(p);
+        error = reserve(i, p, at - start, stop - start);
+        if (!error) {
+            if (!keep_size)
+                grow(i, stop);
+            page_mark_dirty(p);
+        }
+        page_put(p);
+    }
+    return error;
+}
+
+// All or nothing: an ext2 file has no blocks behind its end.
+static int allocate(struct inode *i, u64 from, u64 to, bool keep_size) {
+    u64 size = i->size;
+    if (i->seals & F_SEAL_GROW && to > size)
+        return -EPERM;
+    if (to > size && keep_size && i->mapping.ops->read_page)
+        return -EOPNOTSUPP;
+    if (to > size && to > current->process->limit[RLIMIT_FSIZE].rlim_cur) {
+        signal_self(SIGXFSZ);
+        return -EFBIG;
+    }
+    if (to > i->sb->max_size)
+        return -EFBIG;
+    if (!keep_size)
+        zero_gap(i, to);
+    int error = fill_holes(i, from, to, keep_size);
+    if (error && to > size) {
+        WRITE_ONCE(i->size, size);
+        pagecache_truncate(&i->mapping, div_round_up(size, PAGE_SIZE));
+        i->ops->resize(i, size);
+    }
+    inode_touch(i, SET_MTIME);
+    return error;
+}
+
+long filemap_allocate(struct file *f, u32 mode, u64 offset, u64 length) {
+    struct inode *i = f->inode;
+    bool keep = mode & FALLOC_FL_KEEP_SIZE;
+    int error;
+    if (!i->ops->punch || (mode & ~FALLOC_FL_KEEP_SIZE && mode != (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)))
+        return -EOPNOTSUPP;
+    if (i->sb->read_only)
+        return -EROFS;
+    if (load_relaxed(&i->writers) < 0)
+        return -ETXTBSY;
+    write_lock(&i->lock);
+    if (mode & FALLOC_FL_PUNCH_HOLE)
+        error = punch(i, offset, offset + length);
+    else
+        error = allocate(i, offset, offset + length, keep);
+    write_unlock(&i->lock);
+    return error;
 }
 
 // ---- the rest ----
@@ -300,9 +418,12 @@ static void file_vma_open(struct vma *v) { file_get(v->file); }
 static void file_vma_close(struct vma *v) { file_put(v->file); }
 
 static int file_vma_sync(struct vma *v) { return file_fsync(v->file, true); }
+static int file_vma_remove(struct vma *v) {
+    return filemap_allocate(v->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, v->pgoff * PAGE_SIZE, v->end - v->start);
+}
 
 const struct vma_ops file_vma_ops = {
-    .fault = file_fault, .open = file_vma_open, .close = file_vma_close, .sync = file_vma_sync};
+    .fault = file_fault, .open = file_vma_open, .close = file_vma_close, .sync = file_vma_sync, .remove = file_vma_remove};
 
 int filemap_mmap(struct file *f, struct vma_request *r) {
     if (!(f->mode & FILE_READ))

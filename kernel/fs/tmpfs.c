@@ -370,6 +370,12 @@ static int tmpfs_resize(struct inode *inode, u64 size) {
     return 0;
 }
 
+static int tmpfs_punch(struct inode *inode, u64 first, u64 end) {
+    (void)first, (void)end;
+    tmpfs_set_charge(inode, READ_ONCE(inode->mapping.nr_pages));
+    return 0;
+}
+
 static const struct mapping_ops tmpfs_mapping_ops = {.make_writable = tmpfs_make_writable};
 
 const struct inode_ops tmpfs_inode_ops = {
@@ -383,6 +389,7 @@ const struct inode_ops tmpfs_inode_ops = {
     .changed = tmpfs_changed,
     .sync = tmpfs_sync,
     .reserve = tmpfs_reserve,
+    .punch = tmpfs_punch,
 };
 
 // ---- open files ----

@@ -56,6 +56,9 @@ struct inode_ops {
     // => inode->lock held for writing. Disk space for bytes [from, to) of this page of the file, so that writing it
     // cannot fail later. NULL: memory is all it needs. 0, -ENOSPC, -EIO.
     int (*reserve)(struct inode *inode, struct page *p, u32 from, u32 to);
+    // => inode->lock held for writing, nothing is written back. The space of pages [first, end) of a file goes back: a hole.
+    // They are not in memory. NULL: the file system has no holes.
+    int (*punch)(struct inode *inode, u64 first, u64 end);
 };
 
 struct inode {

@@ -6,8 +6,10 @@
  * or stop (mlock), and say -ENOMEM at the end.
  *
  * Locked memory (VM_LOCKED) is brought in when it is locked, mapped or grown, unless VM_LOCKONFAULT
- * is set too. It stays because reclaim only takes cache pages that nobody maps, and madvise refuses
+ * is set too. It stays because reclaim passes over locked VMAs, and madvise refuses
  * to drop it. mm->locked_pages counts it against RLIMIT_MEMLOCK.
+ *
+ * REMOVE makes a hole in what is mapped: in a file by its file system.
  *
  * Advice that changes nothing here: NORMAL, RANDOM, SEQUENTIAL (read-ahead follows what is read),
  * HUGEPAGE, NOHUGEPAGE (there are no large pages of user memory), DONTDUMP, DODUMP (no core dumps).
@@ -100,6 +102,33 @@ static int will_need(struct vma *v, va_t start, va_t end) {
     return 0;
 }
 
+// Call fn for [start, end) of v with the lock released: the file may need locks that come before it.
+static int unlocked(struct mm *mm, struct vma *v, va_t start, va_t end, int (*fn)(struct vma *)) {
+    struct vma copy = data_race(*v);
+
+    copy.pgoff = vma_pgoff(v, start);
+    copy.start = start;
+    copy.end = end;
+    copy.ops->open(&copy);
+    read_unlock(&mm->lock);
+    int error = fn(&copy);
+    copy.ops->close(&copy);
+    read_lock(&mm->lock);
+    return error;
+}
+
+// v may be gone afterwards.
+static int remove_pages(struct vma *v, va_t start, va_t end) {
+    if (!v->mapping || v->flags & VM_LOCKED)
+        return -EINVAL;
+    if ((v->flags & (VM_SHARED | VM_WRITE)) != (VM_SHARED | VM_WRITE))
+        return -EACCES;
+    if (v->ops->remove)
+        return unlocked(v->mm, v, start, end, v->ops->remove);
+    pagecache_remove(v->mapping, vma_pgoff(v, start), vma_pgoff(v, end) - 1);
+    return 0;
+}
+
 // What the advice means for [start, end) of v, which is not valid afterwards. 0, -EINVAL, -ENOMEM
 static int advise(struct vma *v, va_t start, va_t end, int advice) {
     bool anonymous = !v->mapping && !v->ops->fault;
@@ -118,6 +147,8 @@ static int advise(struct vma *v, va_t start, va_t end, int advice) {
         return page_out(v, start, end, advice == MADV_PAGEOUT);
     case MADV_WILLNEED:
         return will_need(v, start, end);
+    case MADV_REMOVE:
+        return remove_pages(v, start, end);
     case MADV_DONTFORK:
         return change_flags(v, start, end, VM_DONTFORK, 0);
     case MADV_DOFORK:
@@ -166,6 +197,7 @@ static int lock_for(int advice) {
     case MADV_DONTNEED_LOCKED:
     case MADV_FREE:
     case MADV_WILLNEED:
+    case MADV_REMOVE:
     case MADV_COLD:
     case MADV_NORMAL:
     case MADV_RANDOM:
@@ -351,18 +383,6 @@ long vm_mincore(va_t addr, size_t length, va_t vec) {
     return 0;
 }
 
-// Write v's file with the lock released: the file may need locks that come before it.
-static int sync_vma(struct mm *mm, struct vma *v) {
-    struct vma copy = data_race(*v);
-
-    copy.ops->open(&copy);
-    read_unlock(&mm->lock);
-    int error = copy.ops->sync(&copy);
-    copy.ops->close(&copy);
-    read_lock(&mm->lock);
-    return error;
-}
-
 long vm_msync(va_t addr, size_t length, int flags) {
     struct mm *mm = current->mm;
     bool hole = false;
@@ -384,7 +404,7 @@ long vm_msync(va_t addr, size_t length, int flags) {
         if (flags & MS_INVALIDATE && v->flags & VM_LOCKED)
             error = -EBUSY;
         else if (flags & MS_SYNC && v->flags & VM_SHARED && v->ops->sync)
-            error = sync_vma(mm, v);
+            error = unlocked(mm, v, v->start, at, v->ops->sync);
     }
     read_unlock(&mm->lock);
     return error ? error : hole ? -ENOMEM : 0;

@@ -219,13 +219,15 @@ static int map_copy(struct vma *v, struct page *table, va_t addr, pte_t old, str
     return 0;
 }
 
-// A shared page is about to be written: disk space for it. 0, -ENOSPC …
+// A shared page is about to be written: wait while too many are, get disk space for it. 0, -ENOSPC …
 static int reserve_space(struct vma *v, struct page *p) {
     const struct mapping_ops *ops = v->mapping ? v->mapping->ops : NULL;
 
-    if (!ops || !ops->make_writable || load_relaxed(&p->cache.flags) & PAGE_DIRTY)
+    if (!ops || load_relaxed(&p->cache.flags) & PAGE_DIRTY)
         return 0;
-    return ops->make_writable(v->mapping, p);
+    pagecache_balance(v->mapping);
+    vm_count(shared_writes);
+    return ops->make_writable ? ops->make_writable(v->mapping, p) : 0;
 }
 
 // Put p, of which the caller has a reference, where the entry is `old`: empty, or p read-only.

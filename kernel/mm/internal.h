@@ -158,6 +158,8 @@ void gather_finish(struct gather *g);  // forget translations, free pages and ta
 void table_zap(struct gather *g, struct vma *v, va_t start, va_t end);
 // The same for truncation. => only the mapping's vmas_lock held
 void table_zap_shown(struct gather *g, struct vma *v, va_t start, va_t end);
+// For reclaim: only pages of the mapping, and only if v is not locked in memory. => the same
+void table_zap_cached(struct gather *g, struct vma *v, va_t start, va_t end);
 // Unhook the tables under [start, end) that have no part outside of [floor, ceiling), where nothing
 // else is mapped.
 void table_free_range(struct gather *g, va_t start, va_t end, va_t floor, va_t ceiling);
@@ -182,6 +184,8 @@ int table_move(struct gather *g, struct vma *from, va_t old, struct vma *to, va_
 // ---- share.c: tables that several address spaces have ----
 // Entries of these the child does not get.
 #define FORK_NO_TABLE (VM_SHARED | VM_DONTFORK | VM_WIPEONFORK)
+// Its pages stay in memory for the parent, not for the child: reclaim must not find them by way of the child.
+static inline bool vma_pins_cache(const struct vma *v) { return v->flags & VM_LOCKED && v->mapping; }
 struct forking {
     struct gather g;  // of the parent
     struct mm *child;

@@ -28,6 +28,7 @@
 #include "check/fail.h"
 #include "check/heap.h"
 #include "check/race.h"
+#include "lib/printf.h"
 #include "lib/string.h"
 #include "mm/stats.h"
 #include "arch/hart.h"
@@ -41,7 +42,7 @@ struct page *page_array;
 u64 first_frame, end_frame, frame0;
 u64 pages_total;
 struct page *zero_page;
-size_t (*page_reclaim)(size_t want);
+size_t (*page_reclaim)(size_t want, bool user);
 bool (*page_oom)(void);
 
 static struct {
@@ -219,27 +220,28 @@ static void drain_own_lists(void) {
 
 // Memory is short. User memory leaves a reserve for the kernel, the kernel's sleeping calls leave
 // half of it for calls that cannot sleep; both free caches first, and only then the kernel's eat
-// into the rest.
+// into the rest. A program waits as long as pages come free or somebody dies for them; when others are
+// always faster to take what it freed, there is too little for all.
 static __attribute__((noinline)) struct page *alloc_slow(unsigned order, unsigned flags) {
-    u64 reserve = flags & ALLOC_ATOMIC ? 0 : reserve_pages() / (flags & ALLOC_USER ? 1 : 2);
+    u64 reserve = flags & ALLOC_ATOMIC ? 0 : reserve_pages() / (flags & ALLOC_WAIT ? 1 : 2);
     struct page *p = alloc_above(order, reserve);
 
     if (p || flags & ALLOC_ATOMIC)
         return p;
     assert_no_locks();
-    for (int tries = 0; tries < 16; tries++) {
-        size_t freed = page_reclaim ? page_reclaim(BATCH + (1ul << order)) : 0;
+    for (u32 tries = 1;; tries++) {
+        size_t freed = page_reclaim ? page_reclaim(BATCH + (1ul << order), flags & ALLOC_WAIT) : 0;
         if (order)
             drain_own_lists();
         p = alloc_above(order, reserve);
         if (p)
             return p;
-        if (freed)
+        if (freed && tries % 16)
             continue;
-        if (!(flags & ALLOC_USER) || !page_oom || !page_oom())
+        if (!(flags & ALLOC_WAIT) || !page_oom || !page_oom())
             break;
     }
-    return flags & ALLOC_USER ? NULL : alloc_above(order, 0);
+    return flags & ALLOC_WAIT ? NULL : alloc_above(order, 0);
 }
 
 struct page *page_alloc(unsigned order, unsigned flags) {
@@ -262,7 +264,7 @@ struct page *page_alloc(unsigned order, unsigned flags) {
             return NULL;
     }
     page_hand_out(p, order);
-    heap_page_alloc(page_va(p), order, flags & ALLOC_USER);
+    heap_page_alloc(page_va(p), order, flags & ALLOC_USER & ~ALLOC_WAIT);
     if (flags & ALLOC_ZERO)
         for (u64 i = 0; i < 1ul << order; i++)
             page_clear((char *)page_va(p) + i * PAGE_SIZE);
@@ -312,6 +314,21 @@ u64 pages_free(void) {
         for (unsigned order = 0; order < LIST_ORDERS; order++)
             n += (u64)READ_ONCE(hart_pages[h].list[order].count) << order;
     return n;
+}
+
+// proc(5): free blocks of each order. What waits in harts' lists is used, as it is on Linux.
+void pages_show(struct printer *p) {
+    u64 count[MAX_ORDER + 1] = {0}, irq = irqlock_acquire(&buddy.lock);
+    struct list *at;
+
+    for (unsigned order = 0; order <= MAX_ORDER; order++)
+        for (at = buddy.free[order].next; at != &buddy.free[order]; at = at->next)
+            count[order]++;
+    irqlock_release(&buddy.lock, irq);
+    printer_printf(p, "Node 0, zone   Normal ");
+    for (unsigned order = 0; order <= MAX_ORDER; order++)
+        printer_printf(p, "%6lu ", count[order]);
+    printer_printf(p, "\n");
 }
 
 // ---- boot ----

@@ -86,7 +86,8 @@ static inline bool pa_is_ram(pa_t pa) {
 #define MAX_ORDER 10     // largest block: 4 MiB
 #define ALLOC_ZERO 1u    // clear the pages
 #define ALLOC_ATOMIC 2u  // never sleep, never reclaim; also for interrupt handlers
-#define ALLOC_USER 4u  // for a user's memory: may end in the out-of-memory killer, leaves a reserve
+#define ALLOC_WAIT 8u    // for a program, in its own name: leaves a reserve, may end in the out-of-memory killer
+#define ALLOC_USER (4u | ALLOC_WAIT)  // the same, and the bytes are the program's
 
 // A block of 2^order frames with reference count 1, kind PAGE_USED, or NULL. May sleep unless ALLOC_ATOMIC.
 struct page *page_alloc(unsigned order, unsigned flags);
@@ -109,9 +110,11 @@ void page_add_range(pa_t start, pa_t end);
 size_t page_array_bytes(pa_t first, pa_t end);
 
 // Called when memory runs short, before giving up: frees up to `want` pages, returns how many. Set by mm/reclaim.c.
-extern size_t (*page_reclaim)(size_t want);
-// Last resort for ALLOC_USER: true when a task was killed and trying again makes sense. Set by proc.
+extern size_t (*page_reclaim)(size_t want, bool user);
+// Last resort for ALLOC_WAIT: true when a task was killed and trying again makes sense. Set by proc.
 extern bool (*page_oom)(void);
+struct printer;
+void pages_show(struct printer *p);  // the line of /proc/buddyinfo
 
 extern u64 pages_total;  // frames given to the allocator since boot
 u64 pages_free(void);

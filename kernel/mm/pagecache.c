@@ -26,6 +26,10 @@
  * it is either before the read-only pass, which undoes it, or its DIRTY comes after the clearing
  * and stays.
  *
+ * Who makes a page dirty first waits while more than dirty_limit pages are; from half of that on the
+ * flush thread writes at once. So no more memory is dirty than can be written soon, and reclaim finds
+ * clean pages.
+ *
  * Truncation takes pages out first and unmaps them then; a fault looks at page->cache.mapping again
  * under the page-table lock (fault.c). Either the fault sees NULL there, or the unmapping sees the
  * fault's entry.
@@ -50,7 +54,9 @@
 
 static struct slab_cache *node_cache;
 static struct waitq wait_queues[WAIT_QUEUES];
-static u64 nr_cached, nr_pinned, nr_meta, nr_dirty, nr_writeback;  // [a] pages of all mappings
+static u64 nr_cached, nr_pinned, nr_meta, nr_writeback;  // [a] pages of all mappings
+u64 nr_dirty, dirty_limit;
+static u32 dirty_ratio;  // [a] percent of memory
 
 static struct spinlock dirty_lock = SPINLOCK_INIT(RANK_DIRTY, "dirty");
 static struct list dirty_mappings = LIST_INIT(dirty_mappings);  // [dirty_lock] oldest first
@@ -69,6 +75,7 @@ void pagecache_init(void) {
         panic("no memory for the page cache");
     for (u32 i = 0; i < WAIT_QUEUES; i++)
         waitq_init(&wait_queues[i]);
+    pagecache_set_dirty_ratio(20);
 }
 
 static const struct mapping_ops no_ops;  // of a mapping whose owner has none
@@ -156,9 +163,11 @@ void page_mark_dirty(struct page *p) {
         lru_remove(p);
         atomic_or(&p->cache.flags, PAGE_DIRTY);
         list_add_tail(&p->cache.lru, &m->dirty);
-        atomic_add_relaxed(&nr_dirty, 1);
+        u64 dirty = atomic_add_relaxed(&nr_dirty, 1);
         if (m->nr_dirty++ == 0)
             mapping_dirtied(m);
+        if (unlikely(dirty == load_relaxed(&dirty_limit) / 2))
+            flusher_wake();  // so that fewer writers must wait
     }
     spin_unlock(&m->lock);
 }
@@ -221,7 +230,8 @@ static int insert(struct mapping *m, u64 index, struct page *p) {
 // A new locked page at index with a reference, or ERR_PTR(-EEXIST, -ENOMEM).
 static struct page *add_page(struct mapping *m, u64 index) {
     for (int tries = 0;; tries++) {
-        struct page *p = page_alloc(0, ALLOC_USER);
+        // What the flush thread reads to write pages must not wait for pages to be written.
+        struct page *p = page_alloc(0, current == flusher ? 0 : ALLOC_USER);
         if (!p)
             return ERR_PTR(-ENOMEM);
         int error = insert(m, index, p);
@@ -299,8 +309,6 @@ struct page *pagecache_get(struct mapping *m, u64 index) {
 }
 
 struct page *pagecache_get_locked(struct mapping *m, u64 index) {
-    if (unlikely(pagecache_too_dirty()) && m->ops->write_pages)
-        pagecache_throttle();
     for (;;) {
         bool fresh;
         struct page *p = find_or_add(m, index, &fresh);
@@ -536,16 +544,16 @@ static void wait_for_flushers(struct mapping *m) {
         wait_event(page_waitq(m), !READ_ONCE(m->flushers), "flusher");
 }
 
-void pagecache_truncate(struct mapping *m, u64 first) {
+void pagecache_remove(struct mapping *m, u64 first, u64 last) {
     struct page *pages[16];
     u64 index = first;
     u32 n;
 
-    while ((n = gather_pages(m, &index, pages, ARRAY_SIZE(pages))) > 0)
+    while (index <= last && (n = gather_pages(m, &index, pages, ARRAY_SIZE(pages))) > 0)
         for (u32 i = 0; i < n; i++) {
             struct page *p = pages[i];
             page_lock(p);
-            bool ours = p->cache.mapping == m;
+            bool ours = p->cache.mapping == m && p->cache.index <= last;
             if (ours) {
                 spin_lock(&m->lock);
                 take_out(m, p);
@@ -556,7 +564,11 @@ void pagecache_truncate(struct mapping *m, u64 first) {
                 page_put(p);
             page_put(p);
         }
-    vm_unmap_mapping(m, first, ~0ul);
+    vm_unmap_mapping(m, first, last);
+}
+
+void pagecache_truncate(struct mapping *m, u64 first) {
+    pagecache_remove(m, first, ~0ul);
     if (first == 0)
         wait_for_flushers(m);
 }
@@ -595,7 +607,16 @@ u64 pagecache_pinned(void) { return load_relaxed(&nr_pinned); }
 u64 pagecache_meta(void) { return load_relaxed(&nr_meta); }
 u64 pagecache_dirty(void) { return load_relaxed(&nr_dirty); }
 u64 pagecache_writeback(void) { return load_relaxed(&nr_writeback); }
-bool pagecache_too_dirty(void) { return load_relaxed(&nr_dirty) > pages_total / 4; }
+u64 pagecache_dirty_limit(void) { return load_relaxed(&dirty_limit); }
+u32 pagecache_dirty_ratio(void) { return load_relaxed(&dirty_ratio); }
+
+int pagecache_set_dirty_ratio(u32 percent) {
+    if (percent > 100)
+        return -EINVAL;
+    store_relaxed(&dirty_ratio, percent);
+    store_relaxed(&dirty_limit, pages_total / 100 * percent);
+    return 0;
+}
 
 // The mapping that has been dirty longest, if since `until` or before; counted as in use. *when:
 // since when it is.
@@ -700,4 +721,12 @@ void pagecache_throttle(void) {
     flusher_wake();
     schedule_until(deadline);
     waitq_finish(&clean_wait, &w);
+}
+
+void pagecache_wait_clean(struct mapping *m) {
+    if (!m->ops->write_pages || current == flusher)
+        return;
+    vm_count(dirty_waits);
+    while (pagecache_too_dirty() && !fatal_signal_pending())
+        pagecache_throttle();
 }

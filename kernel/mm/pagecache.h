@@ -99,6 +99,8 @@ static inline void pagecache_failed(struct mapping *m) { atomic_add(&m->errors, 
 // caller zeroes the rest of a partial page itself. With first 0: afterwards no flusher uses the
 // mapping, so when nobody else can reach it, its memory may go (eviction of an inode).
 void pagecache_truncate(struct mapping *m, u64 first);
+// Drop pages [first, last], dirty ones too, and unmap them: there is a hole now.
+void pagecache_remove(struct mapping *m, u64 first, u64 last);
 // Pages [first, last] are not wanted soon: reclaim takes them at once. With `now`, those that are clean and unused go now.
 void pagecache_cool(struct mapping *m, u64 first, u64 last, bool now);
 // Drop what is clean and unused (before unmounting, or to read a disk anew).
@@ -118,7 +120,20 @@ void caches_drop(u32 what);
 #define DROP_OBJECTS 2u
 // Have the flush thread write now; wait until memory has fewer dirty pages, at most 100 ms.
 void pagecache_throttle(void);
-bool pagecache_too_dirty(void);  // more than a quarter of memory is dirty
+// Dirty pages are at most dirty_ratio percent of memory (/proc/sys/vm/dirty_ratio): who makes one waits while there are more.
+extern u64 nr_dirty, dirty_limit;  // [a] pages
+int pagecache_set_dirty_ratio(u32 percent);  // 0 or -EINVAL
+u32 pagecache_dirty_ratio(void);
+u64 pagecache_dirty_limit(void);
+static inline bool pagecache_too_dirty(void) {
+    return load_relaxed(&nr_dirty) > load_relaxed(&dirty_limit);
+}
+void pagecache_wait_clean(struct mapping *m);
+// A page of m will be written. => no page, and nothing that the flush thread needs, is locked
+static inline void pagecache_balance(struct mapping *m) {
+    if (unlikely(pagecache_too_dirty()))
+        pagecache_wait_clean(m);
+}
 
 u64 pagecache_pages(void);   // in all mappings, pinned ones too
 u64 pagecache_pinned(void);  // of them: in MAPPING_PINNED ones

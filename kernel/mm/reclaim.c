@@ -7,11 +7,18 @@
  * the front for a second chance; others leave the cache. Dirty pages are on their mapping's list
  * instead and come here when they are written.
  *
+ * How is use by a mapping seen? Page-table entries are taken away when reclaim comes by. A program that
+ * needs the page faults, which finds it in the cache and marks it PAGE_REFERENCED. One that nobody asks for
+ * till the next time goes. So a file may be mapped that is larger than memory.
+ *
+ * The last clean pages are not for programs' memory: when the code of all that runs has to be read again and
+ * again, nothing runs any more. Then memory is out (page_oom).
+ *
  * Reclaim runs inside page_alloc, under whatever sleeping locks the caller has, so it never writes
  * and never waits for a page lock: it asks the flush thread for clean pages and waits for it a
- * limited time.
+ * limited time, long enough for a slow disk.
  *
- *   reclaim (lru lock)                        pagecache_get (mapping->lock)
+ *   reclaim (lru lock)                        pagecache_get, or a fault (mapping->lock)
  *   count is 1, trylock, take a reference
  *   off the list, drop lru lock
  *                                             looks the page up: count 3
@@ -20,7 +27,9 @@
  * In the other order the look-up finds nothing. The page lock keeps mapping and inode alive
  * meanwhile, for truncation waits for it.
  *
- * Locks: mapping->lock, then the lru lock. A page's lru link changes only with mapping->lock held,
+ * A page that is mapped again before it is evicted has a third reference, and stays.
+ *
+ * Locks: mapping->lock, then the lru lock; vmas_lock and those of page tables while a page is locked. A page's lru link changes only with mapping->lock held,
  * or by reclaim, which holds the page lock, and then only from "on the list" to "on none".
  */
 #include "lib/list.h"
@@ -31,6 +40,9 @@
 #include "time/timer.h"
 
 #define LRU_LISTS 8
+#define KEEP_FRACTION 64  // of memory: clean pages that are left to files, so that programs find their code
+#define UNMAP_AROUND 64ul
+#define WAITS_MAX 50      // for the flush thread, of 100 ms at most
 
 static struct lru {
     struct spinlock lock;
@@ -65,17 +77,20 @@ void lru_remove(struct page *p) {
     spin_unlock(&l->lock);
 }
 
-// Take up to n unused pages off the list, locked and with a reference.
-static u32 isolate(struct lru *l, struct page **pages, u32 n) {
+// Take up to n pages off the list, locked and with a reference: unused ones to be freed, and ones that page tables may
+// have if `mapped`. *looked: how many were looked at.
+static u32 isolate(struct lru *l, struct page **pages, u32 n, bool mapped, u64 *looked) {
     u32 got = 0;
+    u64 look = 0, end;
 
     spin_lock(&l->lock);
-    for (u64 look = min(l->count, 8ul * n); look > 0 && got < n; look--) {
+    for (end = min(l->count, 8ul * n); look < end && got < n; look++) {
         struct page *p = list_last(&l->pages, struct page, cache.lru);
-        if (load_relaxed(&p->cache.flags) & PAGE_REFERENCED) {
+        bool used = load_relaxed(&p->cache.flags) & PAGE_REFERENCED;
+        if (used)
             atomic_and(&p->cache.flags, ~PAGE_REFERENCED);
-            list_move(&p->cache.lru, &l->pages);
-        } else if (ref_read(&p->ref) != 1 || !page_trylock(p)) {
+        bool stays = ref_read(&p->ref) == 1 ? used : !mapped;
+        if (stays || !page_trylock(p)) {
             list_move(&p->cache.lru, &l->pages);
         } else {
             page_get(p);
@@ -85,6 +100,7 @@ static u32 isolate(struct lru *l, struct page **pages, u32 n) {
         }
     }
     spin_unlock(&l->lock);
+    *looked = look;
     return got;
 }
 
@@ -98,39 +114,71 @@ static void put_back(struct page *p) {
     spin_unlock(&m->lock);
 }
 
-static size_t shrink(struct lru *l, size_t want) {
+// More references than the list's, which is ours now, and the cache's.
+static bool in_use(const struct page *p) { return ref_read(&p->ref) > 2; }
+
+// Take p out of page tables, and its neighbours in the file with it, for each time harts are interrupted. *m, *window:
+// what was done last.
+static void unmap_around(struct page *p, struct mapping **m, u64 *window) {
+    u64 first = align_down(p->cache.index, UNMAP_AROUND);
+
+    if (*m != p->cache.mapping || *window != first)
+        vm_forget_mapping(p->cache.mapping, first, first + UNMAP_AROUND - 1);
+    *m = p->cache.mapping;
+    *window = first;
+}
+
+// Look at some pages of the list and free up to `want` of them. How many were looked at.
+static u64 shrink(struct lru *l, size_t want, bool mapped, size_t *freed) {
     struct page *pages[32];
-    size_t freed = 0;
-    u32 n = isolate(l, pages, min(want, ARRAY_SIZE(pages)));
+    struct mapping *last = NULL;
+    u64 looked, window = 0;
+    u32 n = isolate(l, pages, min(want, ARRAY_SIZE(pages)), mapped, &looked);
 
     for (u32 i = 0; i < n; i++) {
-        if (pagecache_evict(pages[i]))
-            freed++;
-        else
+        if (in_use(pages[i])) {
+            unmap_around(pages[i], &last, &window);
             put_back(pages[i]);
+        } else if (pagecache_evict(pages[i])) {
+            ++*freed;
+        } else {
+            put_back(pages[i]);
+        }
         page_unlock(pages[i]);
         page_put(pages[i]);
     }
-    return freed;
+    vm_count_n(scanned, looked);
+    return looked;
 }
 
 size_t (*cache_shrink)(size_t want);
 
-static size_t reclaim(size_t want) {
+// Free pages until there are `want`, or only `keep` clean ones are left, or each was looked at twice.
+static size_t shrink_all(size_t want, u64 keep) {
     size_t freed = 0;
+    u64 looks = 2 * lru_pages() + 4 * LRU_LISTS;
 
-    for (u32 pass = 0; pass < 4 && freed < want; pass++)
-        for (u32 i = 0; i < LRU_LISTS && freed < want; i++)
-            freed += shrink(&lru[atomic_add_relaxed(&next_list, 1) % LRU_LISTS], want - freed);
+    while (freed < want && looks > 0 && lru_pages() > keep) {
+        u64 n = shrink(&lru[atomic_add_relaxed(&next_list, 1) % LRU_LISTS], want - freed, true, &freed);
+        looks -= min(looks, max(n, 1ul));
+    }
     vm_count_n(reclaimed, freed);
+    return freed;
+}
+
+static size_t reclaim(size_t want, bool user) {
+    u64 keep = user ? pages_total / KEEP_FRACTION : 0;
+    size_t freed = shrink_all(want, keep);
+
     if (freed < want && cache_shrink) {
         cache_shrink(want - freed);
         freed += slab_reclaim();
     }
-    if (freed == 0 && pagecache_dirty() > 0) {
+    for (u32 i = 0; freed == 0 && i < WAITS_MAX && !fatal_signal_pending(); i++) {
+        if (pagecache_dirty() + pagecache_writeback() <= keep)
+            break;
         pagecache_throttle();
-        for (u32 i = 0; i < LRU_LISTS && freed < want; i++)
-            freed += shrink(&lru[i], want - freed);
+        freed += shrink_all(want, keep);
     }
     return freed;
 }
@@ -142,7 +190,7 @@ void caches_drop(u32 what) {
         freed = 0;
         // Each step looks at 256 pages of a list; a page that was used goes when it is looked at again.
         for (u64 n = lru_pages() / 64 + 4 * LRU_LISTS; what & DROP_PAGES && n-- > 0;)
-            freed += shrink(&lru[n % LRU_LISTS], 32);
+            shrink(&lru[n % LRU_LISTS], 32, false, &freed);
         if (what & DROP_OBJECTS && cache_shrink)
             freed += cache_shrink(1024);
     } while (freed);

@@ -249,7 +249,7 @@ static void look_at_block(struct forking *f, struct vma *v, va_t block) {
     f->block = block;
     f->way = FORK_SHARE;
     for (; v && v->start < block + MEGAPAGE_SIZE; v = vma_next(v))
-        if (v->flags & FORK_NO_TABLE)
+        if (v->flags & FORK_NO_TABLE || vma_pins_cache(v))
             f->way = FORK_COPY;
 }
 
@@ -285,7 +285,7 @@ int table_fork(struct forking *f, struct vma *to, struct vma *from) {
         stop = next_boundary(a, GIGAPAGE_SIZE, from->end);
         if (!slot)
             continue;
-        if (is_aligned(a, MEGAPAGE_SIZE) && a + MEGAPAGE_SIZE <= from->end) {
+        if (is_aligned(a, MEGAPAGE_SIZE) && a + MEGAPAGE_SIZE <= from->end && !vma_pins_cache(from)) {
             stop = align_down(stop, MEGAPAGE_SIZE);
             error = share(f, a, stop);
         } else {

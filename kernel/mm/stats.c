@@ -54,12 +54,17 @@ void mm_show_vmstat(struct printer *p) {
         {"pgmajfault", offsetof(struct vm_counters, major)},
         {"pgpgin", offsetof(struct vm_counters, read)},
         {"pgpgout", offsetof(struct vm_counters, written)},
+        {"pgscan", offsetof(struct vm_counters, scanned)},
+        {"pgunmap", offsetof(struct vm_counters, unmapped)},
         {"pgsteal", offsetof(struct vm_counters, reclaimed)},
+        {"dirty_wait", offsetof(struct vm_counters, dirty_waits)},
+        {"oom_kill", offsetof(struct vm_counters, oom_kills)},
         {"zero_fill", offsetof(struct vm_counters, zero_fills)},
         {"zero_map", offsetof(struct vm_counters, zero_maps)},
         {"cow_copy", offsetof(struct vm_counters, cow_copies)},
         {"cow_reuse", offsetof(struct vm_counters, cow_reuses)},
         {"file_map", offsetof(struct vm_counters, file_maps)},
+        {"shared_write", offsetof(struct vm_counters, shared_writes)},
         {"fork_pte", offsetof(struct vm_counters, forked_ptes)},
         {"table_share", offsetof(struct vm_counters, table_shares)},
         {"table_copy", offsetof(struct vm_counters, table_copies)},
@@ -69,8 +74,9 @@ void mm_show_vmstat(struct printer *p) {
     struct mem_info info;
 
     mem_info_read(&info);
-    printer_printf(p, "nr_free_pages %lu\nnr_file_pages %lu\nnr_dirty %lu\nnr_writeback %lu\n",
-                   info.free, info.cached + info.buffers, info.dirty, info.writeback);
+    printer_printf(p, "nr_free_pages %lu\nnr_file_pages %lu\nnr_dirty %lu\nnr_writeback %lu\n"
+                      "nr_dirty_threshold %lu\n",
+                   info.free, info.cached + info.buffers, info.dirty, info.writeback, pagecache_dirty_limit());
     for (size_t i = 0; i < ARRAY_SIZE(counter); i++)
         printer_printf(p, "%s %lu\n", counter[i].name, sum(counter[i].offset));
 }

@@ -21,7 +21,12 @@ struct vm_counters {
     u64 table_copies;    // shared tables that one side copied, to change its own
     u64 table_reuses;    // that had only one user left
     u64 remote_flushes;  // harts told to forget translations, or code
+    u64 shared_writes;   // first stores to clean pages of shared mappings
+    u64 scanned;         // cache pages that reclaim looked at
+    u64 unmapped;        // entries of cache pages that it took out of page tables
     u64 reclaimed;       // cache pages freed for want of memory
+    u64 dirty_waits;     // times that a writer waited because too much was dirty
+    u64 oom_kills;
     u64 written;         // pages written back
     u64 read;            // pages read in
     // Pairs whose difference, over all harts, is a level.

@@ -12,7 +12,7 @@
  * here that change entries of many pages are for tables that are the address space's own, unless
  * they say otherwise.
  *
- * Truncation and write-back walk tables without mm->lock: they hold the vmas_lock of a mapping and
+ * Truncation, write-back and reclaim walk tables without mm->lock: they hold the vmas_lock of a mapping and
  * stay within a VMA that is on its list, and a VMA leaves that list before its tables go. While
  * truncation holds the middle table's lock, what hangs from it stays.
  *
@@ -35,9 +35,11 @@
  */
 #include "arch/arch.h"
 #include "check/fail.h"
+#include "check/race.h"
 #include "lib/string.h"
 #include "mm/internal.h"
 #include "mm/stats.h"
+#include "proc/proc.h"
 #include "arch/hart.h"
 
 #define POOL_MAX 24
@@ -79,8 +81,9 @@ struct page *table_frame_alloc(struct mm *mm, enum lock_rank rank) {
     if (likely(pool->tables))
         p = pool_pop(&pool->tables, &pool->nr_tables);
     preempt_enable();
+    // What a program's own fault or call needs is its memory; fork fails when there is little.
     if (!p)
-        p = page_alloc(0, ALLOC_ZERO);
+        p = page_alloc(0, mm == current->mm ? ALLOC_ZERO | ALLOC_WAIT : ALLOC_ZERO);
     if (!p)
         return NULL;
     ref_init(&p->ref);
@@ -260,16 +263,16 @@ static void gather_page(struct gather *g, struct page *p) {
 
 // ---- unmapping ----
 
-// One table's part of v; `shared`: for all owners. => table locked
-static void zap_part(struct gather *g, struct vma *v, struct page *table, va_t addr, va_t stop,
-                     bool shared) {
+// One table's part of v; `shared`: for all owners; `cached`: only pages of its mapping. How many pages. => table locked
+static __attribute__((always_inline)) inline u64 zap_part(struct gather *g, struct vma *v, struct page *table,
+                                                          va_t addr, va_t stop, bool shared, bool cached_only) {
     u64 anon = 0, other = 0;
     u32 left = table->table.used;
 
     for (pte_t *slot = table_slot(table, addr); addr < stop && left > 0;
          addr += PAGE_SIZE, slot++) {
         pte_t pte = *slot;
-        if (!pte)
+        if (!pte || (cached_only && pte_page(pte)->kind != PAGE_CACHE))
             continue;
         WRITE_ONCE(*slot, 0);
         left--;
@@ -301,6 +304,7 @@ static void zap_part(struct gather *g, struct vma *v, struct page *table, va_t a
         if (other)
             count_rss(v, table, cache_kind(v), -other);
     }
+    return anon + other;
 }
 
 void table_zap(struct gather *g, struct vma *v, va_t start, va_t end) {
@@ -313,7 +317,7 @@ void table_zap(struct gather *g, struct vma *v, va_t start, va_t end) {
         }
         struct page *table = pte_page(entry);
         spin_lock(&table->table.lock);
-        zap_part(g, v, table, addr, stop, false);
+        zap_part(g, v, table, addr, stop, false, false);
         spin_unlock(&table->table.lock);
     }
 }
@@ -350,7 +354,11 @@ void table_free_entries(struct page *table, u32 first, u32 end) {
     vm_count_n(file_unmaps, files);
 }
 
-void table_zap_shown(struct gather *g, struct vma *v, va_t start, va_t end) {
+// Pages that left their mapping no fault brings back. But one that reclaim unmaps may be copied at once, by a fault that
+// finds no entry: other harts have forgotten it before. => vmas_lock held
+static u64 zap_shown(struct gather *g, struct vma *v, va_t start, va_t end, bool cached_only) {
+    u64 zapped = 0;
+
     for (va_t a = start, stop; a < end; a = stop) {
         u64 *slot = middle_slot(v->mm, a);
         stop = next_boundary(a, slot ? MEGAPAGE_SIZE : GIGAPAGE_SIZE, end);
@@ -361,13 +369,26 @@ void table_zap_shown(struct gather *g, struct vma *v, va_t start, va_t end) {
         u64 entry = *slot;
         if (entry) {
             struct page *table = pte_page(entry);
-            g->everywhere |= entry & PTE_V && entry & PTE_SHARED;
             spin_lock(&table->table.lock);
-            zap_part(g, v, table, a, stop, entry & PTE_SHARED);
+            u64 n = zap_part(g, v, table, a, stop, entry & PTE_SHARED, cached_only);
+            g->everywhere |= n && entry & PTE_V && entry & PTE_SHARED;
+            if (cached_only && n)
+                gather_flush(g);
             spin_unlock(&table->table.lock);
+            zapped += n;
         }
         spin_unlock(middle);
     }
+    return zapped;
+}
+
+void table_zap_shown(struct gather *g, struct vma *v, va_t start, va_t end) {
+    zap_shown(g, v, start, end, false);
+}
+
+void table_zap_cached(struct gather *g, struct vma *v, va_t start, va_t end) {
+    if (!(data_race(v->flags) & VM_LOCKED))
+        vm_count_n(unmapped, zap_shown(g, v, start, end, true));
 }
 
 static void unhook(struct gather *g, u64 *slot) {

@@ -1,6 +1,6 @@
 /*
  * usage.c: what a process has in memory, page by page, for /proc/<pid>/smaps, smaps_rollup and
- * pagemap (proc(5)).
+ * pagemap (proc(5)), and for tables, which is ours.
  *
  * A page table tells which pages there are, struct page what they are. How many entries map a page
  * is its reference count, less the cache's: a system call that uses the page at this moment makes it
@@ -217,6 +217,21 @@ void mm_pagemap(struct mm *mm, va_t addr, u64 *entries, size_t n, bool frames) {
     for (size_t i = 0; i < n; i++, addr += PAGE_SIZE) {
         pte_t pte = vma_find_exact(mm, addr) ? table_entry(mm, addr) : 0;
         entries[i] = pte ? pagemap_entry(pte, frames, table_owners(mm, addr)) : 0;
+    }
+    read_unlock(&mm->lock);
+}
+
+// ---- page tables ----
+
+// A shared table may be left, and freed, meanwhile: the numbers are from slightly different moments.
+void mm_show_tables(struct mm *mm, struct printer *p, bool frames) {
+    read_lock(&mm->lock);
+    for (va_t a = 0; (a = skip_absent(mm, a, USER_TOP)) < USER_TOP; a += MEGAPAGE_SIZE) {
+        u64 entry = load_relaxed(middle_slot(mm, a));
+        const char *state = entry_is_own(entry) ? "own" : entry & PTE_V ? "shared" : "hidden";
+        if (entry)
+            printer_printf(p, "%010lx %lx %s %u %u\n", a, frames ? pte_pa(entry) >> PAGE_SHIFT : 0, state,
+                           ref_read(&pte_page(entry)->ref), data_race(pte_page(entry)->table.used));
     }
     read_unlock(&mm->lock);
 }

@@ -40,6 +40,9 @@ struct vma_ops {
     void (*close)(struct vma *v);  // may be NULL
     // msync(2): write what is dirty of v's file and wait. 0 or -EIO. => mm->lock not held; v is a copy. May be NULL
     int (*sync)(struct vma *v);
+    // madvise(MADV_REMOVE): the bytes that v shows become a hole of its file. 0 or errno. => the same. NULL: nothing but
+    // the pages in memory
+    int (*remove)(struct vma *v);
 };
 
 struct vma {
@@ -185,6 +188,9 @@ void mm_show_maps(struct mm *mm, struct printer *p, void (*file_name)(struct pri
 // usage.c: /proc/pid/smaps below each VMA (=> mm->lock held), smaps_rollup, n words of pagemap.
 void vma_show_usage(struct printer *p, struct vma *v);
 void mm_show_usage(struct mm *mm, struct printer *p);
+// A line for each last-level page table: where its 2 MiB begin, its frame if `frames`, "own", "shared" or "hidden" (shared,
+// and any access faults), how many address spaces have it, how many entries it has.
+void mm_show_tables(struct mm *mm, struct printer *p, bool frames);
 void mm_pagemap(struct mm *mm, va_t addr, u64 *entries, size_t n, bool frames);
 u64 mm_stack_pages(struct mm *mm);  // of VMAs that grow down
 void mm_maps_pad(struct printer *p);
@@ -201,6 +207,8 @@ void reclaim_init(void);
 
 // Truncation: unmap pages [first, last] of the mapping, and private copies of them, from all address spaces.
 void vm_unmap_mapping(struct mapping *m, u64 first, u64 last);
+// Reclaim: take pages [first, last] out of page tables; a fault finds them again. Private copies stay.
+void vm_forget_mapping(struct mapping *m, u64 first, u64 last);
 // Pages [first, last] are about to be written to disk: make shared mappings of them read-only, so that writing them again is seen.
 void vm_clean_mapping(struct mapping *m, u64 first, u64 last);
 

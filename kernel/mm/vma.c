@@ -609,6 +609,15 @@ int vma_protect(struct mm *mm, va_t start, size_t length, u32 rwx) {
     return error;
 }
 
+// With the lock that reclaim looks at VM_LOCKED with: what it takes later, it takes from a VMA that is not locked.
+static void set_flags(struct vma *v, u32 flags) {
+    if (v->mapping)
+        spin_lock(&v->mapping->vmas_lock);
+    v->flags = flags;
+    if (v->mapping)
+        spin_unlock(&v->mapping->vmas_lock);
+}
+
 int vma_set_flags(struct mm *mm, va_t start, va_t end, u32 set, u32 clear) {
     for (va_t at = start; at < end;) {
         struct vma *v = vma_find(mm, at);
@@ -621,7 +630,7 @@ int vma_set_flags(struct mm *mm, va_t start, va_t end, u32 set, u32 clear) {
             if (!v)
                 return -ENOMEM;
             account(v, -(s64)pages_of(v));
-            v->flags = flags;
+            set_flags(v, flags);
             account(v, pages_of(v));
             merge_around(mm, v);
         }
@@ -664,6 +673,10 @@ static void for_shown(struct mapping *m, u64 first, u64 last, bool shared_only,
 
 void vm_unmap_mapping(struct mapping *m, u64 first, u64 last) {
     for_shown(m, first, last, false, table_zap_shown);
+}
+
+void vm_forget_mapping(struct mapping *m, u64 first, u64 last) {
+    for_shown(m, first, last, false, table_zap_cached);
 }
 
 void vm_clean_mapping(struct mapping *m, u64 first, u64 last) {

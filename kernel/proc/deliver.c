@@ -31,6 +31,7 @@
 #include "arch/arch.h"
 #include "arch/csr.h"
 #include "arch/upcall.h"
+#include "check/fail.h"
 #include "lib/string.h"
 #include "mm/uaccess.h"
 #include "mm/vm.h"
@@ -351,6 +352,8 @@ static void bad_access(struct trapframe *tf, int error) {
     case -EINTR:
         return;  // dying: user_work() does the rest
     case -ENOMEM:
+        if (!fail_built && page_oom())
+            return;  // somebody else ended: again
         kprintf("out of memory: killed %s (pid %d)\n", current->name, task_tgid(current));
         signal_force_kill(current);
         return;

@@ -4,9 +4,11 @@
  * oom_kill() is the page allocator's page_oom hook. It walks all processes with family_lock held, adds up what each has
  * mapped, and sends SIGKILL to the largest; init and kernel threads are spared. While a victim is dying nobody else is
  * chosen: the caller waits a little and tries again, so one shortage costs one process. A victim that asks for memory
- * itself gets none, and leaves by its fatal signal.
+ * itself gets none, and leaves by its fatal signal. One that does not die for long may wait for a lock that a caller
+ * holds; then another one is chosen.
  */
 #include "arch/arch.h"
+#include "mm/stats.h"
 #include "mm/vm.h"
 #include "proc/life.h"
 #include "proc/signal.h"
@@ -14,6 +16,9 @@
 
 // That a victim gets to die before the caller looks again
 #define VICTIM_TIME (100 * NSEC_PER_MSEC)
+#define VICTIM_STUCK (10 * NSEC_PER_SEC)
+
+static u64 chosen_at;  // [family_lock] ns: when there was the last victim
 
 // A program may ask to be killed sooner or later, in thousandths of all memory: /proc/pid/oom_score_adj.
 static u64 adjusted(const struct process *p, u64 pages) {
@@ -54,9 +59,11 @@ static struct task *choose(bool *dying, u64 *worst) {
             victim = t;
         }
     }
+    *dying &= clock_ns() - chosen_at < VICTIM_STUCK;
     if (*dying)
         victim = NULL;
     if (victim) {
+        chosen_at = clock_ns();
         atomic_or(&victim->flags, TASK_OOM_VICTIM);
         task_get(victim);
     }
@@ -87,6 +94,7 @@ static bool oom_kill(void) {
     if (victim) {
         kprintf("out of memory: killed %s (pid %d), %lu KiB\n", victim->name, task_tgid(victim),
                 pages * PAGE_SIZE / 1024);
+        vm_count(oom_kills);
         signal_force_kill(victim);
         task_put(victim);
     }

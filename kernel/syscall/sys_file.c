@@ -311,22 +311,16 @@ long sys_ftruncate(const u64 *a) {
     return result;
 }
 
-// Only the plain mode: the file becomes long enough, its new part a hole of zeroes.
 static long allocate(struct file *f, u64 mode, s64 offset, s64 length) {
     if (offset < 0 || length <= 0)
         return -EINVAL;
-    if (mode)
-        return -EOPNOTSUPP;
     if (!(f->mode & FILE_WRITE))
         return -EBADF;
     if (!inode_is_reg(f->inode))
         return inode_is_dir(f->inode) ? -EISDIR : f->mode & FILE_SEEK ? -ENODEV : -ESPIPE;
     if (length > INT64_MAX - offset)
         return -EFBIG;
-    u64 end = offset + length;
-    if (end <= f->inode->size)
-        return 0;
-    return inode_set_size(f->inode, end);
+    return filemap_allocate(f, (u32)mode, offset, length);
 }
 
 long sys_fallocate(const u64 *a) {

@@ -1,5 +1,6 @@
 /* Descriptors and the bytes of files. */
 #include "user/usertests/ut.h"
+#include "abi/memfd.h"
 #include "abi/resource.h"
 #include "abi/uio.h"
 
@@ -322,6 +323,129 @@ static void allocation(void) {
     FAILS(EINVAL, sys_fallocate(fd, 0, -1, 10));
 }
 
+static long size_of_file(int fd) {
+    struct abi_stat st;
+
+    OK(sys_fstat(fd, &st));
+    return st.st_size;
+}
+
+static long blocks_of(int fd) {
+    struct abi_stat st;
+
+    OK(sys_fstat(fd, &st));
+    return st.st_blocks;
+}
+
+/* n bytes at `at` are all c. */
+static void expect_bytes(int fd, int64_t at, long n, char c) {
+    static char buf[4 * PAGE];
+
+    for (long got; n > 0; n -= got, at += got) {
+        got = OK(sys_pread64(fd, buf, (size_t)(n < (long)sizeof(buf) ? n : (long)sizeof(buf)), at));
+        CHECK(got > 0);
+        for (long i = 0; i < got; i++)
+            EQ(buf[i], c);
+    }
+}
+
+#define HOLE (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
+
+/* 40 pages of x, so that ext2 needs more than its direct blocks. In memory a hole that was read has pages. */
+static void holes_in(int fd, bool in_memory) {
+    static char text[40 * PAGE];
+    long full;
+    char *p;
+
+    memset(text, 'x', sizeof(text));
+    EQ(sys_write(fd, text, sizeof(text)), sizeof(text));
+    OK(sys_fsync(fd));
+    full = blocks_of(fd);
+    CHECK(full >= 40 * 8);
+    p = (char *)OK(sys_mmap(0, sizeof(text), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+    for (int i = 0; i < 40; i++)
+        EQ(p[i * PAGE], 'x');
+    EQ(sys_fallocate(fd, HOLE, 100, 50), 0); /* inside a page */
+    EQ(blocks_of(fd), full);
+    EQ(sys_fallocate(fd, HOLE, 3 * PAGE - 10, 20 * PAGE + 30), 0);
+    EQ(blocks_of(fd), full - 20 * 8);
+    EQ(size_of_file(fd), (long)sizeof(text));
+    expect_bytes(fd, 0, 100, 'x');
+    expect_bytes(fd, 100, 50, 0);
+    expect_bytes(fd, 150, 3 * PAGE - 10 - 150, 'x');
+    expect_bytes(fd, 3 * PAGE - 10, 20 * PAGE + 30, 0);
+    expect_bytes(fd, 23 * PAGE + 20, 17 * PAGE - 20, 'x');
+    EQ(p[5 * PAGE], 0); /* what was mapped went, too */
+    EQ(p[23 * PAGE + 20], 'x');
+    p[6 * PAGE] = 'y';
+    OK(sys_msync(p, sizeof(text), MS_SYNC));
+    expect_bytes(fd, 6 * PAGE, 1, 'y');
+    CHECK(in_memory || blocks_of(fd) == full - 19 * 8);
+    EQ(sys_fallocate(fd, 0, 2 * PAGE, 30 * PAGE), 0); /* filled again, and nothing is overwritten */
+    EQ(blocks_of(fd), full);
+    expect_bytes(fd, 6 * PAGE, 1, 'y');
+    expect_bytes(fd, 7 * PAGE, PAGE, 0);
+    EQ(sys_madvise(p + 30 * PAGE, 2 * PAGE, MADV_REMOVE), 0);
+    EQ(blocks_of(fd), full - 2 * 8);
+    expect_bytes(fd, 29 * PAGE, PAGE, 'x');
+    expect_bytes(fd, 30 * PAGE, 2 * PAGE, 0);
+    EQ(sys_fallocate(fd, HOLE, 35 * PAGE, 100 * PAGE), 0); /* over the end */
+    EQ(size_of_file(fd), (long)sizeof(text));
+    CHECK(in_memory || blocks_of(fd) == full - 7 * 8);
+    expect_bytes(fd, 35 * PAGE, 5 * PAGE, 0);
+    if (in_memory) {
+        EQ(sys_fallocate(fd, FALLOC_FL_KEEP_SIZE, 40 * PAGE, 2 * PAGE), 0);
+        EQ(size_of_file(fd), (long)sizeof(text));
+        CHECK(blocks_of(fd) >= 2 * 8 + full - 7 * 8);
+    } else {
+        FAILS(EOPNOTSUPP, sys_fallocate(fd, FALLOC_FL_KEEP_SIZE, 40 * PAGE, 2 * PAGE));
+    }
+    FAILS(EOPNOTSUPP, sys_fallocate(fd, FALLOC_FL_PUNCH_HOLE, 0, PAGE));
+    FAILS(EOPNOTSUPP, sys_fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, PAGE));
+    OK(sys_ftruncate(fd, 0));
+    EQ(blocks_of(fd), 0);
+    OK(sys_close(fd));
+}
+
+static int disk_file(void) {
+    char name[32];
+
+    snprintf(name, sizeof(name), "/holes.%d", getpid());
+    int fd = (int)OK(open_at(name, O_RDWR | O_CREAT | O_TRUNC, 0600));
+    OK(sys_unlinkat(AT_FDCWD, name, 0));
+    return fd;
+}
+
+static void holes(void) {
+    if (!on_xv39())
+        skip("only on xv39"); /* what a file system does not have, is different there */
+    holes_in((int)OK(sys_memfd_create("holes", 0)), true);
+    holes_in(disk_file(), false);
+}
+
+static void hole_errors(void) {
+    int fd = (int)OK(sys_memfd_create("holes", MFD_ALLOW_SEALING)), fds[2];
+    char *p;
+
+    OK(sys_ftruncate(fd, 4 * PAGE));
+    p = (char *)OK(sys_mmap(0, PAGE, PROT_READ, MAP_SHARED, fd, 0));
+    FAILS(EACCES, sys_madvise(p, PAGE, MADV_REMOVE));
+    FAILS(EINVAL, sys_madvise(map_pages(1, PROT_READ | PROT_WRITE), PAGE, MADV_REMOVE));
+    OK(sys_munmap(p, PAGE));
+    OK(sys_fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+    FAILS(EPERM, sys_fallocate(fd, HOLE, 0, PAGE));
+    FAILS(EBADF, sys_fallocate((int)OK(open_at("/bin/sh", O_RDONLY, 0)), HOLE, 0, PAGE));
+    OK(sys_pipe2(fds, 0));
+    FAILS(ESPIPE, sys_fallocate(fds[1], HOLE, 0, PAGE));
+    p = (char *)OK(sys_mmap(0, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    memset(p, 'x', 4 * PAGE);
+    OK(sys_madvise(p + PAGE, 2 * PAGE, MADV_REMOVE));
+    EQ(p[PAGE - 1], 'x');
+    EQ(p[PAGE], 0);
+    EQ(p[3 * PAGE - 1], 0);
+    EQ(p[3 * PAGE], 'x');
+}
+
 static void send_file(void) {
     int in, to = make("to");
     int64_t at = 2;
@@ -433,6 +557,8 @@ const struct test file_tests[] = {
     {"F3_bad_memory", bad_memory, 0},
     {"F3_unlinked_file", unlinked_file, 0},
     {"F3_allocation", allocation, 0},
+    {"F3_holes", holes, 0},
+    {"F3_hole_errors", hole_errors, 0},
     {"F3_send_file", send_file, 0},
     {"F3_flock", flock_locks, 0},
     {"F3_record_locks", record_locks, 0},

@@ -637,8 +637,48 @@ static void at_random(void) {
     expect(0, BLOCKS * PAGES);
 }
 
+/* Tables of the area that /proc/PID/tables shows with this state and so many owners. */
+static int tables_shown(const char *state, int owners) {
+    static char text[16384];
+    char wanted[32];
+    int n = 0;
+
+    snprintf(wanted, sizeof(wanted), " %s %d 512", state, owners);
+    OK(read_file("/proc/self/tables", text, sizeof(text)));
+    for (size_t i = 0; i < BLOCKS; i++) {
+        char start[16], *line;
+        snprintf(start, sizeof(start), "%010lx ", (long)(area + i * BLOCK));
+        line = strstr(text, start);
+        CHECK(line);
+        *strchr(line, '\n') = 0;
+        n += strstr(line, wanted) != 0;
+        line[strlen(line)] = '\n';
+    }
+    return n;
+}
+
+static void tables_are_shown(void) {
+    int pid;
+
+    if (!is_there("/proc/self/tables"))
+        skip("no such file here");
+    make_area();
+    EQ(tables_shown("own", 1), BLOCKS);
+    pid = spawn(sleep_long);
+    EQ(tables_shown("hidden", 2), BLOCKS);
+    area[0] = 1;
+    (void)area[3 * BLOCK];
+    EQ(tables_shown("own", 1), 2);
+    EQ(tables_shown("hidden", 2), BLOCKS - 2);
+    kill_child(pid);
+    EQ(tables_shown("hidden", 1), BLOCKS - 2);
+    fill();
+    EQ(tables_shown("own", 1), BLOCKS);
+}
+
 const struct test fork_tests[] = {
     {"M4_tables_are_counted", tables_are_counted, 0},
+    {"M4_tables_are_shown", tables_are_shown, 0},
     {"M4_few_pages_stay_mapped", few_pages_stay_mapped, 0},
     {"M4_partial_unmap", partial_unmap, 0},
     {"M4_whole_unmap", whole_unmap, 0},

@@ -23,7 +23,7 @@ struct test {
 
 /* One table for each file, ended by a null name. */
 extern const struct test call_tests[], exec_tests[], task_tests[], signal_tests[], time_tests[],
-    memory_tests[], fork_tests[], map_tests[], memfd_tests[];
+    memory_tests[], pressure_tests[], fork_tests[], map_tests[], memfd_tests[];
 extern const struct test mass_tests[], code_tests[], clone_tests[], pidfd_tests[], wait_tests[],
     limit_tests[], prctl_tests[], taskfile_tests[], thread_tests[], timer_tests[];
 extern const struct test event_tests[], epoll_tests[], socket_tests[];

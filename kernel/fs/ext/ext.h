@@ -161,6 +161,7 @@ int ext_map(struct ext_inode *e, u64 lblock, bool create, u32 *out);
 int ext_truncate(struct ext_inode *e, u64 size);
 extern const struct mapping_ops ext_file_mapping_ops;
 int ext_reserve(struct inode *inode, struct page *p, u32 from, u32 to);
+int ext_punch(struct inode *inode, u64 first, u64 end);
 
 // ---- inode.c ----
 int ext_read_inode(struct inode *inode);

@@ -61,6 +61,7 @@ void ext_set_ops(struct ext_inode *e) {
         .resize = ext_resize,
         .sync = ext_sync_inode,
         .reserve = ext_reserve,
+        .punch = ext_punch,
     };
     static const struct inode_ops link_inode_ops = {.read_link = ext_read_link,
                                                     .sync = ext_sync_inode};

@@ -123,52 +123,55 @@ static void run_add(struct run *r, u32 block, bool meta) {
     r->n = 1;
 }
 
-// Free what is at `from` and after it below an indirect block; the block too when nothing stays. True: it went.
-static bool free_tree(struct run *r, u32 block, u32 depth, u64 from) {
+// Free what is in [from, end) below an indirect block; the block too when that is all. True: it went.
+static bool free_tree(struct run *r, u32 block, u32 depth, u64 from, u64 end) {
     struct ext_fs *fs = ext_fs_of(r->e);
     struct ext_buf b;
     u32 bits = fs->block_bits - 2, per = 1u << bits;
     u64 span = 1ul << bits * (depth - 1);
+    bool all = from == 0 && end >= per * span;
     if (ext_bread(fs, block, &b) != 0)
         return false;
     u32 *entry = b.data;
     bool changed = false;
-    for (u32 i = from / span; i < per; i++) {
+    for (u64 i = from / span; i < per && i * span < end; i++) {
         u64 below = i == from / span ? from % span : 0;
         if (entry[i] == 0)
             continue;
         if (depth == 1)
             run_add(r, entry[i], false);
-        else if (!free_tree(r, entry[i], depth - 1, below))
+        else if (!free_tree(r, entry[i], depth - 1, below, end - i * span))
             continue;
         entry[i] = 0;
         changed = true;
     }
-    if (changed && from)
+    if (changed && !all)
         ext_bdirty(&b);
     ext_bput(&b);
-    if (from)
+    if (!all)
         return false;
     run_add(r, block, true);
     return true;
 }
 
-// => map_lock held. Free all blocks from lblock on.
-static void free_from(struct ext_inode *e, u64 lblock) {
+// => map_lock held. Free blocks [lblock, end).
+static void free_range(struct ext_inode *e, u64 lblock, u64 end) {
     struct ext_fs *fs = ext_fs_of(e);
     struct run r = {.e = e, .meta = !inode_is_reg(&e->inode)};
-    for (u64 i = lblock; i < EXT_DIRECT; i++)
+    for (u64 i = lblock; i < EXT_DIRECT && i < end; i++)
         if (e->block[i]) {
             run_add(&r, e->block[i], false);
             e->block[i] = 0;
         }
     lblock = lblock > EXT_DIRECT ? lblock - EXT_DIRECT : 0;
+    end = end > EXT_DIRECT ? end - EXT_DIRECT : 0;
     for (u32 depth = 1; depth <= 3; depth++) {
         u64 span = 1ul << (fs->block_bits - 2) * depth;
         u32 *slot = &e->block[EXT_DIRECT + depth - 1];
-        if (*slot && lblock < span && free_tree(&r, *slot, depth, lblock))
+        if (*slot && lblock < span && lblock < end && free_tree(&r, *slot, depth, lblock, end))
             *slot = 0;
         lblock = lblock > span ? lblock - span : 0;
+        end = end > span ? end - span : 0;
     }
     run_flush(&r);
     e->goal = 0;
@@ -185,9 +188,19 @@ int ext_truncate(struct ext_inode *e, u64 size) {
         atomic_and(&p->cache.private_, (1u << kept) - 1);
         page_put(p);
     }
-    free_from(e, (size + fs->block_size - 1) >> fs->block_bits);
+    free_range(e, (size + fs->block_size - 1) >> fs->block_bits, ~0ul);
     mutex_unlock(&e->map_lock);
     inode_mark_dirty(&e->inode);
+    return 0;
+}
+
+int ext_punch(struct inode *inode, u64 first, u64 end) {
+    struct ext_inode *e = ext_inode(inode);
+    u32 shift = PAGE_SHIFT - ext_fs(inode->sb)->block_bits;
+    mutex_lock(&e->map_lock);
+    free_range(e, first << shift, end << shift);
+    mutex_unlock(&e->map_lock);
+    inode_mark_dirty(inode);
     return 0;
 }
 

@@ -84,6 +84,7 @@ void status_memory(struct printer *p, struct mm *mm);  // lines of status
 int show_statm(struct printer *p, struct task *t);
 int show_maps(struct printer *p, struct task *t);
 int show_smaps(struct printer *p, struct task *t);
+int show_tables(struct printer *p, struct task *t);
 int show_smaps_rollup(struct printer *p, struct task *t);
 extern const struct file_ops pagemap_ops;
 // trace.c

@@ -77,6 +77,15 @@ int show_smaps_rollup(struct printer *p, struct task *t) {
     return 0;
 }
 
+int show_tables(struct printer *p, struct task *t) {
+    struct mm *mm = task_mm_get(t);
+    if (!mm)
+        return 0;
+    mm_show_tables(mm, p, capable(CAP_SYS_ADMIN));
+    mm_put(mm);
+    return 0;
+}
+
 // ---- pagemap ----
 
 // Words of the pages from *pos / 8 on. Bytes, or errno.

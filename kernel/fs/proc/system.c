@@ -14,6 +14,7 @@
 #include "drivers/blk.h"
 #include "drivers/drivers.h"
 #include "drivers/fdt.h"
+#include "mm/pagecache.h"
 #include "mm/stats.h"
 #include "mm/vm.h"
 #include "arch/hart.h"
@@ -269,6 +270,15 @@ static int set_randomize(const char *text, size_t n) {
     return 0;
 }
 
+static void show_dirty_ratio(struct printer *p) {
+    printer_printf(p, "%u\n", pagecache_dirty_ratio());
+}
+static int set_dirty_ratio(const char *text, size_t n) {
+    u64 value;
+    (void)n;
+    return parse_u64(text, &value) || value > 100 ? -EINVAL : pagecache_set_dirty_ratio((u32)value);
+}
+
 // proc(5): what is dirty stays, so programs call sync(2) before.
 static int write_drop_caches(const char *text, size_t n) {
     u64 what;
@@ -409,6 +419,7 @@ void system_files_init(void) {
         void (*show)(struct printer *);
         int (*write)(const char *, size_t);
     } files[] = {
+        {"buddyinfo", 0400, pages_show, NULL},
         {"cmdline", 0444, show_cmdline, NULL},
         {"cpuinfo", 0444, show_cpuinfo, NULL},
         {"devices", 0444, show_devices, NULL},
@@ -438,6 +449,7 @@ void system_files_init(void) {
         {"sys/kernel/randomize_va_space", 0644, show_randomize, set_randomize},
         {"sys/kernel/threads-max", 0444, show_threads_max, NULL},
         {"sys/kernel/version", 0444, show_build, NULL},
+        {"sys/vm/dirty_ratio", 0644, show_dirty_ratio, set_dirty_ratio},
         {"sys/vm/drop_caches", 0200, NULL, write_drop_caches},
         {"sys/vm/overcommit_memory", 0644, show_overcommit, set_overcommit},
         {"sys/vm/max_map_count", 0444, show_map_count, NULL},

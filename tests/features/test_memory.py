@@ -1,0 +1,72 @@
+"""M2, M4, M7: too little memory, and the picture of an address space."""
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from xv39 import checks
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def stress(m, options: str, seconds: int) -> None:
+    output = m.check(f"memstress {options} {seconds}", timeout=180 + 3 * seconds)
+    assert re.search(r"(?m)^memstress: ok, \d+ rounds$", output), output
+    # Who is killed for want of memory is the one that takes it all: the others say so when they are.
+    killed = len(re.findall(r"out of memory: killed memstress", output))
+    assert f"the greedy one was killed {killed} times" in output, output
+
+
+@pytest.mark.parametrize("smp", [1, 4])
+def test_M7_stress(shell, smp):
+    m = shell(smp=smp, mem="64M")
+    stress(m, "-g -c 4", 8)
+    m.poweroff()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("smp, check", [(1, ""), (8, ""), (8, "leak")])
+def test_M7_long_stress(shell, smp, check):
+    m = shell(smp=smp, mem="64M", **({"kernel": checks.kernel(check)} if check else {}))
+    stress(m, "-g", 1800 if smp == 8 else 300)
+    if check:
+        checks.assert_nothing_lost(m)
+    m.poweroff()
+
+
+@pytest.mark.parametrize("names", ["M3_array_of_1_GiB M7_mapped_file_larger_than_memory M7_written_under_pressure",
+                                   "M7_used_pages_survive M7_locked_pages_stay M7_out_of_memory_kills_the_greedy"])
+@pytest.mark.parametrize("smp", [1, 4])
+def test_M3_M7_in_64_mib(shell, smp, names):
+    m = shell(smp=smp, mem="64M")
+    checks.usertests(m, names)
+    m.poweroff()
+
+
+@pytest.mark.slow
+def test_M7_files_of_1_gib_in_64_mib(shell):
+    m = shell(smp=4, mem="64M")
+    checks.usertests(m, "M7_mapped_file_of_1_GiB M7_read_file_of_1_GiB", timeout=1200)
+    m.poweroff()
+
+
+def test_M4_vmmap(shell):
+    m = shell(smp=2)
+    m.check("(true; sleep 1000; true) & true")
+    pid = m.check("ps | grep -v sleep | grep ' sh$' | tail -n 1").split()[0]  # a shell that has forked off the shell
+    regions = re.findall(r"(?m)^([0-9a-f]+)-([0-9a-f]+) (....) .*?(\S*)$", m.check(f"cat /proc/{pid}/maps"))
+    text = m.check(f"vmmap {pid}")
+    assert len(regions) > 4 and text.count(" KiB in memory") == 0, text
+    for start, end, rights, name in regions:
+        assert re.search(rf"(?m)^{start:0>10}-{end:0>10} {rights} .* in memory +{re.escape(name) or 'anonymous'}", text), text
+    assert re.search(r"(?m)^[0-9a-f]{10} +\d+ pages, shared by \d", text), text
+    assert re.search(r"\|.*[fF].*\|", text) and re.search(r"\|.*[#+].*\|", text), text
+    picture = ElementTree.fromstring(m.check(f"vmmap -s {pid}"))
+    groups = [group.get("class") for group in picture.iter(f"{SVG}g")]
+    assert picture.tag == f"{SVG}svg" and groups.count("region") == len(regions), groups
+    assert groups.count("table") == len(m.check(f"cat /proc/{pid}/tables").splitlines()), groups
+    titles = [title.text for title in picture.iter(f"{SVG}title")]
+    assert any("hidden" in title or "shared" in title for title in titles), titles
+    assert m.run("vmmap 99999")[0] == 1

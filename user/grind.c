@@ -278,6 +278,7 @@ static const char *const harmful[] = {
     "ppoll",
     "pselect6",
     "futex",
+    "futex_waitv",
     "mount",
     "umount2",
     "brk",

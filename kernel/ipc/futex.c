@@ -17,40 +17,22 @@
  * before it leaves, so a waker never sees a dead one. Requeueing moves waiters between buckets, both locked, the lower
  * address first.
  *
+ * Words that are locks, whose waiters lend their priority to the owner: futex_pi.c.
+ *
  * Robust lists are the dying thread's own memory and not trusted: the walk is bounded and stops at the first bad address.
  */
 #include "ipc/futex.h"
 
 #include "abi/errno.h"
-#include "abi/futex.h"
+#include "ipc/futex_internal.h"
 #include "lib/hash.h"
 #include "mm/pagecache.h"
+#include "mm/slab.h"
 #include "mm/uaccess.h"
 #include "mm/vm.h"
-#include "proc/proc.h"
-
-struct key {
-    u64 object;         // struct mm, or struct page
-    u64 offset;         // address, or offset in the page
-    struct page *page;  // reference of a shared key
-};
-
-struct bucket {
-    struct spinlock lock;
-    struct list waiters;  // [lock]
-};
-
-struct futex_waiter {
-    struct list link;       // [bucket lock]
-    struct key key;         // [bucket lock]
-    struct bucket *bucket;  // [bucket lock] where it is, or was when it was woken
-    bool woken;             // [bucket lock] off the list. Read without by its thread
-    struct task *task;      // [I]
-    u32 bitset;             // [I]
-};
 
 #define BUCKETS 256
-static struct bucket buckets[BUCKETS];
+static struct futex_bucket buckets[BUCKETS];
 
 void futex_init(void) {
     for (int i = 0; i < BUCKETS; i++) {
@@ -70,13 +52,13 @@ static bool is_shared_memory(u64 addr) {
     return shared;
 }
 
-static int key_get(u64 addr, bool shared, struct key *k) {
+int futex_key_get(u64 addr, bool shared, struct futex_key *k) {
     if (addr & 3)
         return -EINVAL;
     if (!user_range_ok(addr, 4))
         return -EFAULT;
     if (!shared || !is_shared_memory(addr)) {
-        *k = (struct key){.object = (u64)current->mm, .offset = addr};
+        *k = (struct futex_key){.object = (u64)current->mm, .offset = addr};
         return 0;
     }
     struct page *p = vm_page_of(current->mm, addr, true);
@@ -84,30 +66,26 @@ static int key_get(u64 addr, bool shared, struct key *k) {
         p = vm_page_of(current->mm, addr, false);
     if (IS_ERR(p))
         return PTR_ERR(p);
-    *k = (struct key){.object = (u64)p, .offset = addr & (PAGE_SIZE - 1), .page = p};
+    *k = (struct futex_key){.object = (u64)p, .offset = addr & (PAGE_SIZE - 1), .page = p};
     return 0;
 }
 
-static void key_put(struct key *k) {
+void futex_key_put(struct futex_key *k) {
     if (k->page)
         page_put(k->page);
 }
 
-static bool key_equal(const struct key *a, const struct key *b) {
-    return a->object == b->object && a->offset == b->offset;
-}
-
-static struct bucket *bucket_of(const struct key *k) {
+struct futex_bucket *futex_bucket_of(const struct futex_key *k) {
     return &buckets[hash_u64(k->object ^ hash_u64(k->offset)) % BUCKETS];
 }
 
-static void lock_two(struct bucket *a, struct bucket *b) {
+void futex_lock_two(struct futex_bucket *a, struct futex_bucket *b) {
     spin_lock(&(a < b ? a : b)->lock);
     if (a != b)
         spin_lock(&(a < b ? b : a)->lock);
 }
 
-static void unlock_two(struct bucket *a, struct bucket *b) {
+void futex_unlock_two(struct futex_bucket *a, struct futex_bucket *b) {
     spin_unlock(&a->lock);
     if (a != b)
         spin_unlock(&b->lock);
@@ -115,9 +93,9 @@ static void unlock_two(struct bucket *a, struct bucket *b) {
 
 /* ---- waiting ---- */
 
-// Lock b with *addr == value. 0, or errno with b unlocked. The word is read as a whole: bytes of two values could make
+// The word is read as a whole: bytes of two values could make
 // up a third, which was never there.
-static int lock_if_equal(struct bucket *b, u64 addr, u32 value) {
+int futex_lock_if_equal(struct futex_bucket *b, u64 addr, u32 value) {
     u32 now;
     for (;;) {
         spin_lock(&b->lock);
@@ -132,15 +110,19 @@ static int lock_if_equal(struct bucket *b, u64 addr, u32 value) {
     }
 }
 
-// Off its queue, wherever that is now. True: it was still there, nobody woke it.
-static bool leave(struct futex_waiter *w) {
+bool futex_leave(struct futex_waiter *w) {
     for (;;) {
-        struct bucket *b = load_acquire(&w->bucket);
+        struct futex_bucket *b = load_acquire(&w->bucket);
         spin_lock(&b->lock);
         if (w->bucket == b) {
             bool there = !w->woken;
             if (there)
                 list_del(&w->link);
+            if (there && w->owner) {
+                u64 flags = inherit_lock();
+                inherit_name_owner(w->task, &w->owner, NULL);
+                inherit_unlock(flags);
+            }
             spin_unlock(&b->lock);
             return there;
         }
@@ -148,13 +130,20 @@ static bool leave(struct futex_waiter *w) {
     }
 }
 
-static long sleep_on(struct futex_waiter *w, u64 deadline) {
+static bool any_woken(const struct futex_waiter *w, u32 n) {
+    for (u32 i = 0; i < n; i++)
+        if (load_acquire(&w[i].woken))
+            return true;
+    return false;
+}
+
+long futex_sleep(const struct futex_waiter *w, u32 n, u64 deadline) {
     long result = 0;
     bool in_time = true;
     current->wmesg = "futex";
     for (;;) {
         __atomic_store_n(&current->state, TASK_INTERRUPTIBLE, __ATOMIC_SEQ_CST);
-        if (load_acquire(&w->woken))
+        if (any_woken(w, n))
             break;
         if (!in_time || signal_pending()) {
             result = in_time ? -ERESTARTSYS : -ETIMEDOUT;
@@ -174,40 +163,92 @@ long futex_wait(u64 addr, bool shared, u32 value, u32 bitset, u64 deadline) {
     struct futex_waiter w = {.task = current, .bitset = bitset};
     if (!bitset)
         return -EINVAL;
-    long error = key_get(addr, shared, &w.key);
+    long error = futex_key_get(addr, shared, &w.key);
     if (error)
         return error;
-    struct bucket *b = bucket_of(&w.key);
-    error = lock_if_equal(b, addr, value);
+    struct futex_bucket *b = futex_bucket_of(&w.key);
+    error = futex_lock_if_equal(b, addr, value);
     if (!error) {
         w.bucket = b;
         list_add_tail(&w.link, &b->waiters);
         spin_unlock(&b->lock);
-        error = sleep_on(&w, deadline);
-        if (!leave(&w))
+        error = futex_sleep(&w, 1, deadline);
+        if (!futex_leave(&w))
             error = 0;
     }
-    key_put(&w.key);
+    futex_key_put(&w.key);
     return error;
+}
+
+// Waiters 0 to n - 1 off their queues. The index of the last one that was woken, or -1.
+static long leave_all(struct futex_waiter *w, u32 n) {
+    long woken = -1;
+    for (u32 i = 0; i < n; i++) {
+        if (!futex_leave(&w[i]))
+            woken = i;
+        futex_key_put(&w[i].key);
+    }
+    return woken;
+}
+
+static long queue_one(struct futex_waiter *w, const struct futex_waitv *v) {
+    if ((v->flags & ~(u32)FUTEX2_PRIVATE) != FUTEX2_SIZE_U32 || v->__reserved)
+        return -EINVAL;
+    *w = (struct futex_waiter){.task = current, .bitset = FUTEX_BITSET_MATCH_ANY};
+    long error = futex_key_get(v->uaddr, !(v->flags & FUTEX2_PRIVATE), &w->key);
+    if (error)
+        return error;
+    w->bucket = futex_bucket_of(&w->key);
+    error = futex_lock_if_equal(w->bucket, v->uaddr, (u32)v->val);
+    if (error) {
+        futex_key_put(&w->key);
+        return error;
+    }
+    list_add_tail(&w->link, &w->bucket->waiters);
+    spin_unlock(&w->bucket->lock);
+    return 0;
+}
+
+long futex_waitv(const struct futex_waitv *v, u32 n, u64 deadline) {
+    struct futex_waiter *w = kmalloc(n * sizeof(*w), 0);
+    long error = w ? 0 : -ENOMEM;
+    u32 queued = 0;
+    if (!w)
+        return error;
+    while (!error && queued < n) {
+        error = queue_one(&w[queued], &v[queued]);
+        queued += !error;
+    }
+    if (!error)
+        error = futex_sleep(w, n, deadline);
+    long woken = leave_all(w, queued);
+    kfree(w);
+    return woken >= 0 ? woken : error;
 }
 
 /* ---- waking ---- */
 
-// => bucket locked: until it is unlocked the thread cannot leave, so its task and waiter stay
-static void wake(struct futex_waiter *w) {
+void futex_wake_waiter(struct futex_waiter *w) {
     list_del(&w->link);
     store_release(&w->woken, true);
     task_wake(w->task, TASK_INTERRUPTIBLE);
 }
 
-static u32 wake_key(struct bucket *b, const struct key *k, u32 count, u32 bitset) {
+// Waiters for a lock must not be woken by those who do not give it them.
+static bool is_pi(const struct futex_waiter *w) { return w->owner || w->target; }
+
+static long wake_key(struct futex_bucket *b, const struct futex_key *k, u32 count, u32 bitset) {
     struct futex_waiter *w, *next;
     u32 woken = 0;
     list_for_each_safe (w, next, &b->waiters, link) {
         if (woken == count)
             break;
-        if (key_equal(&w->key, k) && w->bitset & bitset) {
-            wake(w);
+        if (!futex_key_equal(&w->key, k))
+            continue;
+        if (unlikely(is_pi(w)))
+            return -EINVAL;
+        if (w->bitset & bitset) {
+            futex_wake_waiter(w);
             woken++;
         }
     }
@@ -215,77 +256,85 @@ static u32 wake_key(struct bucket *b, const struct key *k, u32 count, u32 bitset
 }
 
 long futex_wake(u64 addr, bool shared, u32 count, u32 bitset) {
-    struct key k;
+    struct futex_key k;
     if (!bitset)
         return -EINVAL;
-    int error = key_get(addr, shared, &k);
+    int error = futex_key_get(addr, shared, &k);
     if (error)
         return error;
-    struct bucket *b = bucket_of(&k);
+    struct futex_bucket *b = futex_bucket_of(&k);
     spin_lock(&b->lock);
-    u32 woken = wake_key(b, &k, count, bitset);
+    long woken = wake_key(b, &k, count, bitset);
     spin_unlock(&b->lock);
-    key_put(&k);
+    futex_key_put(&k);
     return woken;
 }
 
+void futex_move(struct futex_waiter *w, const struct futex_key *k, struct futex_bucket *to) {
+    if (k->page)
+        page_get(k->page);
+    if (w->key.page)
+        page_put(w->key.page);
+    w->key = *k;
+    list_move_tail(&w->link, &to->waiters);
+    store_release(&w->bucket, to);
+}
+
 // => both buckets locked
-static u32 move_waiters(struct bucket *from, const struct key *k, struct bucket *to,
-                        const struct key *k2, u32 count) {
+static long move_waiters(struct futex_bucket *from, const struct futex_key *k,
+                         struct futex_bucket *to, const struct futex_key *k2, u32 count) {
     struct futex_waiter *w, *next;
     u32 moved = 0;
     list_for_each_safe (w, next, &from->waiters, link) {
         if (moved == count)
             break;
-        if (!key_equal(&w->key, k))
+        if (!futex_key_equal(&w->key, k))
             continue;
-        if (k2->page)
-            page_get(k2->page);
-        if (w->key.page)
-            page_put(w->key.page);
-        w->key = *k2;
-        list_move_tail(&w->link, &to->waiters);
-        store_release(&w->bucket, to);
+        if (unlikely(is_pi(w)))
+            return -EINVAL;
+        futex_move(w, k2, to);
         moved++;
     }
     return moved;
 }
 
-static long requeue_keys(u64 addr, const struct key *k, const struct key *k2, u32 count, u32 moved,
-                         const u32 *expected) {
-    struct bucket *b = bucket_of(k), *b2 = bucket_of(k2);
+static long requeue_keys(u64 addr, const struct futex_key *k, const struct futex_key *k2, u32 count,
+                         u32 moved, const u32 *expected) {
+    struct futex_bucket *b = futex_bucket_of(k), *b2 = futex_bucket_of(k2);
     u32 now;
     for (;;) {
-        lock_two(b, b2);
+        futex_lock_two(b, b2);
         int error = expected ? usercopy_load32(&now, (const u32 *)addr) : 0;
         if (!error)
             break;
-        unlock_two(b, b2);
+        futex_unlock_two(b, b2);
         if (fault_in_user(addr, 4, false))
             return -EFAULT;
     }
     long result = -EAGAIN;
     if (!expected || now == *expected) {
         result = wake_key(b, k, count, FUTEX_BITSET_MATCH_ANY);
-        u32 n = move_waiters(b, k, b2, k2, moved);
-        if (expected)
+        long n = result < 0 ? 0 : move_waiters(b, k, b2, k2, moved);
+        if (n < 0)
+            result = n;
+        else if (expected)
             result += n;
     }
-    unlock_two(b, b2);
+    futex_unlock_two(b, b2);
     return result;
 }
 
 long futex_requeue(u64 addr, bool shared, u64 addr2, u32 count, u32 moved, const u32 *expected) {
-    struct key k, k2;
-    long result = key_get(addr, shared, &k);
+    struct futex_key k, k2;
+    long result = futex_key_get(addr, shared, &k);
     if (result)
         return result;
-    result = key_get(addr2, shared, &k2);
+    result = futex_key_get(addr2, shared, &k2);
     if (!result) {
         result = requeue_keys(addr, &k, &k2, count, moved, expected);
-        key_put(&k2);
+        futex_key_put(&k2);
     }
-    key_put(&k);
+    futex_key_put(&k);
     return result;
 }
 
@@ -374,13 +423,13 @@ long futex_wake_op(u64 addr, bool shared, u64 addr2, u32 count, u32 count2, u32 
 
 /* ---- the end of a thread ---- */
 
-// Mark the lock at addr as left by its dead owner and wake a waiter. False: bad address.
-static bool let_go(u64 addr, bool pending) {
+// Mark the lock at addr as left by its dead owner and wake a waiter; one that inherits is handed on later. False: bad address.
+static bool let_go(u64 addr, bool pi, bool pending) {
     u32 old;
     if (addr & 3 || get_user_u32(&old, addr))
         return false;
     for (;;) {
-        if (pending && old == 0) {  // unlocked, but its waiter was not woken yet
+        if (pending && !pi && old == 0) {  // unlocked, but its waiter was not woken yet
             futex_wake(addr, true, 1, FUTEX_BITSET_MATCH_ANY);
             return true;
         }
@@ -394,30 +443,35 @@ static bool let_go(u64 addr, bool pending) {
             break;
         old = seen;
     }
-    if (old & FUTEX_WAITERS) {
+    if (!pi && old & FUTEX_WAITERS) {
         futex_wake(addr, true, 1, FUTEX_BITSET_MATCH_ANY);
         futex_wake(addr, false, 1, FUTEX_BITSET_MATCH_ANY);
     }
     return true;
 }
 
+// Bit 0 of a pointer to an entry: its lock inherits priorities.
+static bool let_go_of(u64 entry, s64 offset, bool pending) {
+    return let_go((entry & ~1ul) + offset, entry & 1, pending);
+}
+
 static void let_go_of_robust_list(void) {
     struct robust_list_head head;
-    u64 start = (u64)current->robust_list, entry, next;
+    u64 start = (u64)current->robust_list, entry, next, pending;
     if (!start || copy_from_user(&head, start, sizeof(head)))
         return;
-    u64 pending = (u64)head.list_op_pending & ~1ul;
-    entry = (u64)head.list.next & ~1ul;
-    for (int i = 0; i < ROBUST_LIST_LIMIT && entry != start; i++) {
-        bool more = get_user_u64(&next, entry) == 0;
-        if (entry != pending && !let_go(entry + head.futex_offset, false))
+    pending = (u64)head.list_op_pending;
+    entry = (u64)head.list.next;
+    for (int i = 0; i < ROBUST_LIST_LIMIT && (entry & ~1ul) != start; i++) {
+        bool more = get_user_u64(&next, entry & ~1ul) == 0;
+        if ((entry ^ pending) > 1 && !let_go_of(entry, head.futex_offset, false))
             return;
         if (!more)
             return;
-        entry = next & ~1ul;
+        entry = next;
     }
-    if (pending)
-        let_go(pending + head.futex_offset, true);
+    if (pending & ~1ul)
+        let_go_of(pending, head.futex_offset, true);
 }
 
 void futex_exit(void) {
@@ -425,6 +479,7 @@ void futex_exit(void) {
         return;
     let_go_of_robust_list();
     current->robust_list = NULL;
+    futex_exit_pi();
     u64 tid = (u64)current->clear_child_tid;
     current->clear_child_tid = NULL;
     if (tid && ref_read(&current->mm->users) > 1 && put_user_u32(0, tid) == 0)

@@ -153,10 +153,11 @@ struct task {
     u32 hart;      // whose run queue; changes only with that queue's lock held
     bool on_hart;  // its registers are in use
     struct sched_entity se;
-    u64 affinity;       // bit h: may run on hart h
-    u64 nvcsw, nivcsw;  // voluntary and involuntary switches; others may read them [a]
-    u64 stime;          // ns of se.exec_sum that were the kernel's; others may read it [a]
-    u64 sampled_at;     // se.exec_sum when user and kernel time were last told apart
+    struct inherit inherit;  // sched/inherit.c
+    u64 affinity;            // bit h: may run on hart h
+    u64 nvcsw, nivcsw;       // voluntary and involuntary switches; others may read them [a]
+    u64 stime;               // ns of se.exec_sum that were the kernel's; others may read it [a]
+    u64 sampled_at;          // se.exec_sum when user and kernel time were last told apart
     // [family]
     struct list all_link;     // circular list of every task
     struct list thread_link;  // in process->threads

@@ -87,6 +87,18 @@ void waitq_wake(struct waitq *q, u32 exclusive, u32 key) {
     irqlock_release(&q->lock, flags);
 }
 
+void wake_best(struct waitq *q) {
+    struct waiter *w, *best = NULL;
+    u64 flags = irqlock_acquire(&q->lock);
+    list_for_each (w, &q->waiters, link)
+        if (!best || READ_ONCE(w->task->se.rt_priority) > READ_ONCE(best->task->se.rt_priority))
+            best = w;
+    if (best)
+        list_move(&best->link, &q->waiters);
+    waitq_wake_locked(q, 1, 0);
+    irqlock_release(&q->lock, flags);
+}
+
 // ---- with a limit ----
 
 struct alarm {

@@ -59,6 +59,7 @@ void waitq_finish(struct waitq *q, struct waiter *w);  // state RUNNING again, o
 void waitq_wake(struct waitq *q, u32 exclusive, u32 key);
 void waitq_wake_locked(struct waitq *q, u32 exclusive, u32 key);  // => q->lock held
 static inline void wake_one(struct waitq *q) { waitq_wake(q, 1, 0); }
+void wake_best(struct waitq *q);  // of exclusive waiters only: the one with the highest priority
 static inline void wake_all(struct waitq *q) { waitq_wake(q, ~0u, 0); }
 
 // Sleep until schedule() returns, at most until `deadline` (a moment, time/timer.h). False: the time is over.

@@ -52,6 +52,10 @@ void sched_resched(struct runq *rq);  // it comes through schedule()
 // Put a task that is on no queue, with state WAKING, on the queue of its new hart. => no queue's lock held
 void sched_enqueue_on(struct task *t, enum enqueue_reason why);
 
+// policy.c. t is scheduled by these parameters, and at least with that priority. => irqs off, inherit_lock()
+void sched_change(struct task *t, const struct sched_params *p, u8 lent);
+void sched_set_lent(struct task *t, u8 priority);
+
 // balance.c
 u32 balance_choose_hart(const struct task *t);  // the best for one that is about to run
 // t, on no queue any more, is to go to another hart's. => its queue's lock held: with that lock alone `hart` may

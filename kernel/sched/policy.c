@@ -3,7 +3,8 @@
  *
  * Policies FIFO and RR belong to the class rt, NORMAL, BATCH and IDLE to the fair class, which the boot argument sched= chooses.
  * A running entity is in none of its class's queues, so it changes class where it stands; one that waits is taken out and put in again.
- * Who may ask for what is the business of syscall/sys_sched.c.
+ * Who may ask for what is the business of syscall/sys_sched.c. Whoever holds what a real-time task waits for is scheduled by the higher of
+ * his own and that task's priority (inherit.c), and is of the class rt that long.
  */
 #include "abi/errno.h"
 #include "lib/string.h"
@@ -31,15 +32,17 @@ int sched_choose_fair(const char *name) {
 
 static bool wants_rt(u8 policy) { return policy == POLICY_FIFO || policy == POLICY_RR; }
 
-static void set(struct sched_entity *se, const struct sched_params *p) {
-    const struct sched_class *class = wants_rt(p->policy) ? &rt_class : fair_class;
+static void set(struct sched_entity *se, const struct sched_params *p, u8 lent) {
+    const struct sched_class *class = wants_rt(p->policy) || lent ? &rt_class : fair_class;
     if (class != se->class)
         se->home = NO_HART;
     if (p->policy != se->policy)
         se->slice_end = se->exec_sum + class->turn;
     se->class = class;
     se->policy = p->policy;
-    se->rt_priority = p->rt_priority;
+    se->own_priority = p->rt_priority;
+    se->lent = lent;
+    WRITE_ONCE(se->rt_priority, max(p->rt_priority, lent));
     se->nice = p->nice;
     se->reset_on_fork = p->reset_on_fork;
     se->yielded = false;
@@ -47,7 +50,7 @@ static void set(struct sched_entity *se, const struct sched_params *p) {
 }
 
 static void get(const struct sched_entity *se, struct sched_params *out) {
-    *out = (struct sched_params){se->policy, se->rt_priority, se->nice, se->reset_on_fork};
+    *out = (struct sched_params){se->policy, se->own_priority, se->nice, se->reset_on_fork};
 }
 
 void sched_get_params(struct task *t, struct sched_params *out) {
@@ -58,15 +61,14 @@ void sched_get_params(struct task *t, struct sched_params *out) {
     irq_restore(flags);
 }
 
-void sched_set_params(struct task *t, const struct sched_params *p) {
-    u64 flags = irq_save();
+void sched_change(struct task *t, const struct sched_params *p, u8 lent) {
     struct runq *rq = sched_lock_task(t);
     struct sched_entity *se = &t->se;
     bool queued = se->queued;
     sched_update_current(rq);
     if (queued)
         sched_dequeue(rq, t);
-    set(se, p);
+    set(se, p, lent);
     if (queued && !se->running) {
         balance_leave(t, t->hart);
         irqlock_release_irqs_off(&rq->lock);
@@ -78,8 +80,12 @@ void sched_set_params(struct task *t, const struct sched_params *p) {
         }
         irqlock_release_irqs_off(&rq->lock);
     }
-    irq_restore(flags);
-    preempt_check();
+}
+
+void sched_set_lent(struct task *t, u8 priority) {
+    struct sched_params p;
+    get(&t->se, &p);
+    sched_change(t, &p, priority);
 }
 
 void sched_fork(struct sched_entity *child, const struct sched_entity *parent) {
@@ -93,5 +99,5 @@ void sched_fork(struct sched_entity *child, const struct sched_entity *parent) {
     child->home = parent->home;
     child->vruntime = parent->vruntime;
     child->sleep_avg = parent->sleep_avg;
-    set(child, &p);
+    set(child, &p, 0);
 }

@@ -8,7 +8,7 @@
  * History: as old as control computers; the rules are POSIX.1b's (1993), the array Linux 2.6's.
  * Flaws: nothing here knows deadlines, so priorities are a guess about them that fails when programs are put together. A task that
  * never sleeps keeps everybody else off its hart for ever (no throttling here). A lower task that holds what a higher one
- * waits for can be kept off the hart by one between them: priority inversion, which stopped Mars Pathfinder (1997).
+ * waits for can be kept off the hart by one between them: priority inversion, which stopped Mars Pathfinder (1997); see inherit.c.
  * Real-time tasks are spread over harts when they wake and when they are preempted, by how many each hart has, not by priority.
  */
 #include "sched/internal.h"
@@ -58,7 +58,7 @@ static bool rt_preempts(struct runq *rq, struct sched_entity *woken, struct sche
 }
 
 static u64 rt_turn_ends(struct runq *rq, struct sched_entity *se) {
-    if (se->policy == POLICY_FIFO)
+    if (se->policy != POLICY_RR)
         return TIME_NEVER;
     return rq->clock + (se->exec_sum < se->slice_end ? se->slice_end - se->exec_sum : 0);
 }

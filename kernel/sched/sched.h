@@ -49,7 +49,9 @@ struct sched_entity {
     u8 level;               // which FIFO, 0 goes first (o1, rt)
     // How it wants to be scheduled: sched(7)
     u8 policy;           // enum sched_policy
-    u8 rt_priority;      // 0, or 1 … 99
+    u8 rt_priority;      // 0, or 1 … 99: the higher of the next two
+    u8 own_priority;     // what it has asked for
+    u8 lent;             // what others lend it that wait for it (inherit.c)
     s8 nice;             // -20 … 19
     bool reset_on_fork;  // children begin as normal tasks
 };
@@ -140,6 +142,33 @@ struct sched_params {
 void sched_get_params(struct task *t, struct sched_params *out);
 void sched_set_params(struct task *t, const struct sched_params *p);  // valid ones; holds at once
 void sched_fork(struct sched_entity *child, const struct sched_entity *parent);
+
+// Priority inheritance, inherit.c. A word names an owner if it is negative: then it is a struct task *.
+struct inherit {
+    const s64
+        *waits_for;  // [a] word that names who has what the task waits for; NULL: it waits for none
+    struct task *lends_to;  // [inherit] in whose list it is
+    struct list lenders;    // [inherit] of inherit.link: tasks that wait for what this one has
+    struct list link;       // [inherit]
+    bool futex;             // [inherit] waits_for is that of a futex
+    bool counted;           // [inherit] among those that lend or are about to
+    bool gone;              // [inherit] it has let go of its futexes and is to get no more
+};
+void inherit_init(struct task *t);
+bool inherit_used(void);  // somebody may lend. Follows a full fence
+// current is about to sleep until *word, of a lock, does not name its owner. Again after each failed attempt
+void inherit_wait(const s64 *word);
+void inherit_end(void);  // current has it, or waits no more
+void inherit_release(
+    const s64 *word);  // current, no owner any more, gives back what was lent it for *word
+// Futexes: t is to sleep until *word is 0. 0; -EDEADLK: it would be for itself; -ESRCH: inherit.gone of the owner
+int inherit_wait_for(struct task *t, s64 *word, struct task *owner);
+u64 inherit_lock(void);
+void inherit_unlock(u64 flags);
+// t, which waits for *word, does so for another owner from now on, or (NULL) no more. => inherit_lock()
+void inherit_name_owner(struct task *t, s64 *word, struct task *owner);
+const s64 *inherit_first_word(void);  // of a futex that current owns, or NULL. => inherit_lock()
+void inherit_set_gone(bool gone);     // of current
 
 extern int sched_child_first;  // [I] after boot: a new task runs before its parent goes on
 extern int kernel_preemption;  // [I] after boot: 1 full, 0 only on the way to user code

@@ -71,10 +71,9 @@ static inline void mutex_unlock(struct mutex *m) {
 
 // Many readers or one writer; a waiting writer holds new readers off. Readers must not nest.
 struct rwlock {
-    s32 count;            // [a] readers; -1: one writer
+    s64 count;            // [a] readers; negative: the writer, a struct task *
     u32 writers_waiting;  // [a]
     u32 waiters;          // [a]
-    struct task *writer;  // [a] who holds it for writing
     struct waitq waitq;
     struct lock_name name;  // [I]
 };
@@ -84,7 +83,7 @@ void read_lock_slow(struct rwlock *l);
 void write_lock_slow(struct rwlock *l);
 void rwlock_wake(struct rwlock *l);
 static inline void read_lock(struct rwlock *l) {
-    s32 n = load_relaxed(&l->count);
+    s64 n = load_relaxed(&l->count);
     lock_wanted(l, &l->name, 0);
     if (unlikely(n < 0 || load_relaxed(&l->writers_waiting) ||
                  !atomic_cmpxchg(&l->count, &n, n + 1)))
@@ -100,24 +99,22 @@ static inline void read_unlock(struct rwlock *l) {
 }
 // depth: 0, or 1 to 3 for a lock that is taken while one of the same rank and a lower depth is held.
 static inline void write_lock_nested(struct rwlock *l, u32 depth) {
-    s32 none = 0;
+    s64 none = 0;
     lock_wanted(l, &l->name, depth);
-    if (unlikely(!atomic_cmpxchg(&l->count, &none, -1)))
+    if (unlikely(!atomic_cmpxchg(&l->count, &none, (s64)current)))
         write_lock_slow(l);
-    store_relaxed(&l->writer, current);
     lock_taken(l, &l->name, depth);
 }
 static inline void write_lock(struct rwlock *l) { write_lock_nested(l, 0); }
 static inline void write_unlock(struct rwlock *l) {
     lock_dropped(l, &l->name);
-    store_relaxed(&l->writer, NULL);
     __atomic_store_n(&l->count, 0, __ATOMIC_SEQ_CST);
     chaos_point();
     if (unlikely(__atomic_load_n(&l->waiters, __ATOMIC_SEQ_CST)))
         rwlock_wake(l);
 }
 static inline bool write_is_mine(const struct rwlock *l) {
-    return load_relaxed(&l->writer) == current;
+    return load_relaxed(&l->count) == (s64)current;
 }
 
 struct completion {

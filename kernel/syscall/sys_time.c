@@ -7,6 +7,7 @@
 #include "ipc/event.h"
 #include "ipc/futex.h"
 #include "fs/file.h"
+#include "mm/slab.h"
 #include "mm/uaccess.h"
 #include "proc/life.h"
 #include "proc/timers.h"
@@ -239,21 +240,42 @@ static int futex_deadline(u64 user, int op, u64 *deadline) {
     return 0;
 }
 
-static long futex_sleep(const u64 *a, int op, u32 bitset) {
+static long futex_wait_for(const u64 *a, int op, u32 bitset) {
     u64 deadline;
     int error = futex_deadline(a[3], op, &deadline);
     return error ? error : wait_word(a[0], !(op & FUTEX_PRIVATE_FLAG), (u32)a[2], bitset, deadline);
+}
+
+static long futex_sleep_pi(const u64 *a, int op) {
+    bool shared = !(op & FUTEX_PRIVATE_FLAG);
+    u64 deadline;
+    if ((op & FUTEX_CMD_MASK) == FUTEX_LOCK_PI)
+        op |= FUTEX_CLOCK_REALTIME;
+    int error = futex_deadline(a[3], op, &deadline);
+    if (error)
+        return error;
+    if ((op & FUTEX_CMD_MASK) == FUTEX_WAIT_REQUEUE_PI)
+        return futex_wait_requeue_pi(a[0], shared, (u32)a[2], deadline, a[4]);
+    return futex_lock_pi(a[0], shared, deadline, false);
+}
+
+static bool names_a_moment(int op) {
+    int command = op & FUTEX_CMD_MASK;
+    return command == FUTEX_WAIT_BITSET || command == FUTEX_LOCK_PI2 ||
+           command == FUTEX_WAIT_REQUEUE_PI;
 }
 
 long sys_futex(const u64 *a) {
     int op = (int)a[1];
     bool shared = !(op & FUTEX_PRIVATE_FLAG);
     u32 value = (u32)a[2], value2 = (u32)a[3], value3 = (u32)a[5];
+    if (unlikely(op & FUTEX_CLOCK_REALTIME) && !names_a_moment(op))
+        return -ENOSYS;
     switch (op & FUTEX_CMD_MASK) {
     case FUTEX_WAIT:
-        return futex_sleep(a, op, FUTEX_BITSET_MATCH_ANY);
+        return futex_wait_for(a, op, FUTEX_BITSET_MATCH_ANY);
     case FUTEX_WAIT_BITSET:
-        return futex_sleep(a, op, value3);
+        return futex_wait_for(a, op, value3);
     case FUTEX_WAKE:
         return futex_wake(a[0], shared, value, FUTEX_BITSET_MATCH_ANY);
     case FUTEX_WAKE_BITSET:
@@ -266,9 +288,44 @@ long sys_futex(const u64 *a) {
                              (op & FUTEX_CMD_MASK) == FUTEX_CMP_REQUEUE ? &value3 : NULL);
     case FUTEX_WAKE_OP:
         return futex_wake_op(a[0], shared, a[4], value, value2, value3);
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2:
+    case FUTEX_WAIT_REQUEUE_PI:
+        return futex_sleep_pi(a, op);
+    case FUTEX_TRYLOCK_PI:
+        return futex_lock_pi(a[0], shared, TIME_NEVER, true);
+    case FUTEX_UNLOCK_PI:
+        return futex_unlock_pi(a[0], shared);
+    case FUTEX_CMP_REQUEUE_PI:
+        if (value != 1 || (int)value2 < 0)
+            return -EINVAL;
+        return futex_cmp_requeue_pi(a[0], shared, a[4], 1 + value2, value3);
     default:
         return -ENOSYS;
     }
+}
+
+long sys_futex_waitv(const u64 *a) {
+    u32 n = (u32)a[1];
+    u64 deadline = TIME_NEVER;
+    if ((u32)a[2] || n == 0 || n > FUTEX_WAITV_MAX || !a[0])
+        return -EINVAL;
+    if (a[3]) {
+        if ((int)a[4] != CLOCK_MONOTONIC && (int)a[4] != CLOCK_REALTIME)
+            return -EINVAL;
+        int op = (int)a[4] == CLOCK_REALTIME ? FUTEX_CLOCK_REALTIME : 0;
+        int error = futex_deadline(a[3], FUTEX_WAIT_BITSET | op, &deadline);
+        if (error)
+            return error;
+    }
+    struct futex_waitv *v = kmalloc(n * sizeof(*v), 0);
+    if (!v)
+        return -ENOMEM;
+    long result = -EFAULT;
+    if (copy_from_user(v, a[0], n * sizeof(*v)) == 0)
+        result = futex_waitv(v, n, deadline);
+    kfree(v);
+    return result;
 }
 
 long sys_set_robust_list(const u64 *a) {

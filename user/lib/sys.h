@@ -16,6 +16,7 @@ struct cap_data;
 struct cap_header;
 struct clone_args;
 struct epoll_event;
+struct futex_waitv;
 struct iovec;
 struct msqid64_ds;
 struct mmsghdr;
@@ -191,6 +192,8 @@ long sys_timer_getoverrun(int id);
 long sys_timer_delete(int id);
 long sys_futex(uint32_t *word, int op, uint32_t value, const void *timeout, uint32_t *word2,
                uint32_t value3);
+long sys_futex_waitv(const struct futex_waitv *words, unsigned count, unsigned flags,
+                     const struct timespec *end, int clock);
 long sys_pselect6(int count, void *in, void *out, void *except, struct timespec *timeout,
                   const void *mask);
 long sys_socket(int family, int type, int protocol);

@@ -141,6 +141,7 @@ static const struct {
     {"epoll_pwait", 5, 8},
     {"epoll_pwait2", 5, 8},
     {"signalfd4", 2, 8},
+    {"futex_waitv", 1, 1},
 };
 
 static char scratch[8192] __attribute__((aligned(4096)));

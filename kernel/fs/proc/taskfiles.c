@@ -140,7 +140,7 @@ static void stat_memory(struct printer *p, struct mm *mm, struct process *proces
 }
 
 static void stat_end(struct printer *p, struct mm *mm, struct task *t, const struct task_info *i) {
-    printer_printf(p, " %d %u %u %u 0 0 0", i->exit_signal, t->hart, t->se.rt_priority,
+    printer_printf(p, " %d %u %u %u 0 0 0", i->exit_signal, t->hart, t->se.own_priority,
                    t->se.policy);
     if (mm)
         printer_printf(p, " %lu %lu %lu %lu %lu %lu %lu", mm->data_start, mm->data_end,

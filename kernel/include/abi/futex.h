@@ -44,6 +44,18 @@
 #define FUTEX_OP(op, oparg, cmp, cmparg)                                                           \
     (((op)&0xfU) << 28 | ((cmp)&0xfU) << 24 | ((oparg)&0xfffU) << 12 | ((cmparg)&0xfffU))
 
+/* futex_waitv(2) */
+#define FUTEX2_SIZE_U32 2
+#define FUTEX2_PRIVATE FUTEX_PRIVATE_FLAG
+#define FUTEX_WAITV_MAX 128
+
+struct futex_waitv {
+    uint64_t val;
+    uint64_t uaddr;
+    uint32_t flags;
+    uint32_t __reserved;
+};
+
 struct robust_list {
     struct robust_list *next; /* bit 0: a priority-inheriting futex */
 };

@@ -61,13 +61,17 @@ def sleeping_locks():
             yield "mutex", "page writing of inode %d of %s" % (int(inode["ino"]), kind), inode["mapping"]["write_mutex"]
 
 
+def writer_of(lock):
+    return lock["count"].cast(gdb.lookup_type("struct task").pointer())
+
+
 def holder(kind, lock):
     """Who holds it, in words; None when it is free."""
     if kind == "mutex":
         return label(lock["owner"]) if int(lock["owner"]) else None
     count = int(lock["count"])
     if count < 0:
-        return "%s, for writing" % label(lock["writer"])
+        return "%s, for writing" % label(writer_of(lock))
     return "%d reader%s" % (count, "s" if count > 1 else "") if count else None
 
 

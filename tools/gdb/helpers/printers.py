@@ -28,7 +28,7 @@ def show_mutex(value):
 
 def show_rwlock(value):
     count = int(value["count"])
-    return "written by %s" % label(value["writer"]) if count < 0 else "%d readers" % count if count else "free"
+    return "written by %s" % label(value["count"].cast(gdb.lookup_type("struct task").pointer())) if count < 0 else "%d readers" % count if count else "free"
 
 
 def show_waitq(value):

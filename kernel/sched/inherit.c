@@ -1,0 +1,218 @@
+/*
+ * Priority inheritance: who has what a real-time task waits for runs with that task's priority, until he gives it up.
+ *
+ * Without it a FIFO task may wait for ever for one of low priority that holds a lock: some third task between the two keeps the
+ * holder off the hart. docs/scheduling.md draws that.
+ *
+ * What is waited for has a word that names its owner: a mutex's `owner`, the `count` of an rwlock that is held for
+ * writing, the word of a waiter for a futex (ipc/futex_pi.c). Negative: a struct task *; otherwise nobody. A task waits for at most one.
+ * It is in the list of lenders of the owner if it has a real-time priority, or waits for a futex, and the owner's priority
+ * is the highest of his own and theirs (`lent`). When that changes, so does what he lends himself: the change goes along the chain (settle).
+ *
+ *   H, FIFO 20 --waits for--> word of A: L --waits for--> word of B: K        lent to L: 20, lent to K: 20
+ *
+ * Kernel locks are taken and given up by one atomic operation on the word, which knows nothing of this file. What joins the two is
+ * `inheriting`, the number of tasks in such lists: 0 as long as no real-time task waits for a lock, so
+ * nobody pays for more than a load, and that only where a lock is contended.
+ *
+ *   H wants the lock                           L has it
+ *   lock's waiters++, inheriting++             word = 0
+ *   [inherit] word names L?                    waiters != 0 and inheriting != 0?
+ *     yes: into L's list                         yes: [inherit] all who lend for this word leave L's list
+ *
+ * All in full order: either H finds that the word names L no more, or L finds that somebody may lend to him and comes by
+ * way of the lock, so that L is there as long as H, with the lock held, sees that he is the owner. In the same way a task of low
+ * priority that begins to wait, and somebody who lends to it then, cannot miss each other: it names its word before it looks
+ * at `inheriting`, and the other counts himself before he looks what it waits for.
+ *
+ * The waiter that is woken competes for the lock like anybody, and lends anew to whoever was faster. It is the one with the highest priority
+ * (wake_best), so what the others could lend is no more.
+ *
+ * Limits: readers of an rwlock are not known, so they inherit nothing. Only real-time priorities are lent, no weights.
+ * Locks: `inherit`, above those of futexes and wait queues, below the run queues'. It guards struct inherit of every task.
+ */
+#include "abi/errno.h"
+#include "sched/internal.h"
+
+#define LONGEST_CHAIN 1024
+
+static struct irqlock inherit = IRQLOCK_INIT(RANK_INHERIT, "inherit");
+static u32 inheriting;  // [a] tasks that are counted
+
+void inherit_init(struct task *t) {
+    list_init(&t->inherit.lenders);
+    list_init(&t->inherit.link);
+}
+
+u64 inherit_lock(void) { return irqlock_acquire(&inherit); }
+void inherit_unlock(u64 flags) { irqlock_release(&inherit, flags); }
+bool inherit_used(void) { return __atomic_load_n(&inheriting, __ATOMIC_SEQ_CST); }
+
+static void count(struct task *t) {
+    if (!t->inherit.counted)
+        __atomic_fetch_add(&inheriting, 1, __ATOMIC_SEQ_CST);
+    t->inherit.counted = true;
+}
+
+static void uncount(struct task *t) {
+    if (t->inherit.counted)
+        __atomic_fetch_sub(&inheriting, 1, __ATOMIC_SEQ_CST);
+    t->inherit.counted = false;
+}
+
+// Who has what t waits for, or NULL. => inherit held, somebody is counted
+static struct task *owner_of(const struct task *t) {
+    const s64 *word = __atomic_load_n(&t->inherit.waits_for, __ATOMIC_SEQ_CST);
+    s64 owner = word ? __atomic_load_n(word, __ATOMIC_SEQ_CST) : 0;
+    return owner < 0 ? (struct task *)owner : NULL;
+}
+
+static void lend(struct task *t, struct task *owner) {
+    struct inherit *in = &t->inherit;
+    if (in->lends_to == owner)
+        return;
+    list_del(&in->link);
+    in->lends_to = owner;
+    if (owner)
+        list_add_tail(&in->link, &owner->inherit.lenders);
+}
+
+static u8 highest_lent(const struct task *t) {
+    const struct task *lender;
+    u8 best = 0;
+    list_for_each (lender, &t->inherit.lenders, inherit.link)
+        best = max(best, lender->se.rt_priority);
+    return best;
+}
+
+// t's priority or what it waits for has changed: to whom does it lend now, if to anybody?
+static struct task *relend(struct task *t) {
+    if (!t->inherit.counted && t->se.rt_priority == 0)
+        return NULL;
+    count(t);
+    struct task *owner = owner_of(t);
+    lend(t, owner == t ? NULL : owner);
+    return t->inherit.lends_to;
+}
+
+// What is lent to t has changed, perhaps. => inherit held
+void inherit_settle(struct task *t) {
+    for (u32 i = 0; t && i < LONGEST_CHAIN; i++) {
+        u8 lent = highest_lent(t);
+        if (lent == t->se.lent)
+            return;
+        sched_set_lent(t, lent);
+        t = relend(t);
+    }
+}
+
+// t waits for nothing. => inherit held
+static void stop_waiting(struct task *t) {
+    struct task *owner = t->inherit.lends_to;
+    lend(t, NULL);
+    uncount(t);
+    if (owner)
+        inherit_settle(owner);
+}
+
+// ---- locks of the kernel ----
+
+void inherit_wait(const s64 *word) {
+    __atomic_store_n(&current->inherit.waits_for, word, __ATOMIC_SEQ_CST);
+    if (READ_ONCE(current->se.rt_priority) == 0 && !inherit_used())
+        return;
+    u64 flags = inherit_lock();
+    inherit_settle(relend(current));
+    inherit_unlock(flags);
+}
+
+void inherit_end(void) {
+    __atomic_store_n(&current->inherit.waits_for, NULL, __ATOMIC_SEQ_CST);
+    if (!inherit_used())
+        return;
+    u64 flags = inherit_lock();
+    stop_waiting(current);
+    inherit_unlock(flags);
+}
+
+void inherit_release(const s64 *word) {
+    struct task *lender, *next;
+    u64 flags = inherit_lock();
+    list_for_each_safe (lender, next, &current->inherit.lenders, inherit.link)
+        if (load_relaxed(&lender->inherit.waits_for) == word)
+            lend(lender, NULL);
+    inherit_settle(current);
+    inherit_unlock(flags);
+}
+
+// ---- futexes ----
+
+// Would it be for itself that t waited, by way of the owners of what the owners wait for? => inherit held
+static bool is_cycle(const struct task *t, const struct task *owner) {
+    u32 i = 0;
+    while (owner && owner != t && i++ < LONGEST_CHAIN)
+        owner = owner_of(owner);
+    return owner;
+}
+
+int inherit_wait_for(struct task *t, s64 *word, struct task *owner) {
+    u64 flags = inherit_lock();
+    int error = owner->inherit.gone ? -ESRCH : 0;
+    count(t);
+    if (!error && is_cycle(t, owner))
+        error = -EDEADLK;
+    if (error) {
+        uncount(t);
+    } else {
+        __atomic_store_n(word, (s64)owner, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&t->inherit.waits_for, word, __ATOMIC_SEQ_CST);
+        t->inherit.futex = true;
+        inherit_settle(relend(t));
+    }
+    inherit_unlock(flags);
+    return error;
+}
+
+void inherit_name_owner(struct task *t, s64 *word, struct task *owner) {
+    struct task *old = t->inherit.lends_to;
+    __atomic_store_n(word, (s64)owner, __ATOMIC_SEQ_CST);
+    if (owner) {
+        lend(t, owner);
+        inherit_settle(owner);
+        if (old)
+            inherit_settle(old);
+    } else {
+        __atomic_store_n(&t->inherit.waits_for, NULL, __ATOMIC_SEQ_CST);
+        t->inherit.futex = false;
+        stop_waiting(t);
+    }
+}
+
+const s64 *inherit_first_word(void) {
+    const struct task *lender;
+    list_for_each (lender, &current->inherit.lenders, inherit.link)
+        if (lender->inherit.futex)
+            return lender->inherit.waits_for;
+    return NULL;
+}
+
+void inherit_set_gone(bool gone) {
+    u64 flags = inherit_lock();
+    current->inherit.gone = gone;
+    inherit_unlock(flags);
+}
+
+// ---- the priority that a task asks for ----
+
+// It counts as one that lends while it is looked at, so that it cannot begin to wait unseen.
+void sched_set_params(struct task *t, const struct sched_params *p) {
+    u64 flags = inherit_lock();
+    sched_change(t, p, t->se.lent);
+    if (t->se.rt_priority || t->inherit.counted) {
+        count(t);
+        inherit_settle(relend(t));
+        if (!__atomic_load_n(&t->inherit.waits_for, __ATOMIC_SEQ_CST))
+            uncount(t);
+    }
+    inherit_unlock(flags);
+}

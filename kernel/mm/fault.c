@@ -319,12 +319,13 @@ static bool reuse(struct vma *v, struct page *table, va_t addr, pte_t old) {
 static int fault_write(struct vma *v, struct page *table, va_t addr, pte_t old) {
     if (v->flags & VM_SHARED)
         return fault_write_shared(v, table, addr, old);
-    if (unlikely(pte_is_frame(v, old)))
-        return !(v->flags & VM_WRITE) ? -EFAULT : reuse(v, table, addr, old) ? 0 : RETRY;
     struct page *p = pte_page(old);
-    if (p != zero_page && page_is_sole(p) && reuse(v, table, addr, old))
+    bool frame = pte_is_frame(v, old);
+    if (unlikely(frame && !(v->flags & VM_WRITE)))  // a debugger
+        return -EFAULT;
+    if (p != zero_page && (frame || page_is_sole(p)) && reuse(v, table, addr, old))
         return 0;
-    return map_copy(v, table, addr, old, p);
+    return frame ? RETRY : map_copy(v, table, addr, old, p);
 }
 
 // ---- the fault ----

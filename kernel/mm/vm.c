@@ -108,7 +108,7 @@ void mm_put(struct mm *mm) {
 
 // ---- fork ----
 
-static void copy_layout(struct mm *child, const struct mm *parent) {
+static inline void copy_layout(struct mm *child, const struct mm *parent) {
     child->membarrier = load_relaxed(&parent->membarrier);
     child->brk_start = parent->brk_start;
     child->brk = parent->brk;

@@ -219,7 +219,8 @@ static void copy_attributes(struct task *t, const struct clone_request *r) {
     t->restart_arg[0] = f & CLONE_CHILD_SETTID ? r->child_tid : 0;
     if (!(f & CLONE_VM) || f & CLONE_VFORK) {
         t->altstack = current->altstack;
-        t->upcall = current->upcall;
+        if (unlikely(current->upcall.entry))
+            t->upcall = current->upcall;
     }
     if (f & CLONE_EXOFORK)
         t->flags |= TASK_EXOFORKED | TASK_EMBRYO;

@@ -2,8 +2,8 @@
  * frames.c: pages that programs place themselves, as in an exokernel: a page of zeroes at an address, one task's page
  * at an address of another, nothing at an address. Who may do that to whom is decided above (proc/exokernel.c, ipc/jos.c).
  *
- * A page that is mapped a second time is the same frame with one more reference. Where it is mapped its VMA gets
- * VM_FRAMES, in the address space that it came from as well:
+ * A page that is mapped a second time is the same frame with one more reference. Its VMAs have VM_FRAMES, in the
+ * address space that it came from as well:
  *
  *   private memory                            VM_FRAMES
  *   a page with several users is copied by    an anonymous page is written where it is: all who map it
@@ -67,10 +67,32 @@ static int place_vma(struct mm *mm, struct vma_request *r) {
     return addr < 0 ? addr : 0;
 }
 
-// The same, of anonymous memory, with its page. Takes over the caller's reference unless it fails.
-static int place_page(struct mm *mm, va_t addr, u32 flags, struct page *p) {
+// The entry at addr becomes empty. 0 or -ENOMEM
+static int clear_entry(struct vma *v, va_t addr) {
+    struct gather g;
+
+    if (table_own(v->mm, addr, addr + PAGE_SIZE) < 0)
+        return -ENOMEM;
+    gather_init(&g, v->mm);
+    table_zap(&g, v, addr, addr + PAGE_SIZE);
+    gather_finish(&g);
+    return 0;
+}
+
+// A VMA with VM_FRAMES at addr, and nothing in it: often it is there, for programs use one place to fill page after page.
+static int make_room(struct mm *mm, va_t addr, u32 flags) {
     struct vma_request r = {.addr = addr, .flags = flags, .ops = &anon_vma_ops};
-    int error = place_vma(mm, &r);
+    struct vma *v = vma_find_exact(mm, addr);
+
+    if (v && v->ops == &anon_vma_ops && !v->mapping && (v->flags & ~VM_ACCOUNT) == flags)
+        return clear_entry(v, addr);
+    return place_vma(mm, &r);
+}
+
+// A page in the place of what is there. Takes over the caller's reference unless it fails.
+static int place_page(struct mm *mm, va_t addr, int prot, struct page *p) {
+    u32 flags = flags_for(mm, prot) | VM_FRAMES;
+    int error = make_room(mm, addr, flags);
 
     if (error)
         return error;
@@ -94,7 +116,7 @@ int vm_page_alloc(struct mm *mm, va_t addr, int prot) {
     if (!p)
         return error ? error : -ENOMEM;
     write_lock(&mm->lock);
-    error = place_page(mm, addr, flags_for(mm, prot) | VM_MAYWRITE, p);
+    error = place_page(mm, addr, prot, p);
     write_unlock(&mm->lock);
     if (error)
         page_free(p, 0);
@@ -154,7 +176,7 @@ static int share_frame(const struct sharing *s, struct vma *v) {
     if (!(v->flags & VM_FRAMES))
         error = vma_set_flags(s->from, s->src, s->src + PAGE_SIZE, VM_FRAMES, 0);
     if (!error)
-        error = place_page(s->to, s->dst, flags_for(s->to, s->prot) | VM_FRAMES, p);
+        error = place_page(s->to, s->dst, s->prot, p);
     if (error)
         frame_put(p);
     return error;

@@ -97,7 +97,7 @@ int do_exo_start(int pid) {
     struct task *t = lock_embryo(pid, &error);
     if (!t)
         return error;
-    t->process->parent_death_signal = 0;
+    WRITE_ONCE(t->process->parent_death_signal, 0);
     atomic_and(&t->flags, ~TASK_EMBRYO);
     wake_all(&t->process->child_wait);
     spin_unlock(&family_lock);

@@ -27,7 +27,7 @@ static const struct test *const tables[] = {
     code_tests,   time_tests,      timer_tests, memory_tests,   fork_tests,   map_tests,
     memfd_tests,  pipe_tests,      file_tests,  name_tests,     system_tests, vdso_tests,
     shm_tests,    sem_tests,       msg_tests,   mq_tests,       event_tests,  epoll_tests,
-    socket_tests, scheduling_tests};
+    socket_tests, scheduling_tests, exokernel_tests};
 
 static bool run_slow, list_only, tap;
 static const char *base = "/tmp", *nonce, *plant;

@@ -47,6 +47,7 @@
 #define WORK_SIGNAL 2   // a signal may be deliverable, or the task must stop or die
 // The trapframe was rewritten (exec, sigreturn): load all registers from it
 #define WORK_REGISTERS 4
+#define WORK_UPCALL 8  // a copy from or to user memory failed, and the thread handles faults itself
 
 #ifndef __ASSEMBLER__
 #include "lib/types.h"

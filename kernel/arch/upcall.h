@@ -11,7 +11,7 @@ enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
 // syscall/syscall.c. => interrupts on. Does the call named by tf->a7; result in tf->a0.
 void syscall_enter(struct trapframe *tf);
 
-#define SYSCALLS 1026  // one more than the largest number
+#define SYSCALLS 1037  // one more than the largest number
 extern syscall_fn *const system_calls[SYSCALLS], *const traced_calls[SYSCALLS];
 const char *syscall_name(u64 number);  // NULL: there is no such call
 

@@ -9,6 +9,7 @@
  *   nothing            write    shared                   the cache's page, dirty and writable
  *   read-only page     write    private                  its only user: made writable; else a copy
  *   read-only page     write    shared                   dirty and writable
+ *   read-only frame    write    VM_FRAMES                writable, whoever else has it: frames.c
  *   enough             any                               another hart was faster: try again
  *
  * A fault holds mm->lock for reading, so VMAs stay and fork, munmap, mprotect, exit cannot run. It
@@ -40,16 +41,6 @@
 // ---- installing ----
 
 static inline void forget_here(va_t addr) { tlb_flush_page(addr); }
-
-// => the table is locked, *slot is 0
-static void set_new(struct vma *v, struct page *table, pte_t *slot, struct page *p, bool write) {
-    WRITE_ONCE(*slot, pte_for(v, p, write));
-    table->table.used++;
-    if (write)
-        note_writable(table, slot);
-    if (p != zero_page)
-        count_rss(v, table, rss_kind(v, p), 1);
-}
 
 // => the table is locked, *slot is not 0
 static void set_writable(struct vma *v, struct page *table, pte_t *slot, struct page *p) {
@@ -310,13 +301,13 @@ static int fault_write_shared(struct vma *v, struct page *table, va_t addr, pte_
     return error;
 }
 
-// The only user of a private page writes it. False: it is shared, or the entry changed.
+// The only user of a private page, or one of those of a frame, writes it. False: it is shared, or the entry changed.
 static bool reuse(struct vma *v, struct page *table, va_t addr, pte_t old) {
     pte_t *slot = table_slot(table, addr);
     struct page *p = pte_page(old);
 
     spin_lock(&table->table.lock);
-    bool ok = *slot == old && p != zero_page && page_is_sole(p);
+    bool ok = *slot == old && p != zero_page && (pte_is_frame(v, old) || page_is_sole(p));
     if (ok) {
         set_writable(v, table, slot, p);
         vm_count(cow_reuses);
@@ -331,9 +322,12 @@ static int fault_write(struct vma *v, struct page *table, va_t addr, pte_t old) 
     if (v->flags & VM_SHARED)
         return fault_write_shared(v, table, addr, old);
     struct page *p = pte_page(old);
-    if (p != zero_page && page_is_sole(p) && reuse(v, table, addr, old))
+    bool frame = pte_is_frame(v, old);
+    if (unlikely(frame && !(v->flags & VM_WRITE)))  // a debugger
+        return -EFAULT;
+    if (p != zero_page && (frame || page_is_sole(p)) && reuse(v, table, addr, old))
         return 0;
-    return map_copy(v, table, addr, old, p);
+    return frame ? RETRY : map_copy(v, table, addr, old, p);
 }
 
 // ---- the fault ----
@@ -436,7 +430,13 @@ int vm_fault_code(struct mm *mm, va_t addr) {
 int kernel_page_fault(va_t va, enum access access) {
     if (!current->mm || !va_is_user(va))
         return -EFAULT;
-    return vm_fault(current->mm, va, access, 0);
+    int error = vm_fault(current->mm, va, access, 0);
+    if (unlikely(error == -EFAULT && current->upcall.entry)) {
+        current->upcall.address = va;
+        current->upcall.access = access;
+        atomic_or(&current->thread.work, WORK_UPCALL);
+    }
+    return error;
 }
 
 // The page at addr if the entry there allows the access, with a reference; NULL: a fault is needed.

@@ -126,6 +126,17 @@ static inline void count_rss(const struct vma *v, struct page *table, enum rss_k
     atomic_add_relaxed(&v->mm->rss[kind], n);
 }
 
+// Fill an empty entry. Takes over the caller's reference. => the table is locked
+static inline void set_new(const struct vma *v, struct page *table, pte_t *slot, struct page *p,
+                           bool write) {
+    WRITE_ONCE(*slot, pte_for(v, p, write));
+    table->table.used++;
+    if (write)
+        note_writable(table, slot);
+    if (p != zero_page)
+        count_rss(v, table, rss_kind(v, p), 1);
+}
+
 // Pages on their way out: they are freed after the translations are forgotten.
 #define GATHER_PAGES 64
 struct gather {
@@ -183,7 +194,7 @@ int table_move(struct gather *g, struct vma *from, va_t old, struct vma *to, va_
 
 // ---- share.c: tables that several address spaces have ----
 // Entries of these the child does not get.
-#define FORK_NO_TABLE (VM_SHARED | VM_DONTFORK | VM_WIPEONFORK)
+#define FORK_NO_TABLE (VM_SHARED | VM_DONTFORK | VM_WIPEONFORK | VM_FRAMES)
 // Its pages stay in memory for the parent, not for the child: reclaim must not find them by way of the child.
 static inline bool vma_pins_cache(const struct vma *v) { return v->flags & VM_LOCKED && v->mapping; }
 struct forking {
@@ -236,6 +247,15 @@ void tlb_init(void);
 int vm_write_mapped(struct mm *mm, va_t addr, const void *buf, size_t n);
 // As a write fault, whatever the VMA allows; a shared VMA must be writable. 0 or as vm_fault.
 int vm_fault_forced(struct mm *mm, va_t addr);
+
+// ---- frames.c ----
+// The entry maps a frame that others may have as well: it is written where it is.
+static inline bool pte_is_frame(const struct vma *v, pte_t pte) {
+    struct page *p = pte_page(pte);
+    return v->flags & VM_FRAMES && pte && p != zero_page && p->kind == PAGE_USED;
+}
+// fork: the child gets copies of from's pages. => from's mm->lock held for writing. 0 or -ENOMEM
+int frames_fork(struct vma *to, struct vma *from);
 
 // ---- mmap.c ----
 extern const struct vma_ops shared_anon_vma_ops;  // v->file is the object that holds the pages

@@ -108,7 +108,7 @@ void mm_put(struct mm *mm) {
 
 // ---- fork ----
 
-static void copy_layout(struct mm *child, const struct mm *parent) {
+static inline void copy_layout(struct mm *child, const struct mm *parent) {
     child->membarrier = load_relaxed(&parent->membarrier);
     child->brk_start = parent->brk_start;
     child->brk = parent->brk;
@@ -154,7 +154,7 @@ static int fork_vma(struct forking *f, struct vma *v, struct vma **last) {
     if (!(v->flags & FORK_NO_TABLE))
         return table_fork(f, copy, v);
     table_fork_skip(f, v);
-    return 0;
+    return (v->flags & (VM_FRAMES | VM_WIPEONFORK)) == VM_FRAMES ? frames_fork(copy, v) : 0;
 }
 
 struct mm *mm_fork(struct mm *parent) {
@@ -181,6 +181,18 @@ struct mm *mm_fork(struct mm *parent) {
     }
     child->stale_code = ~0ul;
     return child;
+}
+
+struct mm *mm_create_like(struct mm *parent) {
+    struct mm *mm = mm_create();
+
+    if (!mm)
+        return NULL;
+    read_lock(&parent->lock);
+    copy_layout(mm, parent);
+    read_unlock(&parent->lock);
+    mm->free_hint = 0;
+    return mm;
 }
 
 // ---- which table a hart uses ----

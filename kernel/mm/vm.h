@@ -29,6 +29,7 @@ struct printer;
 #define VM_LOCKED 2048u       // mlock: its pages are brought in and stay; not inherited by fork
 #define VM_LOCKONFAULT 4096u  // with VM_LOCKED: brought in by being touched
 #define VM_WIPEONFORK 8192u   // fork's child finds it empty
+#define VM_FRAMES 16384u  // its anonymous pages may be others' too and are never copied: frames.c
 
 // What a kind of VMA does. => mm->lock held (fault: for reading, the others: for writing).
 struct vma_ops {
@@ -97,8 +98,9 @@ struct mm {
 };
 
 // Life of an address space.
-struct mm *mm_create(void);             // empty; NULL: out of memory
-struct mm *mm_fork(struct mm *parent);  // copy-on-write copy; NULL: out of memory
+struct mm *mm_create(void);                    // empty; NULL: out of memory
+struct mm *mm_fork(struct mm *parent);         // copy-on-write copy; NULL: out of memory
+struct mm *mm_create_like(struct mm *parent);  // empty, laid out as the parent's; NULL
 static inline void mm_get(struct mm *mm) { ref_get(&mm->users); }
 void mm_put(struct mm *mm);  // last user: unmaps all. May sleep
 void mm_switch(struct task *prev,
@@ -204,6 +206,16 @@ void vma_uncharge(u64 pages);
 extern int overcommit_memory;  // /proc/sys/vm/overcommit_memory: 0 heuristic, 1 always
 void vm_init(void);
 void reclaim_init(void);
+
+// frames.c: pages that programs put where they want them, in their own address space or in one that they may change. The
+// address is a page's, prot is PROT_ bits, at least one. 0, -EINVAL (address, prot), -ENOMEM (limits,
+// too), and then nothing may be mapped there any more.
+// A page of zeroes, in the place of what was there.
+int vm_page_alloc(struct mm *mm, va_t addr, int prot);
+// The page at src shows at dst too. -EFAULT: there is none, -EACCES: it may not be written, or is none to share, -EINTR
+// (dying), -EIO, -ENXIO as vm_fault.
+int vm_page_map(struct mm *from, va_t src, struct mm *to, va_t dst, int prot);
+int vm_page_unmap(struct mm *mm, va_t addr);  // fine when nothing is there
 
 // Truncation: unmap pages [first, last] of the mapping, and private copies of them, from all address spaces.
 void vm_unmap_mapping(struct mapping *m, u64 first, u64 last);

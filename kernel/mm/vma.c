@@ -213,7 +213,7 @@ void vma_link_forked(struct mm *mm, struct vma *v, struct vma *last, struct vma 
     v->prev = last;
     v->next = NULL;
     hook(mm, v, last ? &last->node : NULL, last ? &last->node.right : &mm->vmas.node);
-    v->flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
+    v->flags &= ~(VM_LOCKED | VM_LOCKONFAULT | VM_FRAMES);
     list_init(&v->mapping_link);
     if (v->mapping)
         mapping_link(v, &parent->mapping_link);

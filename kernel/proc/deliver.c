@@ -338,6 +338,8 @@ static __attribute__((noinline)) void deliver_signals(struct trapframe *tf) {
 void user_work(struct trapframe *tf, u32 work) {
     if (work & WORK_REGISTERS)
         atomic_and(&current->thread.work, ~(u32)WORK_REGISTERS);
+    if (unlikely(work & WORK_UPCALL))
+        upcall_for_call(tf);
     if (work & WORK_RESCHED)
         schedule();
     if (work & WORK_SIGNAL)
@@ -378,8 +380,9 @@ static __attribute__((noinline, cold)) int traced_fault(struct trapframe *tf, en
 void user_page_fault(struct trapframe *tf, enum access access) {
     int error = tracing(current_thread) ? traced_fault(tf, access)
                                         : vm_fault(current->mm, tf->badaddr, access, tf->sp);
-    if (unlikely(error))
-        bad_access(tf, error);
+    if (likely(!error) || (error == -EFAULT && current->upcall.entry && upcall_push(tf, access)))
+        return;
+    bad_access(tf, error);
 }
 
 static bool was_only_fpu_off(struct trapframe *tf) {

@@ -389,6 +389,8 @@ static void commit(struct exec *x, struct cred *cred) {
     x->mm->exe_put = put_file;
     x->file = NULL;
     futex_exit();
+    atomic_and(&current->flags, ~TASK_EXOFORKED);
+    current->upcall = (struct upcall){0};
     // Before the memory: who might look into the caller's may not into a set-uid program's.
     if (cred)
         cred_install(cred);

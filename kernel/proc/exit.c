@@ -28,6 +28,7 @@
 #include "drivers/tty.h"
 #include "fs/file.h"
 #include "ipc/futex.h"
+#include "ipc/jos.h"
 #include "ipc/sem.h"
 #include "lib/string.h"
 #include "mm/vm.h"
@@ -307,6 +308,8 @@ void do_exit(int status) {
     vfork_release();
     if (unlikely(current->sem_undos))
         sem_exit(current);
+    if (unlikely(current->ipc_peer))
+        ipc_exit();
     exit_files();
     if (last && p->session == p->pid)
         tty_hangup_session(p);

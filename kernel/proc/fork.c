@@ -100,12 +100,15 @@ static int copy_mm(struct task *t, u64 flags) {
     struct mm *mm = current->mm;
     if (!mm)
         return 0;
-    if (flags & CLONE_VM) {
+    if (flags & CLONE_VM)
         mm_get(mm);
-    } else {
-        mm = mm_fork(mm);
-        if (!mm)
-            return -ENOMEM;
+    else
+        mm = flags & CLONE_EXOFORK ? mm_create_like(mm) : mm_fork(mm);
+    if (!mm)
+        return -ENOMEM;
+    if (flags & CLONE_EXOFORK && vdso_map(mm) < 0) {
+        mm_put(mm);
+        return -ENOMEM;
     }
     t->mm = t->active_mm = mm;
     return 0;
@@ -166,6 +169,8 @@ static int copy_process(struct task *t, u64 flags) {
     memcpy(p->limit, mine->limit, sizeof(p->limit));
     p->oom_score_adj = READ_ONCE(mine->oom_score_adj);
     p->dumpable = READ_ONCE(mine->dumpable);
+    if (flags & CLONE_EXOFORK)
+        p->parent_death_signal = SIGKILL;  // who else would start it?
     p->leader = t;
     pid_get(t->pid);
     p->pid = t->pid;
@@ -176,6 +181,8 @@ static int copy_process(struct task *t, u64 flags) {
 static void child_begins(void *arg) {
     struct task *t = arg;
     irq_enable();
+    if (unlikely(t->flags & TASK_EMBRYO))
+        embryo_wait();
     if (t->restart_arg[0]) {  // CLONE_CHILD_SETTID; a bad address is the program's loss
         put_user_u32(t->pid->nr, t->restart_arg[0]);
         t->restart_arg[0] = 0;
@@ -210,8 +217,13 @@ static void copy_attributes(struct task *t, const struct clone_request *r) {
                (f & CLONE_VFORK ? TASK_VFORKED : 0);
     t->clear_child_tid = f & CLONE_CHILD_CLEARTID ? (u32 *)r->child_tid : NULL;
     t->restart_arg[0] = f & CLONE_CHILD_SETTID ? r->child_tid : 0;
-    if (!(f & CLONE_VM) || f & CLONE_VFORK)
+    if (!(f & CLONE_VM) || f & CLONE_VFORK) {
         t->altstack = current->altstack;
+        if (unlikely(current->upcall.entry))
+            t->upcall = current->upcall;
+    }
+    if (f & CLONE_EXOFORK)
+        t->flags |= TASK_EXOFORKED | TASK_EMBRYO;
     sigpending_init(&t->pending);
     sched_fork(&t->se, &current->se);
 }

@@ -136,6 +136,22 @@ int do_setsid(void);  // the session's number
 int do_getpgid(int pid);
 int do_getsid(int pid);
 
+// ---- exokernel.c ---- The calls of abi/exokernel.h; results as there, and -ESRCH, -EPERM, -EBUSY: not an embryo any more.
+#define CLONE_EXOFORK (1ul << 63)  // in clone_request.flags, not for programs
+long do_exofork(void);
+void embryo_wait(void);  // current goes on when it is none
+int do_exo_start(int pid);
+int do_exo_registers(int pid, u64 user);
+int do_fault_upcall(int pid, u64 entry, u64 stack, u64 size);
+long do_fault_return(u64 user);
+int do_page_alloc(int pid, u64 addr, int prot);
+int do_page_map(int from, u64 src, int to, u64 dst, int prot);
+int do_page_unmap(int pid, u64 addr);
+// Turn tf to current's upcall. False: it cannot have the fault. => there is one
+bool upcall_push(struct trapframe *tf, enum access access);
+void upcall_for_call(
+    struct trapframe *tf);  // WORK_UPCALL: the same, if a system call failed by that
+
 // ---- deliver.c ----
 long do_sigreturn(void);
 

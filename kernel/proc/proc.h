@@ -187,6 +187,12 @@ struct task {
     u64 saved_blocked;  // mask to put back after sigsuspend and friends
     bool restore_blocked;
     struct sigaltstack altstack;
+    struct upcall {
+        u64 entry, stack, size;  // entry 0: none
+        u64 address, access;     // with WORK_UPCALL: where the last system call's copying failed
+    } upcall;                    // for page faults: exokernel.c
+    struct task *ipc_peer;       // whom it sent to last, with a reference, or NULL: ipc/jos.c
+    struct ipc_wait *ipc;        // it waits for a message, and who takes this may fill it in [a]
     long (*restart)(struct task *);  // for -ERESTART_RESTARTBLOCK
     u64 restart_arg[4];  // (a kernel thread's function, argument, stop request: proc/kthread.c)
     // what it sleeps on, for ps and gdb
@@ -208,6 +214,8 @@ struct task {
 #define TASK_VFORKED 64u        // the parent waits in vfork() until we exec or exit
 #define TASK_NO_NEW_PRIVS 128u  // exec honours no set-uid bits
 #define TASK_KEEP_CAPS 512u     // PR_SET_KEEPCAPS, until exec
+#define TASK_EXOFORKED 1024u    // by exofork, and has not exec'd: its parent may change its memory
+#define TASK_EMBRYO 2048u       // by exofork, and not started
 #define TASK_TOO_MANY 256u      // became a user who has RLIMIT_NPROC tasks: exec looks again
 
 #define current ((struct task *)current_thread)

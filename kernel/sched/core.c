@@ -42,6 +42,7 @@
 #include "vdso/vdso.h"
 
 #define SAMPLE_EVERY (10 * NSEC_PER_MSEC)
+#define HAND_OVER_FOR (2 * NSEC_PER_MSEC)
 
 static PERHART(struct runq, runq);
 u64 idle_harts;
@@ -256,6 +257,7 @@ static struct task *best(struct runq *rq) {
         next->se.class->dequeue(rq, &next->se);
         return next;
     }
+    rq->chosen_at = rq->clock;
     for (u32 c = rq->nr_rt ? 0 : 1;; c++) {
         struct sched_entity *se = sched_classes[c]->pick(rq);
         if (se)
@@ -390,6 +392,48 @@ void schedule(void) {
     assert_no_locks();
     assert(preemptible());
     schedule_as(false);
+}
+
+// t, asleep on another hart, belongs to this one from now on: WAKING, on no queue. False: it does not sleep, or may not
+static bool pull_sleeper(struct task *t, u32 states) {
+    struct runq *rq = sched_lock_task(t);
+    bool can = rq->hart != hart_id() && t->state & states && !t->se.queued && allowed(t, hart_id());
+    if (can)
+        balance_leave(t, hart_id());
+    irqlock_release_irqs_off(&rq->lock);
+    return can;
+}
+
+// t, asleep on this hart or just pulled, is queued, and next unless that would go on for too long. => rq->lock held
+static void wake_next(struct runq *rq, struct task *t) {
+    trace_about(&t->thread, TRACE_WAKE, t->thread.tid, rq->hart);
+    store_release(&t->state, (u32)TASK_RUNNING);
+    sched_enqueue(rq, t, TASK_WAKES);
+    if (rq->nr_rt == 0 && (rq->nr_running <= 2 || rq->clock - rq->chosen_at < HAND_OVER_FOR))
+        rq->next = t;
+}
+
+// Those who hand the hart to each other would keep it for ever: their class is asked after HAND_OVER_FOR.
+void sched_hand_over(struct task *t, u32 states) {
+    assert(preemptible());
+    memory_fence();  // as in task_wake()
+    u64 flags = irq_save();
+    bool pulled = READ_ONCE(t->hart) != hart_id() && pull_sleeper(t, states);
+    struct runq *rq = lock_this_queue();
+    bool direct = pulled || (t->hart == rq->hart && t->state & states && !t->se.queued &&
+                             allowed(t, rq->hart));
+    if (likely(direct)) {
+        wake_next(rq, t);
+        switch_away(rq, false);
+    } else {
+        irqlock_release_irqs_off(&rq->lock);
+    }
+    preempt_enable_no_check();
+    irq_restore(flags);
+    if (unlikely(!direct)) {
+        task_wake(t, states);
+        schedule();
+    }
 }
 
 void preempt_check(void) {

@@ -91,6 +91,7 @@ struct runq {
     struct task *next;  // has the next turn, whatever the classes say; it is queued here
     u64 clock;          // ns, taken when the lock was
     u64 ticks;          // the same, as the time CSR gave it
+    u64 chosen_at;      // clock when a class last chose who runs
     u64 switches;
     struct task *exited;  // the task just switched away from for the last time
     struct task *moving;  // the one just switched away from that must go to another hart
@@ -181,6 +182,8 @@ void sched_start(struct task *t);  // a new task's first enqueue
 void sched_mark_dead(u32 state);
 // If t is in one of these states make it runnable; true if it was
 bool task_wake(struct task *t, u32 states);
+// schedule(), and t, which current wakes as by task_wake(), has this hart next, for as long as that is not unfair to others.
+void sched_hand_over(struct task *t, u32 states);
 void sched_kick(u32 hart);  // have that hart come through the kernel (IPI if it is not this one)
 int sched_set_affinity(struct task *t, u64 mask);  // 0, -EINVAL; moves at once
 u64 sched_task_runtime(struct task *t);            // ns on a hart so far

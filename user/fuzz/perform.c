@@ -2,11 +2,12 @@
  * be made without those before it.
  *
  * A call that may wait is made under an interval timer. Calls that do not come back, or come back
- * twice, are made in a child (execve, rt_sigreturn; also chroot, which would open a way out of the
+ * twice, are made in a child (execve, rt_sigreturn, fault_return; also chroot, which would open a way out of the
  * sandbox) or give a child or thread something to do (clone): a few calls of its own, then it ends.
  * With -v each call is written to the log before it is made. */
 #include "user/fuzz/fuzz.h"
 #include "abi/elf.h"
+#include "abi/exokernel.h"
 #include "abi/sched.h"
 
 enum { CHILD_CALLS = 6, LIMIT_US = 2000 };
@@ -145,6 +146,11 @@ static void sigreturn_child(struct random *r) {
     asm volatile("mv sp, %0; li a7, 139; ecall; unimp" : : "r"(sp) : "a7");
 }
 
+static void fault_return_child(const struct deed *d, struct random *r) {
+    fill_words(r, PAGE_AT(2), sizeof(struct user_fault) / 8);
+    raw_syscall(d->call->number, one_in(r, 4) ? (long)d->arg[0] : (long)PAGE_AT(2));
+}
+
 static long in_child(struct deed *d, struct random *r) {
     long pid = sys_clone(SIGCHLD, 0, 0, 0, 0);
 
@@ -153,6 +159,8 @@ static long in_child(struct deed *d, struct random *r) {
             exec_child(d, r);
         else if (strcmp(d->call->name, "chroot") == 0)
             raw_syscall(d->call->number, d->arg[0]);
+        else if (strcmp(d->call->name, "fault_return") == 0)
+            fault_return_child(d, r);
         else
             sigreturn_child(r);
         sys_exit_group(0);
@@ -162,7 +170,7 @@ static long in_child(struct deed *d, struct random *r) {
 
 static bool runs_in_child(const char *call) {
     return strcmp(call, "execve") == 0 || strcmp(call, "rt_sigreturn") == 0 ||
-           strcmp(call, "chroot") == 0;
+           strcmp(call, "chroot") == 0 || strcmp(call, "fault_return") == 0;
 }
 
 static long perform(struct deed *d, struct random *r) {
@@ -179,6 +187,8 @@ static long perform(struct deed *d, struct random *r) {
     else
         result = raw_syscall(d->call->number, d->arg[0], d->arg[1], d->arg[2], d->arg[3], d->arg[4],
                              d->arg[5]);
+    if (strcmp(call, "exofork") == 0 && result > 0)
+        last_child = (int)result;
     if (strcmp(call, "clone3") == 0 && result == 0)
         sys_exit_group(child_calls((void *)next(r)));
     if (waits && running->threads <= 1) /* else another thread may need it */

@@ -124,6 +124,11 @@ static const struct known {
     {"shmget", 2, 1, VALUES(IPC_CREAT | 0666, IPC_EXCL, SHM_NORESERVE, 0)},
     {"shmctl", 1, 0,
      VALUES(IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO, SHM_LOCK, SHM_UNLOCK, SHM_STAT, SHM_INFO)},
+    {"fault_upcall", 3, 0, VALUES(0, 287, 288, PAGE, 2 * PAGE)},
+    {"page_alloc", 2, 1, VALUES(PROT_READ, PROT_WRITE, PROT_EXEC)},
+    {"page_map", 4, 1, VALUES(PROT_READ, PROT_WRITE, PROT_EXEC)},
+    {"ipc_try_send", 3, 1, VALUES(0, 0, PROT_READ, PROT_WRITE)},
+    {"ipc_call", 3, 1, VALUES(0, 0, PROT_READ, PROT_WRITE)},
     {"shmat", 2, 1, VALUES(0, SHM_RDONLY, SHM_RND, SHM_REMAP, SHM_EXEC)},
 };
 
@@ -196,6 +201,8 @@ bool may_wait(const char *call) {
                                           "msgrcv",
                                           "mq_timedsend",
                                           "mq_timedreceive",
+                                          "ipc_recv",
+                                          "ipc_call",
                                           0};
     return listed(waiting, call);
 }
@@ -215,6 +222,8 @@ const char *why_left_out(const char *call, int depth) {
         {"clone", 1, "children of children would be without end"},
         {"clone3", 1, "the same"},
         {"execve", 1, "perform.c does it in a child of its own"},
+        {"fault_return", 1, "the same"},
+        {"exofork", 1, "nobody would start the child"},
         {"chroot", 1, "the same"},
         {"setsid", 1, "the child would outlive its epoch, which is killed by its session"},
     };
@@ -292,6 +301,12 @@ void make_harmless(struct random *r, struct deed *d) {
         d->arg[1] = (long)strcpy(PAGE_AT(7), one_in(r, 8) ? "dir" : "mnt");
     if (strcmp(call, "rt_sigsuspend") == 0 || strcmp(call, "ppoll") == 0) /* the timer's signal */
         clear_bits((void *)d->arg[call[0] == 'r' ? 0 : 3], SIGMASK(SIGALRM));
+    if (strcmp(call, "fault_upcall") == 0 && !one_in(r, 8)) /* -EFAULT would end the epoch */
+        d->arg[0] = last_child;
+    if (strncmp(call, "page_", 5) == 0 && one_in(r, 2)) /* else it is seldom the right one */
+        d->arg[0] = last_child;
+    if (strncmp(call, "exo_", 4) == 0 && one_in(r, 2))
+        d->arg[0] = last_child;
     if (strcmp(call, "clone3") == 0) /* a thread would come back on no stack */
         clear_bits((void *)d->arg[0], CLONE_VM);
 }

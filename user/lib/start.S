@@ -72,6 +72,20 @@ vfork_exec:
     ecall
     unimp
 
+/* void fault_entry(void): where a page fault goes, see exokernel.h. a0 and sp: struct user_fault; all other registers
+ * are saved there. */
+    .section .text.fault_entry, "ax"
+    .globl fault_entry
+fault_entry:
+    mv s1, a0
+    la t0, fault_function
+    ld t0, 0(t0)
+    jalr t0
+    mv a0, s1
+    li a7, 1030            /* fault_return */
+    ecall
+    unimp
+
 /* long raw_syscall(long number, long a0, ..., long a5) */
     .section .text.raw_syscall, "ax"
     .globl raw_syscall

@@ -256,6 +256,22 @@ long sys_riscv_hwprobe(void *pairs, size_t count, size_t cpu_size, void *cpus, u
 /* ---- xv39's own */
 long sys_xv6_exit(int status);  /* exit_group, under another number */
 long sys_xv6_wait(int *status); /* the whole int given to exit; -1 if a signal ended the child */
+struct user_fault;
+struct ipc_message;
+struct user_regs_struct;
+/* abi/exokernel.h says what these do; user/lib/exokernel.h has more to go with them */
+long sys_exofork(void);
+long sys_exo_start(int pid);
+long sys_exo_registers(int pid, const struct user_regs_struct *regs);
+long sys_fault_upcall(int pid, void (*entry)(void), void *stack, size_t size);
+long sys_fault_return(const struct user_fault *fault);
+long sys_page_alloc(int pid, void *addr, int prot);
+long sys_page_map(int pid, const void *addr, int pid2, void *addr2, int prot);
+long sys_page_unmap(int pid, void *addr);
+long sys_ipc_recv(struct ipc_message *message, void *addr);
+long sys_ipc_try_send(int tid, uint64_t value, const void *addr, int prot);
+long sys_ipc_call(int tid, uint64_t value, const void *addr, int prot, struct ipc_message *message,
+                  void *addr2);
 
 /* ---- System V shared memory, semaphores and message queues */
 long sys_shmget(int key, size_t size, int flags);

@@ -27,7 +27,7 @@ extern const struct test call_tests[], exec_tests[], task_tests[], signal_tests[
 extern const struct test mass_tests[], code_tests[], clone_tests[], pidfd_tests[], wait_tests[],
     limit_tests[], prctl_tests[], taskfile_tests[], thread_tests[], timer_tests[];
 extern const struct test event_tests[], epoll_tests[], socket_tests[];
-extern const struct test scheduling_tests[], inherit_tests[];
+extern const struct test scheduling_tests[], inherit_tests[], exokernel_tests[];
 extern const struct test pipe_tests[], splice_tests[], file_tests[], name_tests[], system_tests[],
     vdso_tests[];
 extern const struct test shm_tests[], sem_tests[], msg_tests[], mq_tests[];

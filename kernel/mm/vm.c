@@ -121,7 +121,7 @@ static inline void copy_layout(struct mm *child, const struct mm *parent) {
     child->code_end = parent->code_end;
     child->data_start = parent->data_start;
     child->data_end = parent->data_end;
-    child->mmap_offset = parent->mmap_offset;
+    child->mmap_top = parent->mmap_top;
     child->free_hint = parent->free_hint;
     memcpy(child->auxv, parent->auxv, sizeof(child->auxv));
     child->exe_get = parent->exe_get;
@@ -191,7 +191,7 @@ struct mm *mm_create_like(struct mm *parent) {
     read_lock(&parent->lock);
     copy_layout(mm, parent);
     read_unlock(&parent->lock);
-    mm->free_hint = 0;
+    mm->free_hint = mm->mmap_top;
     return mm;
 }
 

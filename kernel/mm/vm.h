@@ -85,8 +85,8 @@ struct mm {
     u64 data_pages;      // [mm] of private writable VMAs that are not stacks: RLIMIT_DATA
     u64 locked_pages;    // [mm] of VM_LOCKED VMAs: RLIMIT_MEMLOCK
     u32 lock_future;     // [mm] VM_LOCKED, VM_LOCKONFAULT of what will be mapped: mlockall(2)
-    u64 mmap_offset;     // [I] random distance of the first mapping from the stack's room
-    va_t free_hint;      // [mm] where the search for free addresses goes down from; 0: from the top
+    u64 mmap_top;        // [I] mappings go below it, the stack's room is above
+    va_t free_hint;      // [mm] where the search for free addresses goes down from
     u64 rss[RSS_KINDS];  // [a] mapped pages
     u64 table_pages;     // [a] page-table frames, shared ones too
     u64 rss_peak;
@@ -98,8 +98,10 @@ struct mm {
 };
 
 // Life of an address space.
-struct mm *mm_create(void);                    // empty; NULL: out of memory
-struct mm *mm_fork(struct mm *parent);         // copy-on-write copy; NULL: out of memory
+struct mm *mm_create(void);             // empty; NULL: out of memory
+struct mm *mm_fork(struct mm *parent);  // copy-on-write copy; NULL: out of memory
+// Of a new one: the stack ends at stack_end, has the room that RLIMIT_STACK says, and `offset` below that mappings begin.
+void vm_lay_out(struct mm *mm, va_t stack_end, u64 offset);
 struct mm *mm_create_like(struct mm *parent);  // empty, laid out as the parent's; NULL
 static inline void mm_get(struct mm *mm) { ref_get(&mm->users); }
 void mm_put(struct mm *mm);  // last user: unmaps all. May sleep

@@ -331,13 +331,13 @@ int vma_grow(struct vma *v, va_t start, va_t end) {
 
 // ---- free addresses ----
 
-static va_t top_of_area(struct mm *mm) {
-    va_t top = mm->stack_top && mm->stack_top < USER_TOP ? mm->stack_top : USER_TOP;
-    u64 stack =
-        current->process ? READ_ONCE(current->process->limit[RLIMIT_STACK].rlim_cur) : MIB(8);
+void vm_lay_out(struct mm *mm, va_t stack_end, u64 offset) {
+    u64 room = READ_ONCE(current->process->limit[RLIMIT_STACK].rlim_cur);
 
-    stack = stack < MIB(128) ? MIB(128) : stack > GIB(64) ? GIB(64) : stack;
-    return align_down(top - stack - STACK_GUARD - mm->mmap_offset, PAGE_SIZE);
+    room = room < MIB(128) ? MIB(128) : room > GIB(64) ? GIB(64) : room;
+    mm->stack_top = stack_end;
+    mm->mmap_top = align_down(stack_end - room - STACK_GUARD - offset, PAGE_SIZE);
+    mm->free_hint = mm->mmap_top;
 }
 
 // Where the free space below v ends: a stack keeps room to grow.
@@ -372,17 +372,13 @@ long vma_unmapped_area(struct mm *mm, va_t hint, size_t length) {
         if (!v || (hint + length <= ceiling_of(v) && hint < v->start))
             return hint;
     }
-    va_t top = top_of_area(mm), addr = 0;
-    if (mm->free_hint && mm->free_hint < top)
-        addr = search_down(mm, mm->free_hint, length);
+    va_t addr = search_down(mm, mm->free_hint, length);
     if (!addr)
-        addr = search_down(mm, top, length);
-    if (!addr)
-        addr = search_down(mm, USER_TOP, length);
-    if (!addr)
-        return -ENOMEM;
-    mm->free_hint = addr;
-    return addr;
+        addr = search_down(mm, mm->mmap_top, length);
+    if (addr)
+        return mm->free_hint = addr;
+    addr = search_down(mm, USER_TOP, length);
+    return addr ? (long)addr : -ENOMEM;
 }
 
 // ---- mapping ----
@@ -549,7 +545,7 @@ int vma_unmap(struct mm *mm, va_t start, size_t length) {
         trim(&g, above, above->start, end);
     table_free_range(&g, start, end, below ? below->end : 0, above ? above->start : 1ul << 38);
     gather_finish(&g);
-    if (mm->free_hint && end > mm->free_hint)
+    if (end > mm->free_hint && end <= mm->mmap_top)
         mm->free_hint = end;
     return 0;
 }

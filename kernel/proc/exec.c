@@ -247,8 +247,7 @@ int exec_make_mm(struct exec *x) {
     x->mm = mm_create();
     if (!x->mm)
         return -ENOMEM;
-    x->mm->stack_top = STACK_TOP - exec_offset(x, PLACE_STACK);
-    x->mm->mmap_offset = exec_offset(x, PLACE_MAPPINGS);
+    vm_lay_out(x->mm, STACK_TOP - exec_offset(x, PLACE_STACK), exec_offset(x, PLACE_MAPPINGS));
     return 0;
 }
 

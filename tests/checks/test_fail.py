@@ -62,6 +62,15 @@ def test_D4_fail_is_endured_for_long(shell, rates, smp):
     endure(shell, rates, letters + ["grind 10", *QUICK], smp, timeout=40)
 
 
+@pytest.mark.parametrize("smp", [1, 4])
+def test_M4_no_memory_for_a_table(shell, smp):
+    """A case that turns failures on itself, at the moment that counts."""
+    m = shell(kernel=kernel("fail leak", plant=False), smp=smp)
+    assert "1 passed, 0 failed" in m.check("usertests M4_no_memory")
+    assert_nothing_lost(m)
+    m.poweroff()
+
+
 def test_D4_fail_is_repeatable(shell):
     """One hart, one seed: the same requests fail. Another seed: others."""
     def outputs(seed: int) -> list[str]:

@@ -27,7 +27,7 @@ def test_T9_signals_of_the_console_come_from_ksoftirqd(shell):
     for _ in range(4):
         m.check("sh -c 'while :; do :; done' & true")
     for _ in range(3):
-        m.send_line("echo begun; sleep 1000")
+        m.send_line("sh -c 'echo begun; sleep 1000'")
         m.expect(r"(?m)^begun\r*\n")
         m.control("C")
         m.wait_prompt()

@@ -174,8 +174,11 @@ static void join_group(int pid, struct job *j, bool background) {
     if (!j->pgid)
         j->pgid = pid ? pid : (int)sys_getpid();
     sys_setpgid(pid, j->pgid);
-    if (!background)
-        sys_ioctl(0, TIOCSPGRP, &j->pgid);
+    if (background)
+        return;
+    sys_ioctl(0, TIOCSPGRP, &j->pgid);
+    if (pid && interrupted) /* a ^C that came before the terminal was the job's is the job's too */
+        sys_kill(-j->pgid, SIGINT);
 }
 
 /* Both sides put the child into its group: whoever comes first. */
@@ -190,6 +193,8 @@ int job_fork(struct job *j, bool background) {
         join_group(pid, j, background);
     if (pid == 0) {
         child_signals();
+        if (interrupted && !background)
+            exit(128 + SIGINT);
         if (!controls_jobs() && background) {
             set_action(SIGINT, SIG_IGN);
             set_action(SIGQUIT, SIG_IGN);

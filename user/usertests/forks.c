@@ -696,7 +696,7 @@ const struct test fork_tests[] = {
     {"M4_kernel_touches", kernel_touches, 0},
     {"M4_private_futex", private_futex, 0},
     {"M4_accounts", accounts, 0},
-    {"M4_no_memory", no_memory, 0},
+    {"M4_no_memory", no_memory, VAST},
     {"M4_at_random", at_random, 0},
     {0, 0, 0},
 };

@@ -107,7 +107,8 @@ static void mapped_gib(void) { read_mapped(GIB); }
 static void called_gib(void) { read_called(GIB); }
 
 static void array_gib(void) {
-    const volatile char *p = (const volatile char *)OK(sys_mmap(0, GIB, RW, ANON | MAP_NORESERVE, -1, 0));
+    const volatile char *p =
+        (const volatile char *)OK(sys_mmap(0, GIB, RW, ANON | MAP_NORESERVE, -1, 0));
     long kills = vmstat("oom_kill");
 
     for (size_t i = 0; i < GIB; i += PAGE)
@@ -117,7 +118,8 @@ static void array_gib(void) {
 
 /* A shared mapping of a file is written that is larger than what is left: it goes to the disk, and comes back. */
 static void written_file(void) {
-    size_t size = 16 * MIB, ballast = (size_t)proc_number("/proc/meminfo", "MemAvailable:") * 1024 - 12 * MIB;
+    size_t size = 16 * MIB,
+           ballast = (size_t)proc_number("/proc/meminfo", "MemAvailable:") * 1024 - 12 * MIB;
     int fd = disk_file(size);
     volatile uint64_t *p = (volatile uint64_t *)map_file(fd, size, RW, MAP_SHARED);
     char *full = (char *)OK(sys_mmap(0, ballast, RW, ANON, -1, 0));

@@ -309,7 +309,7 @@ static void who_may_change_it(void) {
     struct user_regs_struct regs = {.pc = 0};
 
     flags = shared_page();
-    OK(page_alloc(child, AT(0), RW)); /* a running one's memory, */
+    OK(page_alloc(child, AT(0), RW));   /* a running one's memory, */
     FAILS(EBUSY, sys_exo_start(child)); /* but no more */
     FAILS(EBUSY, sys_exo_registers(child, &regs));
     FAILS(EBUSY, sys_fault_upcall(child, fault_entry, (char *)AT(0), PAGE));
@@ -415,7 +415,8 @@ static void upcall_for_system_calls(void) {
     OK(fault_handle(repair));
     OK(sys_pipe2(fds, 0));
     EQ(sys_write(fds[1], "hello", 5), 5);
-    EQ(sys_read(fds[0], (char *)AT(0) + PAGE - 2, 5), 2); /* as far as there is a page: none is lost */
+    EQ(sys_read(fds[0], (char *)AT(0) + PAGE - 2, 5),
+       2); /* as far as there is a page: none is lost */
     EQ(sys_read(fds[0], (char *)AT(1) + 1, 5), 3);
     EQ(AT(1)[1], 'l');
     EQ(faults, 2);
@@ -485,10 +486,11 @@ static void not_delivered(void) {
     EQ(child_signal(in_another_thread), SIGSEGV);
     OK(fault_handle(repair));
     child_ok(in_a_child);
-    FAILS(EINVAL, sys_fault_upcall(0, (void (*)(void))((uint64_t)fault_entry + 1), fault_stack, PAGE));
+    FAILS(EINVAL,
+          sys_fault_upcall(0, (void (*)(void))((uint64_t)fault_entry + 1), fault_stack, PAGE));
     FAILS(EINVAL, sys_fault_upcall(0, fault_entry, fault_stack, sizeof(struct user_fault) - 1));
     FAILS(EINVAL, sys_fault_upcall(0, fault_entry, (char *)-PAGE, 2 * PAGE));
-    FAILS(EINVAL, sys_fault_upcall(0, (void (*)(void))-PAGE, fault_stack, PAGE));
+    FAILS(EINVAL, sys_fault_upcall(0, (void (*)(void)) - PAGE, fault_stack, PAGE));
     FAILS(EPERM, sys_fault_upcall(1, fault_entry, fault_stack, PAGE));
     OK(sys_fault_upcall(0, 0, 0, 0));
     FAILS(EFAULT, sys_fault_return((void *)8));

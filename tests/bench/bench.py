@@ -23,6 +23,7 @@ TOLERANCE = 1.03
 # Booting waits for the host's disk, awake, so this row counts the host's slowness too. Its limit is the promise: 60 million.
 LIMITS = {"boot.init": 60e6}
 MACHINE_KIB = 128 * 1024
+OWN = ["ipc.jos_rt", "ipc.jos_send_recv"]  # rows of calls that Linux has not
 
 Figures = dict[str, float | None]  # None: the kernel cannot run the row
 
@@ -93,7 +94,7 @@ def run_until_end(command: list[str], log: Path, seconds: float) -> bool:
 
 def measure(wanted: list[str]) -> Figures:
     linux = linux_figures()
-    rows = [n for n in linux if not n.startswith(("boot.", "memory.")) and (not wanted or n in wanted)]
+    rows = [n for n in [*linux, *OWN] if not n.startswith(("boot.", "memory.")) and (not wanted or n in wanted)]
     figures: Figures = {}
     logs = paths.LOGS
     logs.mkdir(parents=True, exist_ok=True)
@@ -124,19 +125,20 @@ def report(figures: Figures, baseline: dict[str, float]) -> list[str]:
     for name, value in figures.items():
         old = baseline.get(name)
         shown = "skip" if value is None else f"{value:.0f}"
-        ratio = "" if value is None else f"{value / linux[name]:.2f}"
+        other = linux.get(name)
+        ratio = "" if value is None or not other else f"{value / other:.2f}"
         mark = ""
         if value is None:
             if old is not None:
                 mark = "  no longer runs"
                 worse.append(name)
         else:
-            if not name.startswith("memory."):
-                ratios.append(max(value, 0.1) / linux[name])
+            if other and not name.startswith("memory."):
+                ratios.append(max(value, 0.1) / other)
             if old is not None and value > LIMITS.get(name, old * TOLERANCE):
                 mark = f"  {100 * (value / old - 1):+.1f} %"
                 worse.append(name)
-        print(f"{name:24}{shown:>12}{linux[name]:>12.0f}{ratio:>8}{'' if old is None else f'{old:.0f}':>12}{mark}")
+        print(f"{name:24}{shown:>12}{f'{other:.0f}' if other else '-':>12}{ratio:>8}{'' if old is None else f'{old:.0f}':>12}{mark}")
     if ratios:
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
         print(f"geometric mean of {len(ratios)} ratios: {mean:.3f}")

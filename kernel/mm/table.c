@@ -368,7 +368,6 @@ static u64 zap_shown(struct gather *g, struct vma *v, va_t start, va_t end, bool
         stop = next_boundary(a, slot ? MEGAPAGE_SIZE : GIGAPAGE_SIZE, end);
         if (!slot || !load_relaxed(slot))
             continue;
-        stop = min(stop, a + ENTRIES_AT_ONCE * PAGE_SIZE);
         struct spinlock *middle = &slot_table(slot)->table.lock;
         spin_lock(middle);
         u64 entry = *slot;

@@ -2,6 +2,7 @@
 // For a machine of one hart under -icount shift=0, where an instruction takes a nanosecond. Prints `WHAT: N`, the worst of all.
 #include <dirent.h>
 #include <fcntl.h>
+#define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>

@@ -31,6 +31,7 @@
 #include "mm/uaccess.h"
 #include "mm/vm.h"
 
+#define FAST static inline __attribute__((always_inline))  // once on the path of a wait or wake-up
 #define BUCKETS 256
 static struct futex_bucket buckets[BUCKETS];
 
@@ -95,7 +96,7 @@ void futex_unlock_two(struct futex_bucket *a, struct futex_bucket *b) {
 
 // The word is read as a whole: bytes of two values could make
 // up a third, which was never there.
-int futex_lock_if_equal(struct futex_bucket *b, u64 addr, u32 value) {
+FAST int lock_if_equal(struct futex_bucket *b, u64 addr, u32 value) {
     u32 now;
     for (;;) {
         spin_lock(&b->lock);
@@ -110,7 +111,7 @@ int futex_lock_if_equal(struct futex_bucket *b, u64 addr, u32 value) {
     }
 }
 
-bool futex_leave(struct futex_waiter *w) {
+FAST bool leave(struct futex_waiter *w) {
     for (;;) {
         struct futex_bucket *b = load_acquire(&w->bucket);
         spin_lock(&b->lock);
@@ -130,14 +131,14 @@ bool futex_leave(struct futex_waiter *w) {
     }
 }
 
-static bool any_woken(const struct futex_waiter *w, u32 n) {
+FAST bool any_woken(const struct futex_waiter *w, u32 n) {
     for (u32 i = 0; i < n; i++)
         if (load_acquire(&w[i].woken))
             return true;
     return false;
 }
 
-long futex_sleep(const struct futex_waiter *w, u32 n, u64 deadline) {
+FAST long sleep_on(const struct futex_waiter *w, u32 n, u64 deadline) {
     long result = 0;
     bool in_time = true;
     current->wmesg = "futex";
@@ -167,17 +168,26 @@ long futex_wait(u64 addr, bool shared, u32 value, u32 bitset, u64 deadline) {
     if (error)
         return error;
     struct futex_bucket *b = futex_bucket_of(&w.key);
-    error = futex_lock_if_equal(b, addr, value);
+    error = lock_if_equal(b, addr, value);
     if (!error) {
         w.bucket = b;
         list_add_tail(&w.link, &b->waiters);
         spin_unlock(&b->lock);
-        error = futex_sleep(&w, 1, deadline);
-        if (!futex_leave(&w))
+        error = sleep_on(&w, 1, deadline);
+        if (!leave(&w))
             error = 0;
     }
     futex_key_put(&w.key);
     return error;
+}
+
+// For the others, out of line: the path above is the one that counts.
+int futex_lock_if_equal(struct futex_bucket *b, u64 addr, u32 value) {
+    return lock_if_equal(b, addr, value);
+}
+bool futex_leave(struct futex_waiter *w) { return leave(w); }
+long futex_sleep(const struct futex_waiter *w, u32 n, u64 deadline) {
+    return sleep_on(w, n, deadline);
 }
 
 // Waiters 0 to n - 1 off their queues. The index of the last one that was woken, or -1.
@@ -228,11 +238,13 @@ long futex_waitv(const struct futex_waitv *v, u32 n, u64 deadline) {
 
 /* ---- waking ---- */
 
-void futex_wake_waiter(struct futex_waiter *w) {
+FAST void wake(struct futex_waiter *w) {
     list_del(&w->link);
     store_release(&w->woken, true);
     task_wake(w->task, TASK_INTERRUPTIBLE);
 }
+
+void futex_wake_waiter(struct futex_waiter *w) { wake(w); }
 
 // Waiters for a lock must not be woken by those who do not give it them.
 static bool is_pi(const struct futex_waiter *w) { return w->owner || w->target; }
@@ -248,7 +260,7 @@ static long wake_key(struct futex_bucket *b, const struct futex_key *k, u32 coun
         if (unlikely(is_pi(w)))
             return -EINVAL;
         if (w->bitset & bitset) {
-            futex_wake_waiter(w);
+            wake(w);
             woken++;
         }
     }

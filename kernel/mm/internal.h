@@ -138,6 +138,17 @@ static inline void set_new(const struct vma *v, struct page *table, pte_t *slot,
 }
 
 // Pages on their way out: they are freed after the translations are forgotten.
+// Entries of a table that are looked at in one go with a spinning lock held: what a real-time task waits for at most.
+#define ENTRIES_AT_ONCE 64
+
+// Let go of a lock for a moment if somebody wants this hart. => what it guards may have changed afterwards
+static inline void spin_pause(struct spinlock *l) {
+    if (unlikely(READ_ONCE(current_thread->work) & WORK_RESCHED)) {
+        spin_unlock(l);
+        spin_lock(l);
+    }
+}
+
 #define GATHER_PAGES 64
 struct gather {
     struct mm *mm;

@@ -318,7 +318,11 @@ void table_zap(struct gather *g, struct vma *v, va_t start, va_t end) {
         }
         struct page *table = pte_page(entry);
         spin_lock(&table->table.lock);
-        zap_part(g, v, table, addr, stop, false, false);
+        for (va_t a = addr, next; a < stop && table->table.used; a = next) {
+            next = min(stop, a + ENTRIES_AT_ONCE * PAGE_SIZE);
+            zap_part(g, v, table, a, next, false, false);
+            spin_pause(&table->table.lock);
+        }
         spin_unlock(&table->table.lock);
     }
 }
@@ -420,6 +424,17 @@ void table_free_range(struct gather *g, va_t start, va_t end, va_t floor, va_t c
     }
 }
 
+// Nobody runs with these entries any more, and truncation is content with those that it still finds: the lock may be let go.
+static void free_table(struct gather *g, u64 *slot, u32 first, struct spinlock *middle) {
+    struct page *table = pte_page(*slot);
+
+    for (; first < PTES_PER_TABLE && table->table.used; first += ENTRIES_AT_ONCE) {
+        table_free_entries(table, first, min(first + ENTRIES_AT_ONCE, PTES_PER_TABLE));
+        spin_pause(middle);
+    }
+    unhook(g, slot);
+}
+
 // Tables at [slot, end) of one middle table. Entries of the first one begin at `first`.
 static void free_tables(struct gather *g, u64 *slot, u64 *end, u32 first) {
     struct page *middle = slot_table(slot);
@@ -435,10 +450,11 @@ static void free_tables(struct gather *g, u64 *slot, u64 *end, u32 first) {
             continue;
         if (entry & PTE_SHARED) {
             WRITE_ONCE(*slot, 0);
+            spin_unlock(&middle->table.lock);
             table_leave(pte_page(entry));
+            spin_lock(&middle->table.lock);
         } else {
-            table_free_entries(pte_page(entry), first, PTES_PER_TABLE);
-            unhook(g, slot);
+            free_table(g, slot, first, &middle->table.lock);
         }
     }
     spin_unlock(&middle->table.lock);

@@ -258,7 +258,7 @@ static struct task *best(struct runq *rq) {
         return next;
     }
     rq->chosen_at = rq->clock;
-    for (u32 c = rq->nr_rt ? 0 : 1;; c++) {
+    for (u32 c = rq->nr_rt && !rt_waits(rq) ? 0 : 1;; c++) {
         struct sched_entity *se = sched_classes[c]->pick(rq);
         if (se)
             return task_of(se);
@@ -501,10 +501,12 @@ static void charge_side(struct runq *rq, struct task *t) {
 static void sample(struct timer *timer) {
     struct runq *rq = container_of(timer, struct runq, sample);
     struct task *moving = NULL;
+    u64 awake = 0;
     irqlock_acquire_irqs_off(&rq->lock);
     sched_update_current(rq);
     struct task *t = rq->running;
     if (t != rq->idle) {
+        awake = rt_sample(rq, t);
         charge_side(rq, t);
         if (t->se.class->tick(rq, &t->se) && rq->nr_running > 1)
             sched_resched(rq);
@@ -515,6 +517,8 @@ static void sample(struct timer *timer) {
     irqlock_release_irqs_off(&rq->lock);
     if (moving)
         sched_enqueue_on(moving, TASK_MOVES);
+    if (awake)
+        rt_limit(t->process, awake);
 }
 
 // The sender has set WORK_RESCHED if a switch is wanted; otherwise it put a task behind the running one.

@@ -56,6 +56,15 @@ void sched_enqueue_on(struct task *t, enum enqueue_reason why);
 void sched_change(struct task *t, const struct sched_params *p, u8 lent);
 void sched_set_lent(struct task *t, u8 priority);
 
+// rtlimit.c. t runs on rq, at a sample: ns that it has computed, as a real-time task, since it slept
+u64 rt_sample(struct runq *rq, struct task *t);
+void rt_limit(struct process *p,
+              u64 ns);  // a task of p has computed for so long. => no queue's lock held
+// Have the real-time tasks had their part, and do others wait? => rq->lock held
+static inline bool rt_waits(const struct runq *rq) {
+    return rq->rt_throttled && rq->nr_running > rq->nr_rt;
+}
+
 // balance.c
 u32 balance_choose_hart(const struct task *t);  // the best for one that is about to run
 // t, on no queue any more, is to go to another hart's. => its queue's lock held: with that lock alone `hart` may

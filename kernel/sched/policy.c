@@ -34,8 +34,10 @@ static bool wants_rt(u8 policy) { return policy == POLICY_FIFO || policy == POLI
 
 static void set(struct sched_entity *se, const struct sched_params *p, u8 lent) {
     const struct sched_class *class = wants_rt(p->policy) || lent ? &rt_class : fair_class;
-    if (class != se->class)
+    if (class != se->class) {
         se->home = NO_HART;
+        se->awake_since = se->exec_sum;
+    }
     if (p->policy != se->policy)
         se->slice_end = se->exec_sum + class->turn;
     se->class = class;

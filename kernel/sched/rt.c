@@ -7,7 +7,7 @@
  *
  * History: as old as control computers; the rules are POSIX.1b's (1993), the array Linux 2.6's.
  * Flaws: nothing here knows deadlines, so priorities are a guess about them that fails when programs are put together. A task that
- * never sleeps keeps everybody else off its hart for ever (no throttling here). A lower task that holds what a higher one
+ * never sleeps keeps everybody else off its hart, but for a twentieth of the time (rtlimit.c). A lower task that holds what a higher one
  * waits for can be kept off the hart by one between them: priority inversion, which stopped Mars Pathfinder (1997); see inherit.c.
  * Real-time tasks are spread over harts when they wake and when they are preempted, by how many each hart has, not by priority.
  */

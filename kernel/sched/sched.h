@@ -40,6 +40,8 @@ struct sched_entity {
     u64 slice_end;          // exec_sum at which its slice is used up (rr, o1, rt)
     u64 moved_at;           // exec_sum when it came to this hart
     u64 sleep_avg;          // ns (o1)
+    u64 awake_since;        // exec_sum when it slept last or became real-time (rt)
+    u64 slept;              // nvcsw then (rt)
     u64 judged_at;          // exec_sum up to which sleep_avg takes it into account (o1)
     u32 weight;             // 1024 for nice 0
     u32 home;               // hart whose scale vruntime is on, NO_HART: none yet (cfs)
@@ -103,6 +105,9 @@ struct runq {
     struct cfs_queue cfs;
     struct o1_queue o1;
     struct prio_queue rt;
+    u64 rt_used;         // ns of real-time tasks in this period
+    u64 rt_period_ends;  // ns
+    bool rt_throttled;   // they have had their part of it
 };
 
 enum enqueue_reason { TASK_BEGINS, TASK_WAKES, TASK_MOVES };  // MOVES: also when its class changes
@@ -130,6 +135,9 @@ struct sched_class {
 extern const struct sched_class rt_class, cfs_class, o1_class, rr_class, idle_class;
 extern const struct sched_class *sched_classes[3];  // [I] after boot: from the highest rank to idle
 #define fair_class (sched_classes[1])
+// How much of each period real-time tasks may have of a hart while others wait; runtime -1: all. [a]
+extern struct rt_limits { s64 period_us, runtime_us; } rt_limits;
+int sched_set_rt_limits(s64 period_us, s64 runtime_us);  // 0, -EINVAL
 int sched_choose_fair(const char *name);  // 0, -EINVAL; at boot, before there are tasks
 struct runq *runq_of(u32 hart);           // for /proc and gdb; fields are racy without its lock
 

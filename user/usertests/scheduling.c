@@ -454,6 +454,77 @@ static void rt_limit(void) {
     OK(policy(0, SCHED_NORMAL, 0));
 }
 
+/* ---- what real-time tasks may not have */
+
+static void rt_limits(const char *runtime) {
+    put_file("/proc/sys/kernel/sched_rt_runtime_us", runtime);
+}
+
+/* One that never sleeps leaves a part of the time to another on its hart, unless it may have all. */
+static void rt_throttled(void) {
+    int other;
+    uint64_t before, until;
+
+    expect_file("/proc/sys/kernel/sched_rt_runtime_us", "950000\n");
+    expect_file("/proc/sys/kernel/sched_rt_period_us", "1000000\n");
+    other = add_burner(1, SCHED_NORMAL, 0, 0);
+    pin(0, 1);
+    while (!burners[other].ns)
+        sleep_ms(2);
+    OK(policy(0, SCHED_FIFO, 10));
+    rt_limits("-1");
+    before = burners[other].ns;
+    for (until = cpu_ns() + 1500 * MS; cpu_ns() < until;)
+        ;
+    EQ(burners[other].ns, before);
+    rt_limits("950000");
+    for (until = cpu_ns() + 5000 * MS; burners[other].ns - before < 20 * MS;)
+        CHECK(cpu_ns() < until);
+}
+
+static void rt_limit_values(void) {
+    static const char *const bad[] = {"1000001", "-2", "x", ""};
+    int fd = (int)OK(open_at("/proc/sys/kernel/sched_rt_runtime_us", O_WRONLY, 0));
+
+    for (size_t i = 0; i < 4; i++)
+        FAILS(EINVAL, bad[i][0] ? sys_write(fd, bad[i], strlen(bad[i])) : -EINVAL);
+    sys_close(fd);
+    fd = (int)OK(open_at("/proc/sys/kernel/sched_rt_period_us", O_WRONLY, 0));
+    FAILS(EINVAL, sys_write(fd, "0", 1));
+    FAILS(EINVAL, sys_write(fd, "900000", 6)); /* less than runtime */
+    sys_close(fd);
+    become_user(1000);
+    FAILS(EACCES, open_at("/proc/sys/kernel/sched_rt_runtime_us", O_WRONLY, 0));
+}
+
+static volatile int told;
+
+static void limit_reached(int sig) { told += sig == SIGXCPU; }
+
+static void burn_ms(uint64_t ms) {
+    for (uint64_t until = cpu_ns() + ms * MS; cpu_ns() < until;)
+        ;
+}
+
+static void burn_as_rt(void) {
+    struct rlimit l = {1500000, 3000000};
+
+    on_signal(SIGXCPU, limit_reached, 0);
+    OK(sys_setrlimit(RLIMIT_RTTIME, &l));
+    OK(policy(0, SCHED_FIFO, 10));
+    for (int i = 0; i < 5; i++) { /* each sleep begins a new account */
+        burn_ms(400);
+        sleep_ms(1);
+    }
+    EQ(told, 0);
+    while (!told)
+        ;
+    for (;;)
+        ;
+}
+
+static void rt_time(void) { EQ(child_signal(burn_as_rt), SIGKILL); }
+
 /* ---- harts */
 
 /* n burners on all harts; each gets the same part. */
@@ -543,6 +614,9 @@ const struct test scheduling_tests[] = {
     {"S7_reset_on_fork", reset_on_fork, 0},
     {"S7_rights", rights, 0},
     {"S7_rt_limit", rt_limit, 0},
+    {"S7_rt_throttled", rt_throttled, 0},
+    {"S7_rt_limit_values", rt_limit_values, 0},
+    {"S7_rt_time", rt_time, 0},
     {"S8_one_more_than_harts", one_more_than_harts, VAST},
     {"S8_fair_H_plus_1", fair_long_1, VAST},
     {"S8_fair_2H_minus_1", fair_long_2, VAST},

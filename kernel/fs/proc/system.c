@@ -353,6 +353,25 @@ static void show_threads_max(struct printer *p) {
 static void show_map_count(struct printer *p) { printer_printf(p, "%d\n", MAX_MAP_COUNT); }
 static void show_pid_max(struct printer *p) { printer_printf(p, "%d\n", READ_ONCE(pid_max)); }
 
+static void show_rt_period(struct printer *p) {
+    printer_printf(p, "%ld\n", READ_ONCE(rt_limits.period_us));
+}
+static void show_rt_runtime(struct printer *p) {
+    printer_printf(p, "%ld\n", READ_ONCE(rt_limits.runtime_us));
+}
+static int set_rt_period(const char *text, size_t n) {
+    u64 us;
+    (void)n;
+    return parse_u64(text, &us) ? -EINVAL : sched_set_rt_limits(us, rt_limits.runtime_us);
+}
+static int set_rt_runtime(const char *text, size_t n) {
+    bool minus = n > 0 && *text == '-';
+    u64 us;
+    if (parse_u64(text + minus, &us) || us > 0x7fffffff)
+        return -EINVAL;
+    return sched_set_rt_limits(rt_limits.period_us, minus ? -(s64)us : (s64)us);
+}
+
 static int set_pid_max(const char *text, size_t n) {
     u64 value;
     (void)n;
@@ -447,6 +466,8 @@ void system_files_init(void) {
         {"sys/kernel/random/boot_id", 0444, show_boot_id, NULL},
         {"sys/kernel/random/uuid", 0444, show_uuid, NULL},
         {"sys/kernel/randomize_va_space", 0644, show_randomize, set_randomize},
+        {"sys/kernel/sched_rt_period_us", 0644, show_rt_period, set_rt_period},
+        {"sys/kernel/sched_rt_runtime_us", 0644, show_rt_runtime, set_rt_runtime},
         {"sys/kernel/threads-max", 0444, show_threads_max, NULL},
         {"sys/kernel/version", 0444, show_build, NULL},
         {"sys/vm/dirty_ratio", 0644, show_dirty_ratio, set_dirty_ratio},

@@ -55,6 +55,8 @@ void sched_enqueue_on(struct task *t, enum enqueue_reason why);
 // policy.c. t is scheduled by these parameters, and at least with that priority. => irqs off, inherit_lock()
 void sched_change(struct task *t, const struct sched_params *p, u8 lent);
 void sched_set_lent(struct task *t, u8 priority);
+// load.c: from the tick; brings the averages up to date if it is time
+void load_tick(u64 now);
 
 // balance.c
 u32 balance_choose_hart(const struct task *t);  // the best for one that is about to run

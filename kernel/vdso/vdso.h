@@ -27,6 +27,11 @@ static inline u64 vvar_ns(const struct vvar *v, u64 ticks) {
     return (u64)((unsigned __int128)ticks * v->ns_per_tick_32 >> 32) - v->boot_ns;
 }
 
+// So many ticks in nanoseconds.
+static inline u64 vvar_span_ns(const struct vvar *v, u64 ticks) {
+    return vvar_ns(v, ticks) + v->boot_ns;
+}
+
 extern const char vdso_image[], vdso_end[];  // kernel.ld
 extern const char __vdso_rt_sigreturn[];     // in the image
 

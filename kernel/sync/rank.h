@@ -58,10 +58,11 @@ enum lock_rank {
     RANK_WAITQ,        // wait queues
     RANK_EPOLL_READY,  // ipc: ready lists of epoll, a nested set's before its watcher's
     RANK_EPOLL_READY_LAST = RANK_EPOLL_READY + 5,
-    RANK_LOAD,   // sched: load averages
+    RANK_LOAD,     // sched: load averages
     RANK_INHERIT,  // sched: who lends whom his priority
     RANK_RUNQ,     // run queues; never two at once
     RANK_TIMER,    // per-hart timers; not held while a handler runs
+    RANK_SLEW,     // time: the wall clock while its speed is changed
     RANK_ASID,     // mm: next address-space number
     RANK_SLAB,     // slab caches
     RANK_BUDDY,    // page allocator

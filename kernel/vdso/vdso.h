@@ -18,6 +18,7 @@ struct vvar {
     u64 ns_per_tick_32;   // [I] nanoseconds per tick of the time CSR, 32.32 fixed point
     u64 boot_ns;          // [I] the time CSR at boot, in nanoseconds
     u64 realtime_offset;  // [a] CLOCK_REALTIME - CLOCK_MONOTONIC
+    u64 slewing;          // [a] that offset moves: ask the kernel
     u64 ns_per_sec;       // [I] a constant of the library's code, which has no data but this
 } __aligned(PAGE_SIZE);
 extern struct vvar vvar;

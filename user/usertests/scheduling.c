@@ -630,7 +630,7 @@ static void waits_are_counted(void) {
         sleep_ms(10);
     schedstat(pid, after);
     CHECK(after[1] - before[1] > 200 * MS);
-    CHECK(after[0] > before[0] && after[2] > before[2] + 5);
+    CHECK(after[0] > before[0] && after[2] > before[2]);
     measure(10, got);
 }
 

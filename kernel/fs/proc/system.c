@@ -189,6 +189,8 @@ static void show_harts(struct printer *p) {
     printer_printf(p, nr_harts > 1 ? "0-%u\n" : "%u\n", nr_harts - 1);
 }
 
+static void show_one(struct printer *p) { printer_printf(p, "1\n"); }
+
 // ---- memory ----
 
 static void show_meminfo(struct printer *p) {
@@ -461,6 +463,11 @@ void system_files_init(void) {
     random_bytes(boot_id, sizeof(boot_id));
     for (size_t i = 0; i < ARRAY_SIZE(files); i++)
         proc_add(files[i].path, files[i].mode, files[i].show, files[i].write);
+    for_each_hart (h) {
+        static char path[MAX_HARTS][40];
+        scnprintf(path[h], sizeof(path[h]), "devices/system/cpu/cpu%u/online", h);
+        sysfs_add(path[h], 0444, show_one);
+    }
     sysfs_add("devices/system/cpu/online", 0444, show_harts);
     sysfs_add("devices/system/cpu/possible", 0444, show_harts);
     sysfs_add("devices/system/cpu/present", 0444, show_harts);

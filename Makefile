@@ -10,6 +10,7 @@
 #   make format     put the sources in the style that make check wants
 #   make bench      instructions per operation, beside Linux's
 #   make trace      RUN='ls | wc' in the guest, and a picture of who ran, where and why: build/trace/trace.html (OUT, SIZE)
+#   make compare-schedulers   one load under rr, o1 and cfs, as a page of plots: build/schedulers.html (SECONDS=10, OUT)
 #   make clean      remove what was built
 #   make setup      install what is missing; the other goals do it too
 #
@@ -214,12 +215,17 @@ trace: all
 	@QEMU=$(QEMU) $(PYTHON) tools/trace/run --kernel $(KERNEL) --image $(FSIMG) --cpus $(CPUS) --mem $(MEM) \
 		--append "$(APPEND)" $(if $(SIZE),--size $(SIZE)) $(if $(OUT),--out $(OUT)) -- "$$RUN"
 
+compare-schedulers: all
+	@tools/check-env $(QEMU)
+	@QEMU=$(QEMU) $(PYTHON) tools/compare-schedulers --kernel $(KERNEL) --image $(FSIMG) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(OUT),--out $(OUT))
+
 setup:
 	tools/setup all qemu qemu-gdb qemu-record trace test check bench
 
 clean:
 	rm -rf build kernel/kernel fs.img debian.img .gdbinit tests/logs .pytest_cache tests/__pycache__ tests/*/__pycache__
 
-.PHONY: all kernel user qemu qemu-gdb qemu-record qemu-replay test test-checks check format bench trace setup clean
+.PHONY: all kernel user qemu qemu-gdb qemu-record qemu-replay test test-checks check format bench trace compare-schedulers setup clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

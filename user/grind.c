@@ -288,6 +288,8 @@ static const char *const harmful[] = {
     "reboot",
     "chroot",
     "clock_settime",
+    "clock_adjtime",
+    "adjtimex",
     "settimeofday",
     "kill",
     "tkill",

@@ -33,6 +33,7 @@ extern void (*console_write)(const char *s, size_t n);
 
 // Name of the function that holds pc, with its offset; "?" when unknown.
 const char *symbol_name(u64 pc, u64 *offset);
+const char *symbol_nth(u32 n, u64 *address);  // by rising address; NULL: no more
 void backtrace_from(u64 pc, u64 fp);
 // The functions that a sleeping thread is in, innermost first: their number, at most n. If it is woken meanwhile they are
 // wrong, but nothing outside of its stack is read. => the thread has a reference

@@ -44,6 +44,13 @@ const char *symbol_name(u64 pc, u64 *offset) {
     return ksyms_names + ksyms_name_offset[low];
 }
 
+const char *symbol_nth(u32 n, u64 *address) {
+    if (&ksyms_count == NULL || n >= ksyms_count)
+        return NULL;
+    *address = (u64)kernel_start + ksyms_offset[n];
+    return ksyms_names + ksyms_name_offset[n];
+}
+
 static void print_frame(u64 pc) {
     u64 offset;
     const char *name = symbol_name(pc, &offset);

@@ -88,7 +88,7 @@ struct thread {
     u32 strace;                  // [family] its system calls are shown on the console
     bool was_user;               // [s] the interrupt that is being handled came in user code
     u32 tid;                     // its number, 0 of an idle task; changes only in exec of a thread
-    syscall_fn *const *calls;    // [family] its table of system calls: system_calls or traced_calls
+    syscall_fn *const *calls;    // [family] its table of system calls: plain_calls or traced_calls
 #ifdef CHECK_KCOV
     struct kcov *kcov;  // [s] what it records into, or NULL: check/kcov.c
 #endif

@@ -13,7 +13,9 @@ void syscall_enter(struct trapframe *tf);
 
 #define SYSCALLS 1037  // one more than the largest number
 extern syscall_fn *const system_calls[SYSCALLS], *const traced_calls[SYSCALLS];
-const char *syscall_name(u64 number);  // NULL: there is no such call
+extern syscall_fn *const counted_calls[SYSCALLS];  // each measures its time: nohz=full
+extern syscall_fn *const *plain_calls;             // [I] after boot: the table of who is not traced
+const char *syscall_name(u64 number);              // NULL: there is no such call
 
 // proc/deliver.c. => interrupts on. A page fault of user code at tf->badaddr: repair it, or post a signal.
 void user_page_fault(struct trapframe *tf, enum access access);

@@ -19,6 +19,7 @@
 #include "mm/vm.h"
 #include "sched/sched.h"
 #include "arch/hart.h"
+#include "arch/upcall.h"
 
 #define COMMAND_LINE (chaos_built ? 65536 : 2048)  // chaos-points= is long
 
@@ -118,6 +119,17 @@ static bool set_preempt(const char *value) {
     return mode >= 0;
 }
 
+static bool set_nohz(const char *value) {
+    static const char *const modes[] = {"off", "idle", "full", NULL};
+    int mode = args_choice(value, modes);
+    if (mode < 0)
+        return false;
+    nohz = mode;
+    if (nohz == NOHZ_FULL)
+        plain_calls = counted_calls;
+    return true;
+}
+
 static bool set_child_first(const char *value) {
     u64 n;
     if (!number(value, &n) || n > 1)
@@ -181,6 +193,7 @@ static const struct {
     {"norandmaps", set_norandmaps},
     {"sched", set_sched},
     {"preempt", set_preempt},
+    {"nohz", set_nohz},
     {"debug", set_debug},
     {"trace", set_trace},
     {"race", set_race},

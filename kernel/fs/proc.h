@@ -27,10 +27,6 @@ struct new_utsname;
 extern struct new_utsname system_names;
 void system_names_read(struct new_utsname *out);
 int set_system_name(char *field, const char *text, size_t n);
-// The load averages over 1, 5 and 15 minutes, as fixed-point numbers with SI_LOAD_SHIFT bits after the point. They are
-// sampled when somebody asks: between two looks the number of runnable tasks is taken to be what the second sees.
-void load_average(u64 loads[3]);
-
 void procfs_init(void);  // registers "proc" and "sysfs" and the files that fs/proc/ itself supplies
 
 #endif

@@ -57,6 +57,7 @@ static void add_counts(struct rusage_counts *sum, const struct rusage_counts *c)
     sum->majflt += c->majflt;
     sum->nvcsw += c->nvcsw;
     sum->nivcsw += c->nivcsw;
+    sum->maxrss = max(sum->maxrss, c->maxrss);
 }
 
 void process_times_locked(const struct process *p, struct cpu_times *out) {
@@ -76,6 +77,13 @@ void process_times(struct process *p, struct cpu_times *out) {
     irqlock_release(&p->siglock, flags);
 }
 
+// current's address space is about to go: what it had at most is kept.
+static void note_rss(struct process *p) {
+    u64 flags = irqlock_acquire(&p->siglock);
+    p->dead_counts.maxrss = max(p->dead_counts.maxrss, mm_rss_peak(current->mm));
+    irqlock_release(&p->siglock, flags);
+}
+
 static void process_counts(struct process *p, struct rusage_counts *out) {
     struct task *t;
     u64 flags = irqlock_acquire(&p->siglock);
@@ -86,16 +94,21 @@ static void process_counts(struct process *p, struct rusage_counts *out) {
 }
 
 void process_rusage(struct process *p, int who, struct rusage *out) {
-    struct cpu_times t = p->children_time;
-    struct rusage_counts c = p->children_counts;
+    struct cpu_times t = {0};
+    struct rusage_counts c = {0};
     if (who == RUSAGE_THREAD) {
-        memset(&c, 0, sizeof(c));
         task_times(current, &t);
         add_task_counts(&c, current);
-    } else if (who == RUSAGE_SELF) {
+    } else if (who != RUSAGE_CHILDREN) {
         process_times(p, &t);
         process_counts(p, &c);
     }
+    if (who == RUSAGE_CHILDREN || who == RUSAGE_BOTH) {
+        add_times(&t, &p->children_time);
+        add_counts(&c, &p->children_counts);
+    }
+    if (who != RUSAGE_CHILDREN && p == current->process && current->mm)
+        c.maxrss = max(c.maxrss, mm_rss_peak(current->mm));
     *out = (struct rusage){
         .ru_utime = ns_to_timeval(t.user),
         .ru_stime = ns_to_timeval(t.system),
@@ -103,9 +116,8 @@ void process_rusage(struct process *p, int who, struct rusage *out) {
         .ru_majflt = c.majflt,
         .ru_nvcsw = c.nvcsw,
         .ru_nivcsw = c.nivcsw,
+        .ru_maxrss = c.maxrss * (PAGE_SIZE / 1024),
     };
-    if (who != RUSAGE_CHILDREN && p == current->process && current->mm)
-        out->ru_maxrss = current->mm->rss_peak * (PAGE_SIZE / 1024);
 }
 
 /* ---- leaving the family ---- */
@@ -277,6 +289,7 @@ static void exit_memory(void) {
     if (!current->mm)
         return;
     futex_exit();
+    note_rss(current->process);
     mm_detach();
 }
 

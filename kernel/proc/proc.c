@@ -93,7 +93,7 @@ struct task *task_alloc(const char *name) {
     t->thread.kernel_sp = (u64)t->kernel_stack + KERNEL_STACK_SIZE;
     t->thread.preempt_count =
         2;  // as in every thread that is switched away from: one, and the run queue's lock
-    t->thread.calls = system_calls;
+    t->thread.calls = plain_calls;
     t->se.class = fair_class;
     t->se.weight = NICE_0_WEIGHT;
     t->se.home = NO_HART;

@@ -112,6 +112,7 @@ struct process {
     } dead_threads, children_time;  // of exited threads; of reaped children
     struct rusage_counts {
         u64 minflt, majflt, nvcsw, nivcsw;
+        u64 maxrss;  // pages: the most that an address space had that is gone
     } dead_counts, children_counts;
     // [siglock]
     struct irqlock siglock;

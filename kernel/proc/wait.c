@@ -117,7 +117,7 @@ bool schedule_until(u64 deadline) {
     }
     struct alarm alarm = {.task = current};
     timer_setup(&alarm.timer, alarm_rings);
-    timer_start(&alarm.timer, deadline);
+    timer_start_loose(&alarm.timer, deadline, current->se.rt_priority ? 0 : current->timer_slack);
     schedule();
     timer_cancel_sync(&alarm.timer);
     return clock_ns() < moment_ns(deadline);

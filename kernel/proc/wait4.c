@@ -52,21 +52,8 @@ static void report(struct wait_request *w, struct process *c, int status, int co
     w->status = status;
     w->code = code;
     w->full = c->full_status;
-    if (w->usage) {
-        struct rusage children;
-        process_rusage(c, RUSAGE_SELF, w->usage);
-        process_rusage(c, RUSAGE_CHILDREN, &children);
-        struct timeval *sum[2] = {&w->usage->ru_utime, &w->usage->ru_stime};
-        const struct timeval *add[2] = {&children.ru_utime, &children.ru_stime};
-        for (int i = 0; i < 2; i++) {
-            sum[i]->tv_sec += add[i]->tv_sec;
-            sum[i]->tv_usec += add[i]->tv_usec;
-            if (sum[i]->tv_usec >= 1000000) {
-                sum[i]->tv_usec -= 1000000;
-                sum[i]->tv_sec++;
-            }
-        }
-    }
+    if (w->usage)
+        process_rusage(c, RUSAGE_BOTH, w->usage);
 }
 
 // Was c stopped or continued, unreported as yet? `bit` of stop_flags says so; it goes unless WNOWAIT is given.

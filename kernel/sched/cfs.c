@@ -70,12 +70,15 @@ static inline void update_min(struct runq *rq) {
         WRITE_ONCE(q->min_vruntime, least->vruntime);
 }
 
-// Put se on the scale of its new hart, as far ahead or behind as it was.
+// Put se on the scale of its new hart, as far ahead or behind as it was; but a hart that was idle for long has not yet forgotten.
 static void arrive(struct runq *rq, struct sched_entity *se) {
+    u64 least = rq->cfs.min_vruntime - MEMORY;
     if (se->home == NO_HART)
         se->vruntime = rq->cfs.min_vruntime;
     else
         se->vruntime += load_relaxed(&runq_of(se->home)->cfs.shift) - rq->cfs.shift;
+    if (before(se->vruntime, least))
+        se->vruntime = least;
     se->home = rq->hart;
 }
 

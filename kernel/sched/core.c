@@ -24,12 +24,16 @@
  * it leaves, so a lock that was taken by way of task.hart stays the right one; state = WAKING keeps other wakers off
  * while it is between two queues and neither lock is held.
  *
- * The tick is a one-shot timer per hart, armed for the end of the current turn, only while another task waits.
- * An idle hart has none. Interrupts are off wherever a queue's lock is held.
+ * Turns end by a one-shot timer per hart, armed only while another task waits. Interrupts are off wherever a queue's lock is held.
  *
- * Whose time it was, the user's or the kernel's, is sampled: exact accounting would read the clock twice in each system
- * call. While a hart has work a timer interrupts it each SAMPLE_EVERY, and what the task has run since its last sample goes to the
- * side that was interrupted. The timer is not stopped when the hart becomes idle, but comes once more and is not armed again.
+ * The tick, another timer, comes each SAMPLE_EVERY while a hart has work. It samples whose time it was, the user's or the kernel's
+ * (exact accounting would read the clock twice in each system call): what the task has run since the last sample goes to the
+ * side that was interrupted. It balances, and counts for the load averages and the profile. When the hart becomes idle it is not stopped,
+ * but comes once more and is not armed again; with nohz=off it always is.
+ *
+ * With nohz=full it comes each ALONE_EVERY to who has a hart to himself. What cannot wait so long is done elsewhere or later: system calls
+ * are counted (syscall.c), a hart that has too much work brings the clocks of such a hart up to date before it compares (look_after), and
+ * who comes to wait there brings the tick back (end_alone).
  */
 #include "sched/internal.h"
 
@@ -37,16 +41,19 @@
 #include "arch/csr.h"
 #include "arch/sbi.h"
 #include "check/chaos.h"
+#include "sched/profile.h"
 #include "time/timer.h"
 #include "trace/trace.h"
 #include "vdso/vdso.h"
 
 #define SAMPLE_EVERY (10 * NSEC_PER_MSEC)
 #define HAND_OVER_FOR (2 * NSEC_PER_MSEC)
+#define ALONE_EVERY NSEC_PER_SEC
 
 static PERHART(struct runq, runq);
 u64 idle_harts;
 int kernel_preemption = 1;
+int nohz = NOHZ_IDLE;
 int sched_child_first = 1;
 u32 io_in_flight;
 
@@ -68,9 +75,11 @@ void sched_update_current(struct runq *rq) {
     store_release(&se->exec_start, rq->clock);
 }
 
-// Before a task is compared with the running one: what that ran for less than 1/8192 s may stay uncharged.
-static void freshen(struct runq *rq) {
-    if (time_csr() - rq->ticks > timebase_hz >> 13)
+// Before t, which begins to wait now, is compared with the running one: what that ran for less than 1/8192 s may stay uncharged.
+static void freshen(struct runq *rq, struct task *t) {
+    u64 now = time_csr();
+    t->se.queued_at = now;
+    if (now - rq->ticks > timebase_hz >> 13)
         sched_update_current(rq);
 }
 
@@ -90,12 +99,38 @@ u64 sched_task_runtime(struct task *t) {
 
 u64 sched_idle_ns(u32 hart) { return sched_task_runtime(runq_of(hart)->idle); }
 
+u64 sched_waited_ns(const struct task *t) { return vvar_span_ns(&vvar, READ_ONCE(t->se.waited)); }
+
+u64 sched_hart_waited_ns(u32 hart) { return vvar_span_ns(&vvar, READ_ONCE(runq_of(hart)->waited)); }
+
+// next has waited until now, and has the hart; prev may begin to wait.
+static inline void count_waits(struct runq *rq, struct task *prev, struct task *next) {
+    u64 now = rq->ticks, ticks = now - next->se.queued_at;
+    prev->se.queued_at = now;
+    if (next == rq->idle)
+        return;
+    WRITE_ONCE(next->se.waited, next->se.waited + ticks);
+    WRITE_ONCE(rq->waited, rq->waited + ticks);
+}
+
 // ---- queues ----
+
+// Another task waits where one was alone.
+static void end_alone(struct runq *rq) {
+    rq->alone = false;
+    timer_start(&rq->sample, rq->clock + SAMPLE_EVERY);
+}
 
 static void arm_tick(struct runq *rq) {
     struct sched_entity *se = &rq->running->se;
-    u64 end = rq->nr_running > 1 ? se->class->turn_ends(rq, se) : TIME_NEVER;
-    if (end != TIME_NEVER && (!rq->tick.queued || rq->tick.expires > end))
+    if (rq->nr_running <= 1)
+        return;
+    u64 end = se->class->turn_ends(rq, se);
+    if (rq->tick.queued && rq->tick.expires <= end)
+        return;
+    if (rq->alone)
+        end_alone(rq);
+    if (end != TIME_NEVER)
         timer_start(&rq->tick, end);
 }
 
@@ -143,7 +178,10 @@ void sched_enqueue_on(struct task *t, enum enqueue_reason why) {
     struct runq *rq = runq_of(t->hart);
     irqlock_acquire_irqs_off(&rq->lock);
     store_release(&t->state, (u32)TASK_RUNNING);
-    freshen(rq);
+    if (why == TASK_MOVES)
+        sched_update_current(rq);
+    else
+        freshen(rq, t);
     sched_enqueue(rq, t, why);
     check_preempt(rq, t);
     irqlock_release_irqs_off(&rq->lock);
@@ -160,7 +198,7 @@ static bool wake_locked(struct runq *rq, struct task *t, u32 states) {
     if (target == rq->hart) {
         store_release(&t->state, (u32)TASK_RUNNING);
         if (!t->se.queued) {
-            freshen(rq);
+            freshen(rq, t);
             sched_enqueue(rq, t, TASK_WAKES);
             check_preempt(rq, t);
         }
@@ -227,6 +265,8 @@ static void spin_for_io(void) {
 
 void sched_idle_loop(void) {
     bool spun = false;
+    if (nohz == NOHZ_OFF)
+        timer_start(&this_hart(runq)->sample, clock_ns() + SAMPLE_EVERY);
     for (;;) {
         irq_disable();
         struct runq *rq = lock_this_queue();
@@ -320,6 +360,7 @@ static void switch_to(struct runq *rq, struct task *prev, struct task *next) {
     store_release(&next->se.running, true);
     next->on_hart = true;
     next->thread.perhart = prev->thread.perhart;
+    count_waits(rq, prev, next);
     if (next == rq->idle)
         atomic_or(&idle_harts, 1ul << rq->hart);
     else if (prev == rq->idle)
@@ -490,35 +531,77 @@ static void tick(struct timer *timer) {
     irqlock_release_irqs_off(&rq->lock);
 }
 
+static void charge_system(struct runq *rq, struct task *t, u64 ns) {
+    WRITE_ONCE(t->stime, t->stime + ns);
+    WRITE_ONCE(rq->system, rq->system + ns);
+}
+
+void sched_charge_system(u64 ns) {
+    u64 flags = irq_save();
+    charge_system(this_hart(runq), current, ns);
+    irq_restore(flags);
+}
+
+// Is t in a system call that counts its time itself?
+static bool is_counted(const struct task *t) {
+    return nohz == NOHZ_FULL && t->mm && thread_trapframe(&t->thread)->cause == CAUSE_ECALL_U;
+}
+
 static void charge_side(struct runq *rq, struct task *t) {
-    if (!current_thread->was_user) {
-        WRITE_ONCE(t->stime, t->stime + (t->se.exec_sum - t->sampled_at));
-        WRITE_ONCE(rq->system, rq->system + SAMPLE_EVERY);
-    }
+    if (!current_thread->was_user && !is_counted(t))
+        charge_system(rq, t, t->se.exec_sum - t->sampled_at);
     t->sampled_at = t->se.exec_sum;
+}
+
+// For the harts that have no ticks of their own: what this one is about to compare itself with.
+static void look_after(struct runq *other) {
+    if (!READ_ONCE(other->alone))
+        return;
+    irqlock_acquire_irqs_off(&other->lock);
+    if (other->alone) {
+        sched_update_current(other);
+        other->running->se.class->tick(other, &other->running->se);
+    }
+    irqlock_release_irqs_off(&other->lock);
+}
+
+static void start_sample(struct runq *rq) {
+    u32 rate = READ_ONCE(profile_rate);
+    rq->alone = nohz == NOHZ_FULL && rq->nr_running == 1 && !rate;
+    timer_start(&rq->sample, rq->clock + (rate        ? NSEC_PER_SEC / rate
+                                          : rq->alone ? ALONE_EVERY
+                                                      : SAMPLE_EVERY));
 }
 
 static void sample(struct timer *timer) {
     struct runq *rq = container_of(timer, struct runq, sample);
     struct task *moving = NULL;
     u64 awake = 0;
+    if (nohz == NOHZ_FULL && READ_ONCE(rq->nr_running) > 1)
+        for_each_hart (h)
+            look_after(runq_of(h));
     irqlock_acquire_irqs_off(&rq->lock);
     sched_update_current(rq);
     struct task *t = rq->running;
     if (t != rq->idle) {
         awake = rt_sample(rq, t);
+        if (unlikely(READ_ONCE(profile_rate)))
+            profile_tick(current_thread->was_user);
         charge_side(rq, t);
         if (t->se.class->tick(rq, &t->se) && rq->nr_running > 1)
             sched_resched(rq);
         if (nr_harts > 1)
             moving = balance_push(rq);
-        timer_start(&rq->sample, rq->clock + SAMPLE_EVERY);
     }
+    if (t != rq->idle || nohz == NOHZ_OFF)
+        start_sample(rq);
+    u64 now = rq->clock;
     irqlock_release_irqs_off(&rq->lock);
     if (moving)
         sched_enqueue_on(moving, TASK_MOVES);
     if (awake)
         rt_limit(t->process, awake);
+    load_tick(now);
 }
 
 // The sender has set WORK_RESCHED if a switch is wanted; otherwise it put a task behind the running one.

@@ -55,6 +55,8 @@ void sched_enqueue_on(struct task *t, enum enqueue_reason why);
 // policy.c. t is scheduled by these parameters, and at least with that priority. => irqs off, inherit_lock()
 void sched_change(struct task *t, const struct sched_params *p, u8 lent);
 void sched_set_lent(struct task *t, u8 priority);
+// load.c: from the tick; brings the averages up to date if it is time
+void load_tick(u64 now);
 
 // rtlimit.c. t runs on rq, at a sample: ns that it has computed, as a real-time task, since it slept
 u64 rt_sample(struct runq *rq, struct task *t);

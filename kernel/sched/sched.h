@@ -39,6 +39,8 @@ struct sched_entity {
     u64 turn_start;         // exec_sum when its turn began
     u64 slice_end;          // exec_sum at which its slice is used up (rr, o1, rt)
     u64 moved_at;           // exec_sum when it came to this hart
+    u64 queued_at;          // time CSR when it began to wait for a hart
+    u64 waited;             // ticks of that clock that it waited so far; others may read it [a]
     u64 sleep_avg;          // ns (o1)
     u64 awake_since;        // exec_sum when it slept last or became real-time (rt)
     u64 slept;              // nvcsw then (rt)
@@ -95,11 +97,13 @@ struct runq {
     u64 ticks;          // the same, as the time CSR gave it
     u64 chosen_at;      // clock when a class last chose who runs
     u64 switches;
+    u64 waited;           // ticks that tasks waited here; others may read it [a]
     struct task *exited;  // the task just switched away from for the last time
     struct task *moving;  // the one just switched away from that must go to another hart
     struct timer tick;    // ends the current task's turn; armed only when others wait
-    // Divides time into the users' and the kernel's, and balances; ends when the hart is idle
+    // The tick: divides time into the users' and the kernel's, and balances
     struct timer sample;
+    bool alone;  // its tick is rare, for one task has the hart (nohz=full)
     u64 system;  // ns of tasks in the kernel; others may read it [a]
     struct rr_queue rr;
     struct cfs_queue cfs;
@@ -179,6 +183,9 @@ void inherit_name_owner(struct task *t, s64 *word, struct task *owner);
 const s64 *inherit_first_word(void);  // of a futex that current owns, or NULL. => inherit_lock()
 void inherit_set_gone(bool gone);     // of current
 
+// When a hart takes no ticks: never; while it is idle; also while one task has it to itself
+enum nohz { NOHZ_OFF, NOHZ_IDLE, NOHZ_FULL };
+extern int nohz;               // [I] after boot
 extern int sched_child_first;  // [I] after boot: a new task runs before its parent goes on
 extern int kernel_preemption;  // [I] after boot: 1 full, 0 only on the way to user code
 void sched_init(void);         // hart 0, early
@@ -196,6 +203,12 @@ void sched_kick(u32 hart);  // have that hart come through the kernel (IPI if it
 int sched_set_affinity(struct task *t, u64 mask);  // 0, -EINVAL; moves at once
 u64 sched_task_runtime(struct task *t);            // ns on a hart so far
 u64 sched_idle_ns(u32 hart);                       // time that a hart was idle
+u64 sched_waited_ns(const struct task *t);         // time that t waited for a hart
+u64 sched_hart_waited_ns(u32 hart);                // time that tasks waited for this one
+// So much of current's time was the kernel's: where system calls are counted and not sampled (nohz=full).
+void sched_charge_system(u64 ns);
+// The load averages over 1, 5 and 15 minutes, as fixed-point numbers with SI_LOAD_SHIFT bits after the point.
+void load_average(u64 loads[3]);
 extern u32 io_in_flight;  // [a] transfers that drivers have begun and that will end soon
 extern u64 idle_harts;    // [a] bit h: hart h runs its idle task
 __noreturn void sched_idle_loop(void);

@@ -48,6 +48,7 @@ enum lock_rank {
     RANK_MAPPING,       // mm: a mapping's tree of pages
     RANK_DIRTY,         // mm: list of mappings with dirty pages
     RANK_LRU,           // mm: reclaim lists
+    RANK_PROFILE,       // sched: who turns the profile on
 
     // Interrupt-safe spinning locks: above all others, for an interrupt may come while any of those is held
     RANK_SIGNAL,       // proc: pending signals, stops and the end of a process
@@ -57,9 +58,11 @@ enum lock_rank {
     RANK_WAITQ,        // wait queues
     RANK_EPOLL_READY,  // ipc: ready lists of epoll, a nested set's before its watcher's
     RANK_EPOLL_READY_LAST = RANK_EPOLL_READY + 5,
+    RANK_LOAD,     // sched: load averages
     RANK_INHERIT,  // sched: who lends whom his priority
     RANK_RUNQ,     // run queues; never two at once
     RANK_TIMER,    // per-hart timers; not held while a handler runs
+    RANK_SLEW,     // time: the wall clock while its speed is changed
     RANK_ASID,     // mm: next address-space number
     RANK_SLAB,     // slab caches
     RANK_BUDDY,    // page allocator

@@ -49,6 +49,7 @@ long sys_sysinfo(const u64 *a) {
         .procs = min(READ_ONCE(nr_tasks), 0xffffu),
         .mem_unit = 1,
     };
+    load_average(s.loads);
     return copy_to_user(a[0], &s, sizeof(s));
 }
 

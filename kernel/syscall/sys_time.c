@@ -4,6 +4,7 @@
 #include "abi/capability.h"
 #include "abi/errno.h"
 #include "abi/futex.h"
+#include "abi/timex.h"
 #include "ipc/event.h"
 #include "ipc/futex.h"
 #include "fs/file.h"
@@ -38,6 +39,17 @@ long sys_clock_settime(const u64 *a) {
     int error = timespec_in(a[1], &ns);
     return error ? error : posix_clock_set((int)a[0], ns);
 }
+
+static long adjust(int clock, u64 user) {
+    struct timex t;
+    if (copy_from_user(&t, user, sizeof(t)))
+        return -EFAULT;
+    int state = posix_clock_adjust(clock, &t);
+    return state >= 0 && copy_to_user(user, &t, sizeof(t)) ? -EFAULT : state;
+}
+
+long sys_adjtimex(const u64 *a) { return adjust(CLOCK_REALTIME, a[0]); }
+long sys_clock_adjtime(const u64 *a) { return adjust((int)a[0], a[1]); }
 
 long sys_clock_getres(const u64 *a) {
     int error = posix_clock_check((int)a[0]);

@@ -25,6 +25,7 @@
 #include "mm/uaccess.h"
 #include "proc/proc.h"
 #include "sync/work.h"
+#include "time/slew.h"
 #include "time/timer.h"
 
 #define MAX_NS (TIME_NEVER / 2)
@@ -112,8 +113,10 @@ int posix_clock_get(int clock, u64 *ns) {
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_COARSE:
     case CLOCK_REALTIME_ALARM:
-    case CLOCK_TAI:
         *ns = realtime_ns();
+        return 0;
+    case CLOCK_TAI:
+        *ns = realtime_ns() + slew_tai() * NSEC_PER_SEC;
         return 0;
     case CLOCK_PROCESS_CPUTIME_ID:
         *ns = cpu_time(current->process);
@@ -136,19 +139,48 @@ static void follow_wall_clock(struct work *w) {
     timers_follow_wall_clock();
 }
 
-int posix_clock_set(int clock, u64 ns) {
-    if (clock != CLOCK_REALTIME)
-        return -EINVAL;
-    if (!capable(CAP_SYS_TIME))
-        return -EPERM;
-    realtime_set(ns);
+static void all_follow(void) {
     for_each_hart (h) {
         struct work follow;
         work_init(&follow, follow_wall_clock);
         work_add(softwork_queue(h), &follow);
         work_flush(softwork_queue(h), &follow);
     }
+}
+
+int posix_clock_set(int clock, u64 ns) {
+    if (clock != CLOCK_REALTIME)
+        return -EINVAL;
+    if (!capable(CAP_SYS_TIME))
+        return -EPERM;
+    realtime_set(ns);
+    all_follow();
     return 0;
+}
+
+// Of adjtimex(2); it must be a step forward or back to a moment after 1970.
+static int step(const struct timex *t) {
+    u64 unit = t->modes & ADJ_NANO ? 1 : NSEC_PER_USEC, now = realtime_ns();
+    if (t->time.tv_usec < 0 || (u64)t->time.tv_usec >= NSEC_PER_SEC / unit ||
+        t->time.tv_sec > (s64)(MAX_NS / NSEC_PER_SEC) ||
+        t->time.tv_sec < -(s64)(now / NSEC_PER_SEC))
+        return -EINVAL;
+    realtime_step(t->time.tv_sec * NSEC_PER_SEC + t->time.tv_usec * unit);
+    return 0;
+}
+
+int posix_clock_adjust(int clock, struct timex *t) {
+    int error = posix_clock_check(clock);
+    if (error || clock != CLOCK_REALTIME)
+        return error ? error : -EOPNOTSUPP;
+    if (t->modes && t->modes != ADJ_OFFSET_SS_READ && !capable(CAP_SYS_TIME))
+        return -EPERM;
+    if (t->modes & ADJ_SETOFFSET && !(t->modes & 0x8000))
+        error = step(t);
+    int state = error ? error : slew_adjust(t);
+    if (state >= 0 && t->modes)
+        all_follow();
+    return state;
 }
 
 /* ---- sleeps ---- */
@@ -216,6 +248,8 @@ long posix_sleep(int clock, bool absolute, u64 ns, u64 user_left) {
         return -EOPNOTSUPP;
     if (!absolute)
         return sleep_relative(ns, user_left);
+    if (clock == CLOCK_TAI)
+        ns -= min(ns, slew_tai() * NSEC_PER_SEC);
     return sleep_until(is_realtime(clock) ? WALL_CLOCK | ns : ns) ? -ERESTARTNOHAND : 0;
 }
 

@@ -6,11 +6,14 @@
 #include "lib/types.h"
 
 struct process;
+struct timex;
 
 // A clock's time in ns; -EINVAL, -ESRCH.
 int posix_clock_get(int clock, u64 *ns);
 int posix_clock_set(int clock, u64 ns);  // -EINVAL, -EPERM
-int posix_clock_check(int clock);        // 0 or -EINVAL: is there such a clock?
+int posix_clock_adjust(int clock,
+                       struct timex *t);  // adjtimex(2): TIME_OK …, -EINVAL, -EPERM, -EOPNOTSUPP
+int posix_clock_check(int clock);         // 0 or -EINVAL: is there such a clock?
 // Sleep until `clock` shows ns (absolute) or for ns. 0, -EINTR (*left is the rest, relative sleeps only),
 // -ERESTARTNOHAND (absolute), -EINVAL, -EOPNOTSUPP.
 long posix_sleep(int clock, bool absolute, u64 ns, u64 user_left);

@@ -5,7 +5,9 @@
  * programs read too, so that the vDSO tells them the same time without a trap. Each hart has a tree of timers ordered
  * by expiry and programs its event device for the first of them only: no timer, no interrupt. A timer belongs to the hart
  * that started it; its handler runs there with interrupts off and without the queue's lock, so it may start timers.
- * One that waits for a moment of the wall clock is put where that is now, and elsewhere when somebody sets the clock.
+ * One that waits for a moment of the wall clock is put where that is now, and elsewhere when somebody sets the clock. While the clock's
+ * speed is changed (slew.c) it looks once a second how far it still is.
+ * A loose timer is due from its moment on, but does not interrupt before its slack is used up: it comes with others.
  *
  *   timer_cancel_sync                     timer_interrupt (other hart)
  *   lock: not queued, but running == t    lock: take t off, running = t; unlock
@@ -24,11 +26,13 @@
 #include "arch/upcall.h"
 #include "arch/hart.h"
 #include "sync/spin.h"
+#include "time/slew.h"
 #include "trace/trace.h"
 #include "vdso/vdso.h"
 
 // A hart without timers is interrupted this often all the same. Emulators that jump over idle time (QEMU's
 // -icount sleep=off) go to the next event, and one that is never would be the end of time.
+#define MOST_SLACK (10 * NSEC_PER_SEC)
 #define LONGEST_IDLE (10 * NSEC_PER_SEC)
 
 struct timer_queue {
@@ -88,15 +92,20 @@ static bool earlier(const struct rb_node *a, const struct rb_node *b) {
 
 static void put_on(struct timer_queue *q, struct timer *t) {
     t->expires = moment_ns(t->moment);
+    if (t->expires != TIME_NEVER)
+        t->expires += t->slack;
+    if (t->moment & WALL_CLOCK && load_relaxed(&vvar.slewing))
+        t->expires = min(t->expires, clock_ns() + NSEC_PER_SEC);
     rb_add_cached(&t->node, &q->timers, earlier);
 }
 
-void timer_start(struct timer *t, u64 moment) {
+void timer_start_loose(struct timer *t, u64 moment, u64 slack) {
     timer_cancel(t);
     u64 flags = irq_save();
     struct timer_queue *q = this_hart(timer_queue);
     irqlock_acquire_irqs_off(&q->lock);
     t->moment = moment;
+    t->slack = min(slack, MOST_SLACK);
     t->hart = hart_id();
     t->queued = true;
     put_on(q, t);
@@ -105,6 +114,8 @@ void timer_start(struct timer *t, u64 moment) {
     irqlock_release_irqs_off(&q->lock);
     irq_restore(flags);
 }
+
+void timer_start(struct timer *t, u64 moment) { timer_start_loose(t, moment, 0); }
 
 // Take t off its queue; *idle: its handler is not running. True when it was queued.
 // Does not program the device: at worst it interrupts once for nothing, which is cheaper than setting it twice.
@@ -143,9 +154,13 @@ bool timer_cancel_sync(struct timer *t) {
 static struct timer *take_expired(struct timer_queue *q, u64 now) {
     struct rb_node *first = rb_first_cached(&q->timers);
     struct timer *t = first ? rb_entry(first, struct timer, node) : NULL;
-    if (t == NULL || t->expires > now)
+    if (t == NULL || t->expires - t->slack > now)
         return NULL;
     rb_erase_cached(&t->node, &q->timers);
+    if (unlikely(t->moment & WALL_CLOCK) && moment_ns(t->moment) > now) {  // slewed
+        put_on(q, t);
+        return take_expired(q, now);
+    }
     t->queued = false;
     q->running = t;
     return t;
@@ -185,7 +200,18 @@ void time_wait_mark(u64 when) {
 }
 #endif
 
-u64 realtime_ns(void) { return clock_ns() + load_relaxed(&vvar.realtime_offset); }
+static u64 realtime_offset(void) {
+    return unlikely(load_acquire(&vvar.slewing)) ? slew_offset()
+                                                 : load_relaxed(&vvar.realtime_offset);
+}
+
+// Clock and offset of one moment: what lies between two looks must not turn time back.
+u64 realtime_ns(void) {
+    if (unlikely(load_acquire(&vvar.slewing)))
+        return slew_realtime();
+    u64 now = clock_ns();
+    return now + load_relaxed(&vvar.realtime_offset);
+}
 
 static struct spinlock watch_lock = SPINLOCK_INIT(RANK_CLOCK, "clock watches");
 static struct list watches = LIST_INIT(watches);
@@ -202,17 +228,19 @@ void clock_watch_remove(struct clock_watch *w) {
     spin_unlock(&watch_lock);
 }
 
-void realtime_set(u64 ns) {
+void realtime_step(u64 ns) {
     struct clock_watch *w;
     spin_lock(&watch_lock);
-    store_relaxed(&vvar.realtime_offset, ns - clock_ns());
+    slew_step(ns);
     list_for_each (w, &watches, link)
         w->changed(w);
     spin_unlock(&watch_lock);
 }
 
+void realtime_set(u64 ns) { realtime_step(ns - realtime_ns()); }
+
 u64 wall_moment_ns(u64 moment) {
-    u64 wall = moment & ~WALL_CLOCK, offset = load_relaxed(&vvar.realtime_offset);
+    u64 wall = moment & ~WALL_CLOCK, offset = realtime_offset();
     return moment == TIME_NEVER ? TIME_NEVER : wall > offset ? wall - offset : 0;
 }
 
@@ -225,7 +253,7 @@ void timers_follow_wall_clock(void) {
     for (struct rb_node *n = rb_first_cached(&q->timers); n; n = next) {
         struct timer *t = rb_entry(n, struct timer, node);
         next = rb_next(n);
-        if (t->expires == moment_ns(t->moment))
+        if (!(t->moment & WALL_CLOCK) || t->moment == TIME_NEVER)
             continue;
         rb_erase_cached(n, &q->timers);
         n->left = moved;

@@ -45,6 +45,7 @@ u64 ticks_to_ns(u64 ticks);  // what clock_ns() was at that value of the time CS
 struct timer {
     struct rb_node node;  // [timer lock of the hart]
     u64 expires;          // ns since boot; the timer lock to change
+    u64 slack;            // ns that it may come earlier, with another one
     u64 moment;           // as it was started
     void (*fn)(struct timer *);
     u32 hart;  // whose queue it is on; stable while queued
@@ -59,6 +60,8 @@ static inline void timer_setup(struct timer *t, void (*fn)(struct timer *)) {
 }
 // Start or move. Any context. A handler may restart its own timer.
 void timer_start(struct timer *t, u64 moment);
+// At the moment or up to `slack` ns later: together with another timer if one runs out there. TIMERSLACK: prctl(2)
+void timer_start_loose(struct timer *t, u64 moment, u64 slack);
 // Stop; true when it was queued. Does not wait for a handler that is running on another hart.
 bool timer_cancel(struct timer *t);
 // Stop, and wait until no handler of it runs. => not from its own handler, no lock that the handler takes.
@@ -75,7 +78,8 @@ void time_wait_mark(u64 when);
 
 // Wall clock = clock_ns() + offset (CLOCK_REALTIME).
 u64 realtime_ns(void);
-void realtime_set(u64 ns);  // ns since 1970; then each hart must call:
+void realtime_set(u64 ns);   // ns since 1970; then each hart must call timers_follow_wall_clock()
+void realtime_step(u64 ns);  // by so much; the same
 void timers_follow_wall_clock(void);
 u64 wall_moment_ns(u64 moment);  // ns since boot, as the clock is now
 static inline u64 moment_ns(u64 moment) {

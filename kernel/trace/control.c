@@ -45,7 +45,7 @@ static int strace_pid;              // [family] the number that strace_who is, o
 static void update(struct thread *t, bool events, bool console) {
     WRITE_ONCE(t->trace, events);
     WRITE_ONCE(t->strace, console);
-    WRITE_ONCE(t->calls, events || console ? traced_calls : system_calls);
+    WRITE_ONCE(t->calls, events || console ? traced_calls : plain_calls);
 }
 
 void trace_adopt(struct task *child) {

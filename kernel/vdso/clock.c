@@ -14,6 +14,7 @@
 #include "abi/errno.h"
 #include "abi/syscall.h"
 #include "abi/time.h"
+#include "lib/atomic.h"
 #include "vdso/vdso.h"
 
 #define EXPORT __attribute__((section(".vdso.text"), used))
@@ -21,7 +22,7 @@
 #define MONOTONIC                                                                                  \
     (BIT(CLOCK_MONOTONIC) | BIT(CLOCK_MONOTONIC_RAW) | BIT(CLOCK_MONOTONIC_COARSE) |               \
      BIT(CLOCK_BOOTTIME))
-#define REALTIME (BIT(CLOCK_REALTIME) | BIT(CLOCK_REALTIME_COARSE) | BIT(CLOCK_TAI))
+#define REALTIME (BIT(CLOCK_REALTIME) | BIT(CLOCK_REALTIME_COARSE))
 
 extern const struct vvar vdso_vvar;  // kernel.ld: the page before the image
 
@@ -49,8 +50,11 @@ static inline u64 now(bool realtime) {
     return vvar_ns(v, ticks) + (realtime ? READ_ONCE(v->realtime_offset) : 0);
 }
 
+// If not, realtime_offset, read after it, is right.
+static inline bool slewing(void) { return load_acquire(&vdso_vvar.slewing); }
+
 EXPORT int __vdso_clock_gettime(int clock, struct timespec *t) {
-    if (!is_one_of(MONOTONIC | REALTIME, clock))
+    if (!is_one_of(MONOTONIC, clock) && (!is_one_of(REALTIME, clock) || slewing()))
         return ask_kernel(SYS_clock_gettime, clock, (u64)t, 0);
     u64 ns = now(REALTIME >> clock & 1), sec = ns / vdso_vvar.ns_per_sec;
     t->tv_sec = sec;
@@ -69,6 +73,8 @@ EXPORT int __vdso_clock_getres(int clock, struct timespec *t) {
 }
 
 EXPORT int __vdso_gettimeofday(struct timeval *t, struct timezone *zone) {
+    if (slewing())
+        return ask_kernel(SYS_gettimeofday, (u64)t, (u64)zone, 0);
     if (t) {
         u64 ns = now(true), sec = ns / vdso_vvar.ns_per_sec;
         t->tv_sec = sec;

@@ -18,6 +18,7 @@ struct vvar {
     u64 ns_per_tick_32;   // [I] nanoseconds per tick of the time CSR, 32.32 fixed point
     u64 boot_ns;          // [I] the time CSR at boot, in nanoseconds
     u64 realtime_offset;  // [a] CLOCK_REALTIME - CLOCK_MONOTONIC
+    u64 slewing;          // [a] that offset moves: ask the kernel
     u64 ns_per_sec;       // [I] a constant of the library's code, which has no data but this
 } __aligned(PAGE_SIZE);
 extern struct vvar vvar;
@@ -25,6 +26,11 @@ extern struct vvar vvar;
 // CLOCK_MONOTONIC when the time CSR has the value `ticks`.
 static inline u64 vvar_ns(const struct vvar *v, u64 ticks) {
     return (u64)((unsigned __int128)ticks * v->ns_per_tick_32 >> 32) - v->boot_ns;
+}
+
+// So many ticks in nanoseconds.
+static inline u64 vvar_span_ns(const struct vvar *v, u64 ticks) {
+    return vvar_ns(v, ticks) + v->boot_ns;
 }
 
 extern const char vdso_image[], vdso_end[];  // kernel.ld

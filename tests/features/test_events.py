@@ -43,7 +43,7 @@ class TestPython:
     @pytest.fixture(scope="class")
     def disk(self, debian_with):
         def fill(root):
-            images.install(root, ("python3",), "usr/bin/python3.13", ("usr/lib/python3.13",)).rename(root / "usr/bin/python3")
+            images.install(root, ("python3",), "usr/bin/python3.13", folders=("usr/lib/python3.13",)).rename(root / "usr/bin/python3")
             shutil.copy(self.SCRIPT, root / "events.py")
             modules = re.findall(r"(?m)^import (\S+)", self.SCRIPT.read_text())
             env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | {"PYTHONHOME": f"{root}/usr"}

@@ -77,17 +77,18 @@ def add_libraries(root: Path, program: Path, find: Callable[[str], Path | str]) 
                 wanted.append(target)
 
 
-def install(root: Path, packages: tuple[str, ...], program: str, folders: tuple[str, ...] = ()) -> Path:
-    """Put a program of Debian packages below root, with the shared libraries that it needs, and these folders."""
+def install(root: Path, packages: tuple[str, ...], *programs: str, folders: tuple[str, ...] = ()) -> Path:
+    """Put programs of Debian packages below root, with the shared libraries that they need, and these folders. The last one's path."""
     with tempfile.TemporaryDirectory() as temporary:
         files = Path(temporary)
         paths.run("tar", "-xf", debian_tar(*packages), "-C", files, "--exclude=./dev")
         for name in folders:
             shutil.copytree(files / name, root / name, symlinks=True, ignore_dangling_symlinks=True)
-        shutil.copy(files / program, root / program)
-        add_libraries(root, root / program, lambda name: next(
-            file for folder in ("usr/lib/riscv64-linux-gnu", "usr/lib") if (file := files / folder / name).exists()))
-    return root / program
+        for program in programs:
+            shutil.copy(files / program, root / program)
+            add_libraries(root, root / program, lambda name: next(
+                file for folder in ("usr/lib/riscv64-linux-gnu", "usr/lib") if (file := files / folder / name).exists()))
+    return root / programs[-1]
 
 
 def install_libraries(root: Path, program: Path) -> None:
@@ -132,7 +133,7 @@ def qemu_user() -> str:
 
 def install_python(root: Path, script: Path) -> None:
     """Debian's python3 with its library, and a script, whose imports are compiled: `import NAME` lines."""
-    install(root, ("python3",), "usr/bin/python3.13", ("usr/lib/python3.13",)).rename(root / "usr/bin/python3")
+    install(root, ("python3",), "usr/bin/python3.13", folders=("usr/lib/python3.13",)).rename(root / "usr/bin/python3")
     shutil.copy(script, root / script.name)
     # Debian's packages have no compiled modules. Importing them on the host leaves those that the script uses.
     modules = re.findall(r"(?m)^import (\S+)", script.read_text()) + ["concurrent.futures.thread"]

@@ -176,6 +176,9 @@ long sys_restart_syscall(void);
 /* ---- time and waiting */
 long sys_nanosleep(const struct timespec *time, struct timespec *left);
 long sys_clock_gettime(int clock, struct timespec *time);
+struct timex;
+long sys_adjtimex(struct timex *t);
+long sys_clock_adjtime(int clock, struct timex *t);
 long sys_clock_settime(int clock, const struct timespec *time);
 long sys_clock_getres(int clock, struct timespec *resolution);
 long sys_clock_nanosleep(int clock, int flags, const struct timespec *time, struct timespec *left);

@@ -593,9 +593,196 @@ static void rt_spreads(void) {
             sleep_ms(5);
 }
 
+/* ---- the tick, and what is counted */
+
+static bool booted_with(const char *word) {
+    char text[1024];
+
+    OK(read_file("/proc/cmdline", text, sizeof(text)));
+    return strstr(text, word);
+}
+
+/* Timer interrupts of a hart so far. */
+static long timer_interrupts(int hart) {
+    char text[4096], *at;
+
+    OK(read_file("/proc/interrupts", text, sizeof(text)));
+    at = strstr(text, "TIM:");
+    CHECK(at != 0);
+    at += 4;
+    for (int h = 0;; h++) {
+        while (*at == ' ')
+            at++;
+        if (h == hart)
+            return atoi(at);
+        while (*at > ' ')
+            at++;
+    }
+}
+
+/* A task that computes alone on its hart; then with another one there, which brings the tick back. */
+static void lone_task(void) {
+    int hart = nr_harts() - 1;
+    uint64_t got[MOST];
+    long ticks;
+
+    if (!booted_with("nohz=full"))
+        skip("for nohz=full");
+    if (nr_harts() < 2)
+        skip("one hart");
+    pin(0, 1);
+    add_burner(1ull << hart, SCHED_NORMAL, 0, 0);
+    while (burners[0].ns < 100 * MS)
+        sleep_ms(10);
+    ticks = timer_interrupts(hart);
+    sleep_ms(6000);
+    ticks = timer_interrupts(hart) - ticks;
+    if (ticks >= 2 * 6)
+        fail_at(HERE, "%ld timer interrupts", ticks);
+    CHECK(burners[0].ns > 300 * MS);
+    add_burner(1ull << hart, SCHED_NORMAL, 0, 0);
+    ticks = timer_interrupts(hart);
+    measure(2000, got);
+    CHECK(timer_interrupts(hart) - ticks > 10);
+    if (fair_is("cfs"))
+        share(got[0], sum_of(got), 500, 60);
+}
+
+static int64_t us_of(struct timeval t) { return t.tv_sec * 1000000 + t.tv_usec; }
+
+/* Most of a task's time is the kernel's, and some its own, though no tick looks. */
+static void counted_calls(void) {
+    struct rusage u;
+    char *buf = map_pages(16, PROT_READ | PROT_WRITE);
+    long fd = open_at("/dev/zero", O_RDONLY, 0);
+
+    if (!booted_with("nohz=full"))
+        skip("for nohz=full");
+    for (int i = 0; i < 16; i++)
+        buf[i * PAGE] = 1;
+    while (cpu_ns() < 200 * MS)
+        OK(sys_read((int)fd, buf, 16 * PAGE));
+    OK(sys_getrusage(RUSAGE_SELF, &u));
+    CHECK(us_of(u.ru_stime) > us_of(u.ru_utime) / 2);
+    CHECK(us_of(u.ru_stime) + us_of(u.ru_utime) >= 200 * 1000);
+    for (uint64_t end = cpu_ns() + 200 * MS; cpu_ns() < end;)
+        for (volatile int i = 0; i < 100000; i++)
+            ;
+    u.ru_maxrss = us_of(u.ru_utime);
+    OK(sys_getrusage(RUSAGE_SELF, &u));
+    CHECK(us_of(u.ru_utime) - u.ru_maxrss > 150 * 1000);
+}
+
+/* /proc/PID/schedstat: ns on a hart, ns that it waited, turns */
+static void schedstat(const char *pid, uint64_t *to) {
+    char path[40], text[80], *at = text;
+
+    snprintf(path, sizeof(path), "/proc/%s/schedstat", pid);
+    OK(read_file(path, text, sizeof(text)));
+    for (int i = 0; i < 3; i++) {
+        for (to[i] = 0; *at >= '0' && *at <= '9'; at++)
+            to[i] = to[i] * 10 + (uint64_t)(*at - '0');
+        EQ(*at++, i < 2 ? ' ' : '\n');
+    }
+}
+
+/* Of two that share a hart each waits about as long as the other runs. */
+static void waits_are_counted(void) {
+    uint64_t before[3], after[3], got[MOST];
+    char pid[12];
+
+    add_burner(1, SCHED_NORMAL, 0, 0);
+    add_burner(1, SCHED_NORMAL, 0, 0);
+    snprintf(pid, sizeof(pid), "%d", pids[0]);
+    while (!burners[0].ns || !burners[1].ns)
+        sleep_ms(2);
+    schedstat(pid, before);
+    for (uint64_t until = burners[1].ns + 400 * MS; burners[1].ns < until;)
+        sleep_ms(10);
+    schedstat(pid, after);
+    CHECK(after[1] - before[1] > 200 * MS);
+    CHECK(after[0] > before[0] && after[2] > before[2]);
+    measure(10, got);
+}
+
+static void switches_agree(void) {
+    struct rusage u[2];
+    uint64_t s[3];
+    char text[2048];
+
+    do {
+        sleep_ms(1);
+        OK(sys_getrusage(RUSAGE_THREAD, &u[0]));
+    } while (u[0].ru_nvcsw < 3);
+    schedstat("self", s);
+    OK(sys_getrusage(RUSAGE_THREAD, &u[1]));
+    CHECK((int64_t)s[2] > u[0].ru_nvcsw + u[0].ru_nivcsw);
+    CHECK((int64_t)s[2] <= u[1].ru_nvcsw + u[1].ru_nivcsw + 1);
+    CHECK(s[0] <= cpu_ns());
+    OK(sys_setpriority(PRIO_PROCESS, 0, 3));
+    OK(read_file("/proc/self/sched", text, sizeof(text)));
+    CHECK(strstr(text, "usertests (") == text);
+    for (int i = 0; i < 2; i++) {
+        char *line = strstr(text, i ? "\nprio" : "\nnr_voluntary_switches");
+        CHECK(line && (line = strchr(line, ':')));
+        while (*++line == ' ')
+            ;
+        CHECK(i ? atoi(line) == 123 : atoi(line) >= 3);
+    }
+    OK(read_file("/proc/schedstat", text, sizeof(text)));
+    CHECK(strstr(text, "version 15\n") == text && strstr(text, "\ncpu0 "));
+}
+
+static long load_hundredths(void) {
+    char text[80];
+
+    OK(read_file("/proc/loadavg", text, sizeof(text)));
+    return atoi(text) * 100 + atoi(strchr(text, '.') + 1);
+}
+
+/* The first average moves within 20 s by 28 % of what there is now. */
+static void load_averages(void) {
+    uint64_t got[MOST];
+    long before, after;
+
+    before = load_hundredths();
+    for (int i = 0; i < 4; i++)
+        add_burner(1, SCHED_NORMAL, 0, 0);
+    sleep_ms(20000);
+    after = load_hundredths();
+    CHECK(after - before * 72 / 100 > 60 && after - before * 72 / 100 < 200);
+    measure(10, got);
+}
+
+/* Who comes from a hart that was idle for long has not been waiting all that time. */
+static void arrives_from_idle(void) {
+    int hart = nr_harts() - 1;
+    uint64_t had, sum;
+
+    only_for("cfs");
+    if (hart == 0)
+        skip("one hart");
+    add_burner(1ull << hart, SCHED_NORMAL, 0, 0);
+    while (burners[0].ns < 2000 * MS)
+        sleep_ms(500);
+    pin(0, 1);
+    add_burner(1ull << hart, SCHED_NORMAL, 0, 0);
+    while (burners[1].ns < 100 * MS)
+        sleep_ms(2);
+    had = burners[0].ns;
+    for (sum = burnt(); burnt() < sum + 1000 * MS;)
+        sleep_ms(2);
+    CHECK(burners[0].ns - had > 300 * MS);
+    measure(10, (uint64_t[MOST]){0});
+}
+
 /* Those that compare times are run by name, by tests/features/test_scheduling.py: a host that stops a hart charges that to
  * the task that is on it. On one hart QEMU can count instructions instead. */
 const struct test scheduling_tests[] = {
+    {"S1_waits_are_counted", waits_are_counted, 0},
+    {"S1_switches_agree", switches_agree, 0},
+    {"S1_counted_calls", counted_calls, 0},
+    {"S1_load_averages", load_averages, SLOW},
     {"S3_class_table", class_table, 0},
     {"S4_rr_ignores_nice", rr_ignores_nice, 0},
     {"S5_o1_slices", o1_slices, VAST},
@@ -622,8 +809,15 @@ const struct test scheduling_tests[] = {
     {"S8_fair_2H_minus_1", fair_long_2, VAST},
     {"S8_fair_3H_plus_1", fair_long_3, VAST},
     {"S8_fair_4H", fair_long_4, VAST},
+    {"S8_one_more_than_harts", one_more_than_harts, 0},
+    {"S8_fair_H_plus_1", fair_long_1, SLOW},
+    {"S8_fair_2H_minus_1", fair_long_2, SLOW},
+    {"S8_fair_3H_plus_1", fair_long_3, SLOW},
+    {"S8_fair_4H", fair_long_4, SLOW},
+    {"S8_arrives_from_idle", arrives_from_idle, 0},
     {"S8_only_where_allowed", only_where_allowed, 0},
     {"S8_moved_at_once", moved_at_once, 0},
     {"S8_rt_spreads", rt_spreads, 0},
+    {"S10_lone_task", lone_task, SLOW},
     {0, 0, 0},
 };

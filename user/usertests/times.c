@@ -2,6 +2,7 @@
 #include "user/usertests/ut.h"
 #include "abi/resource.h"
 #include "abi/sched.h"
+#include "abi/timex.h"
 
 static int64_t ns_of(const struct timespec *t) { return t->tv_sec * 1000000000 + t->tv_nsec; }
 
@@ -136,6 +137,33 @@ static void burn_ms(int ms) {
     while (ns_of(&now) - ns_of(&start) < ms * 1000000L);
 }
 
+#define TOUCHED 2000 /* pages */
+
+static void touch_pages(void) {
+    char *p = map_pages(TOUCHED, PROT_READ | PROT_WRITE);
+
+    for (int i = 0; i < TOUCHED; i++)
+        p[i * PAGE] = 1;
+}
+
+static void touch_in_child(void) { child_ok(touch_pages); }
+
+/* The most memory of a process, and of those it has waited for. */
+static void peak_memory(void) {
+    struct rusage u;
+    int pid = spawn(touch_in_child);
+
+    EQ(sys_wait4(pid, 0, 0, &u), pid);
+    CHECK(u.ru_maxrss >= TOUCHED * 4 && u.ru_maxrss < TOUCHED * 8);
+    CHECK(u.ru_minflt >= TOUCHED);
+    CHECK(u.ru_nvcsw >= 1);
+    OK(sys_getrusage(RUSAGE_SELF, &u));
+    CHECK(u.ru_maxrss > 0 && u.ru_maxrss < TOUCHED * 4);
+    OK(sys_getrusage(RUSAGE_CHILDREN, &u));
+    CHECK(u.ru_maxrss >= TOUCHED * 4);
+    FAILS(EINVAL, sys_getrusage(-2, &u));
+}
+
 static void burner(void) { burn_ms(300); }
 
 static int64_t usage_ms(int who) {
@@ -245,7 +273,127 @@ static void setting_the_clock(void) {
     FAILS(EPERM, sys_clock_settime(CLOCK_REALTIME, &old));
 }
 
+/* CLOCK_REALTIME - CLOCK_MONOTONIC, when both could be read within 20 us of each other. */
+static int64_t wall_offset(void) {
+    struct timespec a, wall, b;
+
+    do {
+        OK(sys_clock_gettime(CLOCK_MONOTONIC, &a));
+        OK(sys_clock_gettime(CLOCK_REALTIME, &wall));
+        OK(sys_clock_gettime(CLOCK_MONOTONIC, &b));
+    } while (ns_of(&b) - ns_of(&a) > 20000);
+    return ns_of(&wall) - (ns_of(&a) + ns_of(&b)) / 2;
+}
+
+static long adjust(unsigned modes, int64_t value) {
+    struct timex t = {.modes = modes, .offset = value, .freq = value, .tick = value};
+    long r;
+
+    t.status = (int)value;
+    r = sys_adjtimex(&t);
+    return r < 0 ? r : t.offset;
+}
+
+static bool about(int64_t a, int64_t b, int64_t error) { return a - b <= error && b - a <= error; }
+
+static void adjtimex_reads(void) {
+    struct timex t = {0};
+    struct timespec now;
+
+    EQ(sys_adjtimex(&t), TIME_ERROR); /* nobody keeps it right */
+    OK(sys_clock_gettime(CLOCK_REALTIME, &now));
+    EQ(t.tick, 10000);
+    EQ(t.status, STA_UNSYNC);
+    EQ(t.freq, 0);
+    CHECK(now.tv_sec - t.time.tv_sec >= 0 && now.tv_sec - t.time.tv_sec < 10);
+    t.modes = ADJ_TICK;
+    t.tick = 8999;
+    FAILS(EINVAL, sys_adjtimex(&t));
+    t.modes = 0x8000;
+    FAILS(EINVAL, sys_adjtimex(&t));
+    t.modes = 0;
+    FAILS(EOPNOTSUPP, sys_clock_adjtime(CLOCK_MONOTONIC, &t));
+    FAILS(EINVAL, sys_clock_adjtime(77, &t));
+    FAILS(EFAULT, sys_adjtimex(unmapped_page()));
+    become_user(1000);
+    EQ(sys_clock_adjtime(CLOCK_REALTIME, &t), TIME_ERROR);
+    FAILS(EPERM, adjust(ADJ_FREQUENCY, 0));
+    FAILS(EPERM, adjust(ADJ_OFFSET_SINGLESHOT, 0));
+    EQ(adjust(ADJ_OFFSET_SS_READ, 0), 0);
+}
+
+static void adjtimex_steps(void) {
+    int64_t before = wall_offset();
+    struct timex t = {.modes = ADJ_SETOFFSET, .time = {2, 500000}};
+
+    EQ(sys_adjtimex(&t), TIME_ERROR);
+    CHECK(about(wall_offset() - before, 2500000000, 40000));
+    t = (struct timex){.modes = ADJ_SETOFFSET | ADJ_NANO, .time = {-3, 500000000}};
+    EQ(sys_adjtimex(&t), TIME_ERROR);
+    CHECK(about(wall_offset(), before, 40000));
+    t.time.tv_usec = 1000000000;
+    FAILS(EINVAL, sys_adjtimex(&t));
+    OK(adjust(ADJ_MICRO, 0));
+}
+
+/* A tenth faster, and slower: always forward, and a sleep until then is not over before. */
+static void adjtimex_speed(void) {
+    struct timespec a, b;
+    int64_t offset, start;
+
+    OK(adjust(ADJ_TICK, 11000));
+    offset = wall_offset();
+    OK(sys_clock_gettime(CLOCK_MONOTONIC, &a));
+    sleep_ms(1500);
+    offset = wall_offset() - offset;
+    OK(sys_clock_gettime(CLOCK_MONOTONIC, &b));
+    CHECK(about(offset, (ns_of(&b) - ns_of(&a)) / 10, 10000000));
+    OK(adjust(ADJ_TICK, 9000));
+    OK(sys_clock_gettime(CLOCK_REALTIME, &a));
+    for (int i = 0; i < 20000; i++, a = b) {
+        OK(sys_clock_gettime(CLOCK_REALTIME, &b));
+        CHECK(ns_of(&b) >= ns_of(&a));
+    }
+    start = ns_of(&b) + 200000000;
+    a = (struct timespec){start / 1000000000, start % 1000000000};
+    OK(sys_clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &a, 0));
+    OK(sys_clock_gettime(CLOCK_REALTIME, &b));
+    CHECK(ns_of(&b) >= start);
+    OK(adjust(ADJ_TICK, 10000));
+    offset = wall_offset();
+    sleep_ms(20);
+    CHECK(about(wall_offset(), offset, 40000));
+}
+
+/* What is to be made up for is, in time, and no more; freq adds its part. */
+static void adjtimex_slews(void) {
+    int64_t offset = wall_offset();
+
+    EQ(adjust(ADJ_OFFSET_SINGLESHOT, 400), 0);
+    CHECK(adjust(ADJ_OFFSET_SS_READ, 0) > 0);
+    while (adjust(ADJ_OFFSET_SS_READ, 0))
+        sleep_ms(20);
+    CHECK(about(wall_offset() - offset, 400000, 60000));
+    OK(adjust(ADJ_STATUS, STA_PLL | STA_UNSYNC));
+    OK(adjust(ADJ_TIMECONST, 0));
+    offset = wall_offset();
+    CHECK(adjust(ADJ_OFFSET, -1000) < 0);
+    sleep_ms(1500);
+    CHECK(wall_offset() - offset < -150000);
+    OK(adjust(ADJ_OFFSET, 0));
+    OK(adjust(ADJ_STATUS, STA_UNSYNC));
+    OK(adjust(ADJ_FREQUENCY, 500l << 16));
+    offset = wall_offset();
+    sleep_ms(500);
+    CHECK(wall_offset() - offset > 200000);
+    OK(adjust(ADJ_FREQUENCY, 0));
+}
+
 const struct test time_tests[] = {
+    {"S2_adjtimex_reads", adjtimex_reads, 0},
+    {"S2_adjtimex_steps", adjtimex_steps, 0},
+    {"S2_adjtimex_speed", adjtimex_speed, 0},
+    {"S2_adjtimex_slews", adjtimex_slews, 0},
     {"S2_monotonic", monotonic, 0},
     {"S2_all_clocks", all_clocks, 0},
     {"S2_sleep_lengths", sleep_lengths, 0},
@@ -254,6 +402,7 @@ const struct test time_tests[] = {
     {"S2_sleep_order", sleep_order, 0},
     {"S2_setting_the_clock", setting_the_clock, 0},
     {"S1_accounting", accounting, 0},
+    {"S1_peak_memory", peak_memory, 0},
     {"S1_user_and_system_time", user_and_system, 0},
     {"S1_sleeping_costs_nothing", sleeping_costs_nothing, 0},
     {0, 0, 0},

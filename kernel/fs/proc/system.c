@@ -2,7 +2,7 @@
  * procfs: the files about the whole system, in the formats of proc(5), and the few of /sys that programs look for.
  *
  * One table names them. Most print what another room reports; only what no other room keeps is computed here:
- * the load averages, and the counts of tasks by state, which walk all tasks with family_lock held.
+ * the counts of tasks by state, which walk all tasks with family_lock held.
  *
  * A hart's busy time in /proc/stat is what is not idle, and user time is what of it was not sampled as the kernel's.
  */
@@ -17,6 +17,7 @@
 #include "mm/pagecache.h"
 #include "mm/stats.h"
 #include "mm/vm.h"
+#include "sched/profile.h"
 #include "arch/hart.h"
 
 #define TICK_NS (NSEC_PER_SEC / 100)  // USER_HZ is 100
@@ -75,32 +76,6 @@ static u32 runnable_now(void) {
     for_each_hart (h)
         n += READ_ONCE(runq_of(h)->nr_running);
     return n;
-}
-
-static struct {
-    struct mutex lock;
-    u64 last;      // [lock] ns: a multiple of LOAD_STEP
-    u64 value[3];  // [lock] fixed point
-} load = {.lock = MUTEX_INIT(load.lock, RANK_SETTING, "load average")};
-#define LOAD_STEP (5 * NSEC_PER_SEC)
-
-// One step of 5 s: value = value * e^(-5 s / period) + n * (1 - that); factors with 16 bits after the point.
-static void load_step(u64 n) {
-    static const u32 factor[3] = {60296, 64453, 65173};
-    for (u32 i = 0; i < 3; i++)
-        load.value[i] =
-            (load.value[i] * factor[i] + (n << SI_LOAD_SHIFT) * (65536 - factor[i])) >> 16;
-}
-
-void load_average(u64 loads[3]) {
-    u64 now = clock_ns(), n = runnable_now();
-    mutex_lock(&load.lock);
-    u64 steps = (now - load.last) / LOAD_STEP;
-    load.last += steps * LOAD_STEP;
-    for (u64 i = 0; i < min(steps, 1000ul); i++)
-        load_step(n);
-    memcpy(loads, load.value, sizeof(load.value));
-    mutex_unlock(&load.lock);
 }
 
 static void show_loadavg(struct printer *p) {
@@ -164,6 +139,17 @@ static void show_sched_classes(struct printer *p) {
                        READ_ONCE(runq_of(h)->switches));
 }
 
+// Version 15 of Linux's sched-stats. What is not counted here is 0: yields, wake-ups and their places, calls without a switch.
+static void show_schedstat(struct printer *p) {
+    printer_printf(p, "version 15\ntimestamp %lu\n", clock_ns() / TICK_NS);
+    for_each_hart (h) {
+        u64 now = clock_ns(), idle = sched_idle_ns(h);
+        u64 switches = READ_ONCE(runq_of(h)->switches);
+        printer_printf(p, "cpu%u 0 0 %lu 0 0 0 %lu %lu %lu\n", h, switches,
+                       now > idle ? now - idle : 0, sched_hart_waited_ns(h), switches);
+    }
+}
+
 static void show_interrupts(struct printer *p) {
     printer_printf(p, "    ");
     for_each_hart (h)
@@ -202,6 +188,8 @@ static void show_cpuinfo(struct printer *p) {
 static void show_harts(struct printer *p) {
     printer_printf(p, nr_harts > 1 ? "0-%u\n" : "%u\n", nr_harts - 1);
 }
+
+static void show_one(struct printer *p) { printer_printf(p, "1\n"); }
 
 // ---- memory ----
 
@@ -402,6 +390,20 @@ static void show_uuid(struct printer *p) {
     print_uuid(p, bytes);
 }
 
+// All functions of the kernel, as Linux's file of this name has them.
+static void show_kallsyms(struct printer *p) {
+    const char *name;
+    u64 address;
+    for (u32 n = 0; (name = symbol_nth(n, &address)); n++)
+        printer_printf(p, "%016lx T %s\n", address, name);
+}
+
+static int write_profile(const char *text, size_t n) {
+    u64 rate;
+    (void)n;
+    return parse_u64(text, &rate) ? -EINVAL : profile_set(rate);
+}
+
 // For tests: what must be the same before and after.
 static void show_counters(struct printer *p) {
     struct mem_info m;
@@ -445,10 +447,13 @@ void system_files_init(void) {
         {"diskstats", 0444, show_diskstats, NULL},
         {"filesystems", 0444, fs_show_types, NULL},
         {"interrupts", 0444, show_interrupts, NULL},
+        {"kallsyms", 0400, show_kallsyms, NULL},
         {"loadavg", 0444, show_loadavg, NULL},
         {"meminfo", 0444, show_meminfo, NULL},
         {"partitions", 0444, show_partitions, NULL},
+        {"profile", 0600, profile_show, write_profile},
         {"sched_classes", 0444, show_sched_classes, NULL},
+        {"schedstat", 0444, show_schedstat, NULL},
         {"slabinfo", 0400, slab_show, NULL},
         {"stat", 0444, show_stat, NULL},
         {"swaps", 0444, show_swaps, NULL},
@@ -479,6 +484,11 @@ void system_files_init(void) {
     random_bytes(boot_id, sizeof(boot_id));
     for (size_t i = 0; i < ARRAY_SIZE(files); i++)
         proc_add(files[i].path, files[i].mode, files[i].show, files[i].write);
+    for_each_hart (h) {
+        static char path[MAX_HARTS][40];
+        scnprintf(path[h], sizeof(path[h]), "devices/system/cpu/cpu%u/online", h);
+        sysfs_add(path[h], 0444, show_one);
+    }
     sysfs_add("devices/system/cpu/online", 0444, show_harts);
     sysfs_add("devices/system/cpu/possible", 0444, show_harts);
     sysfs_add("devices/system/cpu/present", 0444, show_harts);

@@ -319,6 +319,48 @@ static int show_auxv(struct printer *p, struct task *t) {
     return 0;
 }
 
+// ---- scheduling ----
+
+// ns on a hart, ns that it waited for one, how often it got one: sched-stats of Linux.
+static int show_schedstat(struct printer *p, struct task *t) {
+    u64 turns = READ_ONCE(t->nvcsw) + READ_ONCE(t->nivcsw) + READ_ONCE(t->se.running);
+    printer_printf(p, "%lu %lu %lu\n", sched_task_runtime(t), sched_waited_ns(t), turns);
+    return 0;
+}
+
+static void print_ms(struct printer *p, const char *name, u64 ns) {
+    printer_printf(p, "%-45s:%14lu.%06lu\n", name, ns / NSEC_PER_MSEC, ns % NSEC_PER_MSEC);
+}
+
+static void print_count(struct printer *p, const char *name, u64 n) {
+    printer_printf(p, "%-45s:%21lu\n", name, n);
+}
+
+static int show_sched(struct printer *p, struct task *t) {
+    const struct sched_entity *se = &t->se;
+    u64 nvcsw = READ_ONCE(t->nvcsw), nivcsw = READ_ONCE(t->nivcsw);
+    printer_printf(p, "%.15s (%d, #threads: %u)\n", t->name, t->pid->nr,
+                   t->process ? READ_ONCE(t->process->nr_threads) : 1);
+    printer_printf(p, "-------------------------------------------------------------------\n");
+    print_ms(p, "se.exec_start", READ_ONCE(se->exec_start));
+    print_ms(p, "se.vruntime", READ_ONCE(se->vruntime));
+    print_ms(p, "se.sum_exec_runtime", sched_task_runtime(t));
+    print_ms(p, "sum_wait", sched_waited_ns(t));
+    print_count(p, "nr_switches", nvcsw + nivcsw);
+    print_count(p, "nr_voluntary_switches", nvcsw);
+    print_count(p, "nr_involuntary_switches", nivcsw);
+    print_count(p, "se.load.weight", READ_ONCE(se->weight));
+    print_count(p, "policy", READ_ONCE(se->policy));
+    print_count(p, "prio", se->rt_priority ? 99 - se->rt_priority : 120 + se->nice);
+    printer_printf(p, "%-45s:%21s\n", "class", READ_ONCE(se->class)->name);
+    return 0;
+}
+
+static int show_timerslack(struct printer *p, struct task *t) {
+    printer_printf(p, "%lu\n", READ_ONCE(t->timer_slack));
+    return 0;
+}
+
 // ---- small ones ----
 
 static int show_comm(struct printer *p, struct task *t) {
@@ -599,6 +641,9 @@ const struct task_entry task_entries[] = {
     {FILE_ENTRY("stat", 0444, show_stat)},
     {FILE_ENTRY("status", 0444, show_status)},
     {FILE_ENTRY("statm", 0444, show_statm)},
+    {FILE_ENTRY("sched", 0444, show_sched)},
+    {FILE_ENTRY("schedstat", 0444, show_schedstat)},
+    {FILE_ENTRY("timerslack_ns", 0444, show_timerslack), .private_ = true},
     {FILE_ENTRY("maps", 0444, show_maps), .private_ = true},
     {FILE_ENTRY("smaps", 0444, show_smaps), .private_ = true},
     {FILE_ENTRY("smaps_rollup", 0444, show_smaps_rollup), .private_ = true},

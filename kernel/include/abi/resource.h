@@ -32,6 +32,7 @@ struct rlimit { /* also struct rlimit64 */
 
 #define RUSAGE_SELF 0
 #define RUSAGE_CHILDREN (-1)
+#define RUSAGE_BOTH (-2) /* in the kernel: what wait4(2) tells of a child */
 #define RUSAGE_THREAD 1
 
 struct rusage {

@@ -10,6 +10,7 @@
 #   make format     put the sources in the style that make check wants
 #   make bench      instructions per operation, beside Linux's
 #   make trace      RUN='ls | wc' in the guest, and a picture of who ran, where and why: build/trace/trace.html (OUT, SIZE)
+#   make book       docs/ as one page of HTML and as PDF, and the poster: build/book/
 #   make clean      remove what was built
 #   make setup      install what is missing; the other goals do it too
 #
@@ -214,12 +215,18 @@ trace: all
 	@QEMU=$(QEMU) $(PYTHON) tools/trace/run --kernel $(KERNEL) --image $(FSIMG) --cpus $(CPUS) --mem $(MEM) \
 		--append "$(APPEND)" $(if $(SIZE),--size $(SIZE)) $(if $(OUT),--out $(OUT)) -- "$$RUN"
 
+# ---- the book: the pictures in docs/img are of docs/drawings
+book:
+	tools/book/draw
+	tools/book/build build/book
+	@echo "build/book: xv39.html, xv39.pdf, poster.pdf"
+
 setup:
-	tools/setup all qemu qemu-gdb qemu-record trace test check bench
+	tools/setup all book qemu qemu-gdb qemu-record trace test check bench
 
 clean:
 	rm -rf build kernel/kernel fs.img debian.img .gdbinit tests/logs .pytest_cache tests/__pycache__ tests/*/__pycache__
 
-.PHONY: all kernel user qemu qemu-gdb qemu-record qemu-replay test test-checks check format bench trace setup clean
+.PHONY: all kernel user qemu qemu-gdb qemu-record qemu-replay test test-checks check format bench trace book setup clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

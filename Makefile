@@ -219,7 +219,7 @@ trace: all
 book:
 	tools/book/draw
 	tools/book/build build/book
-	@echo "build/book: xv39.html, xv39.pdf, poster.pdf"
+	@echo "build/book: xv39.html, xv39.pdf, poster.svg, poster.pdf"
 
 setup:
 	tools/setup all book qemu qemu-gdb qemu-record trace test check bench

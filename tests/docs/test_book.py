@@ -15,16 +15,19 @@ import pytest
 from xv39 import paths, speed
 
 TOP = paths.TOP
+sys.path.insert(0, str(TOP / "tools/book"))
+import drawing  # noqa: E402
+import excerpts  # noqa: E402
+
 BROWSER = paths.find_tool("chromium", "chromium-browser", "google-chrome")
 in_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium: make setup")
 with_pandoc = pytest.mark.skipif(paths.find_tool("pandoc") is None, reason="no pandoc: make setup")
 
 
-def tool(name: str):
-    sys.path.insert(0, str(TOP / "tools/book"))
-    loader = importlib.machinery.SourceFileLoader(f"book_{name}", str(TOP / "tools/book" / name))
+def build():
+    """tools/book/build as a module: it has no suffix."""
+    loader = importlib.machinery.SourceFileLoader("book_build", str(TOP / "tools/book/build"))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-    sys.modules[loader.name] = module
     loader.exec_module(module)
     return module
 
@@ -55,36 +58,60 @@ document.body.append(out);</script>""")
 def test_pictures_are_what_their_sources_say():
     done = subprocess.run([TOP / "tools/book/draw", "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-    made = {path.stem for path in tool("draw").sources()}
+    made = {path.stem for path in drawing.sources()}
     drawn = {path.stem for path in (TOP / "docs/img").glob("*.svg")}
     assert made == drawn, "a source without a picture, or a picture without a source"
 
 
 def test_a_mistake_in_a_drawing_is_said(tmp_path):
-    draw = tool("draw")
     for text, said in [("title x\nrow\n nosuch - a", "no style nosuch"), ("title x\nrow\n room a b\na -> c", "no cell c"),
                        ("row\n room a b", "no title"), ("title x\nwhat is this", "what is what")]:
         (tmp_path / "x.draw").write_text(text)
-        with pytest.raises(draw.Mistake, match=said):
-            draw.Drawing(tmp_path / "x.draw")
+        with pytest.raises(drawing.Mistake, match=said):
+            drawing.Drawing(tmp_path / "x.draw")
 
 
 @in_browser
 def test_the_text_of_pictures_fits_into_their_frames(tmp_path):
-    pictures = "".join(f'<div id="{path.stem}">{path.read_text()}</div>' for path in sorted((TOP / "docs/img").glob("*.svg"))
-                       if path.stem != "poster")
+    # Each has its own styles, which must not reach the others.
+    pictures = "".join(f'<div id="{path.stem}"><template shadowrootmode="open">{path.read_text()}</template></div>' for path in sorted((TOP / "docs/img").glob("*.svg")))
     found = browse(tmp_path, f"<!DOCTYPE html><meta charset=utf-8><body>{pictures}", """
       found.out = []; found.texts = 0;
-      for (const svg of document.querySelectorAll("svg")) {
+      for (const div of document.querySelectorAll("div")) {
+        const svg = div.shadowRoot.querySelector("svg");
         const whole = svg.getBoundingClientRect();
         for (const text of svg.querySelectorAll("text")) {
           const box = text.getBoundingClientRect(), room = Number(text.dataset.room || 1e9);
           found.texts++;
           if (box.width > room + 1 || box.right > whole.right + 1 || box.left < whole.left - 1 || box.bottom > whole.bottom + 1)
-            found.out.push(svg.parentElement.id + ": " + text.textContent);
+            found.out.push(div.id + ": " + text.textContent);
         }
       }""", "1600,1200")
     assert found["texts"] > 200 and found["out"] == []
+
+
+def test_the_poster_has_every_drawing():
+    poster = drawing.Drawing(TOP / "tools/book/poster.draw")
+    shown = {inner.source for cell in poster.cells for inner in cell.drawings}
+    assert shown == {path for path in drawing.sources() if path.suffix == ".draw"}
+
+
+def alike(text: str) -> list[str]:
+    """A line of a console without what differs from run to run."""
+    return re.sub(r"[0-9a-f]*\d[0-9a-f]*", "N", re.sub(r"\b[RSD]\b", "S", text)).split()
+
+
+@pytest.mark.skipif(not (paths.KERNEL.exists() and paths.FSIMG.exists()), reason="no kernel")
+def test_the_console_in_the_readme_is_what_one_sees(shell):
+    lines = [line for line in (drawing.SOURCES / "session.console").read_text().splitlines() if not line.startswith("#:")]
+    typed = [line[2:] for line in lines if line.startswith("$ ")]
+    assert typed[-1] == "poweroff"
+    machine = shell(smp=2)
+    for command in typed[:-1]:
+        machine.check(command)
+    seen = [alike(line) for line in machine.text().splitlines()]
+    missing = [line for line in lines if not line.startswith("$ ") and alike(line) not in seen]
+    assert missing == []
 
 
 # ---- the page
@@ -99,7 +126,7 @@ def page(tmp_path_factory) -> Path:
 @with_pandoc
 def test_page_has_all_chapters_and_needs_nothing_beside_it(page):
     text = page.read_text()
-    for chapter in tool("build").excerpts.chapters():
+    for chapter in excerpts.chapters():
         assert f'id="{chapter.stem.lower()}"' in text, chapter
     outside = [link for link in re.findall(r'(?:src|href)="([^"]*)"', text) if not link.startswith(("#", "data:", "http"))]
     assert outside == []
@@ -108,11 +135,11 @@ def test_page_has_all_chapters_and_needs_nothing_beside_it(page):
 
 @with_pandoc
 def test_a_wrong_link_ends_the_build():
-    build = tool("build")
-    build.check_links('<h1 id="a"></h1><a href="#a">x</a><a href="https://x/#y">y</a>')
+    book = build()
+    book.check_links('<h1 id="a"></h1><a href="#a">x</a><a href="https://x/#y">y</a>')
     for wrong in ['<a href="#b">x</a>', '<h1 id="a"></h1><h2 id="a"></h2>']:
-        with pytest.raises(build.Wrong):
-            build.check_links(wrong)
+        with pytest.raises(book.Wrong):
+            book.check_links(wrong)
 
 
 LOOK = """

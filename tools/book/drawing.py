@@ -53,8 +53,9 @@ def colours(of: dict[str, str]) -> str:
 
 
 STYLE = f"""
-    text {{ font: 14px {MONO}; white-space: pre; }}
-    .what {{ font: 13px {SANS}; }} .note {{ font: 13px {SANS}; }} .head {{ font: bold 15px {SANS}; }} .big {{ font: bold 44px {SANS}; }}
+    text {{ font-family: {MONO}; font-size: 14px; white-space: pre; }}
+    .what, .note, .head, .big {{ font-family: {SANS}; font-size: 13px; }}
+    .head {{ font-size: 15px; font-weight: bold; }} .big {{ font-size: 44px; font-weight: bold; }}
     .line {{ fill: none; stroke-width: 1.4; }} .thin {{ stroke-width: 0.7; }} .dots {{ stroke-dasharray: 4 4; }}
     {" ".join("." + style for style in FRAMED).replace(" ", ", ")} {{ stroke-width: 1.2; }} .hole {{ stroke-dasharray: 4 4; }}
     {colours(LIGHT)}
@@ -335,8 +336,8 @@ def from_drawing(source: Path) -> str:
 
 
 CONSOLE = f"""
-    .paper {{ fill: #14191f; }} .bar {{ fill: #2b3440; }} text {{ font: 13px {MONO}; fill: #d5dde5; white-space: pre; }}
-    .typed {{ fill: #8fd694; }} .bar-text {{ font: 12px {SANS}; fill: #a9b8c6; }}
+    .paper {{ fill: #14191f; }} .bar {{ fill: #2b3440; }} text {{ font-family: {MONO}; font-size: 13px; fill: #d5dde5; white-space: pre; }}
+    .typed {{ fill: #8fd694; }} .bar-text {{ font-family: {SANS}; font-size: 12px; fill: #a9b8c6; }}
     @media (prefers-color-scheme: dark) {{ .paper {{ fill: #0d1117; }} }}"""
 
 

@@ -4,7 +4,7 @@ The pictures are in the tree, so that a code host shows them; a test sees to it 
 
 A drawing is a grid, written from the top. Rows and columns are as large as what is in them:
 
-    title  Life of a page fault      what it shows, also for those who cannot see it
+    title  The ways of a page fault  what it shows, also for those who cannot see it
     gaps   40 28                     pixels between columns, between rows
     row [N]                          begins a row; N pixels further down than usual
      user a Text | more text         a cell: style, name (- for none), its lines. The first is a name, the others say what

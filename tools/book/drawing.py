@@ -45,7 +45,7 @@ LINE, PAD = 18, 12  # height of a line of text, space between a frame and its te
 
 def colours(of: dict[str, str]) -> str:
     rules = [f".paper {{ fill: {of['paper']}; }}", f"text {{ fill: {of['ink']}; }}", f".what {{ fill: {of['soft']}; }}",
-             f".line {{ stroke: {of['line']}; }}", f".tip {{ fill: {of['line']}; }}", f".note {{ fill: {of['red']}; }}"]
+             f".line, .lane {{ stroke: {of['line']}; }}", f".tip {{ fill: {of['line']}; }}", f".note {{ fill: {of['red']}; }}"]
     for style in FRAMED:
         fill, stroke = of[style].split()
         rules.append(f".{style} {{ fill: {fill}; stroke: {stroke}; }}")
@@ -56,7 +56,7 @@ STYLE = f"""
     text {{ font-family: {MONO}; font-size: 14px; white-space: pre; }}
     .what, .note, .head, .big {{ font-family: {SANS}; font-size: 13px; }}
     .head {{ font-size: 15px; font-weight: bold; }} .big {{ font-size: 44px; font-weight: bold; }}
-    .line {{ fill: none; stroke-width: 1.4; }} .thin {{ stroke-width: 0.7; }} .dots {{ stroke-dasharray: 4 4; }}
+    .line {{ fill: none; stroke-width: 1.4; }} .lane {{ fill: none; stroke-width: 0.7; }} .dots {{ stroke-dasharray: 4 4; }}
     {" ".join("." + style for style in FRAMED).replace(" ", ", ")} {{ stroke-width: 1.2; }} .hole {{ stroke-dasharray: 4 4; }}
     {colours(LIGHT)}
     @media (prefers-color-scheme: dark) {{ {colours(DARK)} }}"""
@@ -246,7 +246,7 @@ class Drawing:
         if self.lanes:
             head = self.ys[1] - 6
             for x in self.xs:
-                out.append(f'<path class="line thin" d="M{x - 10:g} {head:g} V{self.bottom:g}"/>')
+                out.append(f'<path class="lane" d="M{x - 10:g} {head:g} V{self.bottom:g}"/>')
         for cell in self.cells:
             out += cell.draw()
         for row, text in self.edges:

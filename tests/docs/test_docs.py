@@ -47,6 +47,44 @@ def test_excerpt_is_in_the_source(file, function, text):
     assert excerpt(file, function, text).split() == text.split()
 
 
+# ---- names: what prose and drawings call by name is still called so
+
+NAME = re.compile(r"(?<![\w./-])[A-Za-z][A-Za-z0-9]*_\w*[A-Za-z0-9]\b(?!\(\))")
+FILE = re.compile(r"(?<![\w./-])(?:[a-z_0-9]+/)+[a-z_0-9]+\.(?:c|h|S|py|def)\b")
+OF_OTHERS = set("""POPULATE_READ POPULATE_WRITE sched_getcpu SYS_rseq GLIBC_TUNABLES syscall_293 wait_lock virtio_disk
+                   condition_wait_until semaphore_wait semaphore_post TRACE_MINE sys_freemem room_verb
+                   kernel/types.h kernel/stat.h""".split())  # of C libraries, of xv6, of exercises
+
+
+@pytest.fixture(scope="module")
+def vocabulary() -> set[str]:
+    """Every identifier of the tree, and its files' names without suffix."""
+    found = set()
+    for room in ("kernel", "user", "tests", "tools", "mkfs"):
+        for file in (TOP / room).rglob("*"):
+            if {"logs", "docs"} & set(file.parts) or file.suffix not in {".c", ".h", ".S", ".def", ".py", ".ld", ""} or not file.is_file():
+                continue
+            found.add(file.stem)
+            if file.stat().st_size < 1 << 20:
+                found |= set(re.findall(r"[A-Za-z_]\w*", file.read_text(errors="replace")))
+    return found
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted((TOP / "docs/drawings").glob("*.draw"))], ids=name)
+def test_names_are_in_the_source(page, vocabulary):
+    text = page.read_text()
+    if page.suffix == ".md":
+        text = "\n".join(re.findall(r"`([^`\n]+)`", FENCE.sub("", text)))
+    lost = set(NAME.findall(FILE.sub("", text))) - vocabulary
+    lost |= {file for file in FILE.findall(text) if not any((TOP / root / file).exists() for root in ("", "kernel", "kernel/include"))}
+    assert lost <= OF_OTHERS, f"{name(page)}: {sorted(lost - OF_OTHERS)} is nowhere in the tree"
+
+
+def test_the_check_of_names_finds_a_wrong_one():
+    assert NAME.findall("trap_entry, `x`, vm_fault(a) xv6_name() WORK_SIGNAL a/b_c.d") == ["trap_entry", "vm_fault", "WORK_SIGNAL"]
+    assert FILE.findall("mm/fault.c fault.c fs/ext/map.c x/8i") == ["mm/fault.c", "fs/ext/map.c"]
+
+
 def test_every_fence_is_closed():
     for page in PAGES:
         left = FENCE.sub("", page.read_text())

@@ -11,6 +11,7 @@
 #   make bench      instructions per operation, beside Linux's
 #   make trace      RUN='ls | wc' in the guest, and a picture of who ran, where and why: build/trace/trace.html (OUT, SIZE)
 #   make compare-schedulers   one load under rr, o1 and cfs, as a page of plots: build/schedulers.html (SECONDS=10, OUT)
+#   make book       docs/ as one page of HTML and as PDF, and the poster: build/book/
 #   make clean      remove what was built
 #   make setup      install what is missing; the other goals do it too
 #
@@ -220,12 +221,18 @@ compare-schedulers: all
 	@QEMU=$(QEMU) $(PYTHON) tools/compare-schedulers --kernel $(KERNEL) --image $(FSIMG) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(OUT),--out $(OUT))
 
+# ---- the book: the pictures in docs/img are of docs/drawings
+book:
+	tools/book/draw
+	tools/book/build build/book
+	@echo "build/book: xv39.html, xv39.pdf, poster.svg, poster.pdf"
+
 setup:
-	tools/setup all qemu qemu-gdb qemu-record trace test check bench
+	tools/setup all book qemu qemu-gdb qemu-record trace test check bench
 
 clean:
 	rm -rf build kernel/kernel fs.img debian.img .gdbinit tests/logs .pytest_cache tests/__pycache__ tests/*/__pycache__
 
-.PHONY: all kernel user qemu qemu-gdb qemu-record qemu-replay test test-checks check format bench trace compare-schedulers setup clean
+.PHONY: all kernel user qemu qemu-gdb qemu-record qemu-replay test test-checks check format bench trace compare-schedulers book setup clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,85 +1,34 @@
-"""The book: every relative link leads somewhere, and every excerpt that names a file is in that file, word for word.
+"""The book's text: every relative link leads somewhere, and every excerpt that names a file is in that file, word for word.
 
-An excerpt is a fenced block whose first line says where it is from; differences of white space do not count:
-
-    ```c file=kernel/mm/page.c function=buddy_of
-
-Without function= the excerpt may be anywhere in the file.
+How an excerpt is written and found: tools/book/excerpts.py, by which the book is made too.
 """
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 TOP = Path(__file__).resolve().parents[2]
-PAGES = [page for page in [TOP / "README.md", *sorted((TOP / "docs").rglob("*.md"))] if page.exists()]
+sys.path.insert(0, str(TOP / "tools/book"))
+from excerpts import FENCE, Missing, anchors, chapters, excerpt, links, pages, place  # noqa: E402
 
-FENCE = re.compile(r"(?ms)^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```[ \t]*$")
-LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(\s*<?([^()\s<>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
-HEADING = re.compile(r"(?m)^#{1,6} +(.+?) *#*$")
-OUTSIDE = re.compile(r"[a-z][a-z0-9+.-]*:")  # https:, mailto:
+PAGES = pages()
 
 
 def name(page: Path) -> str:
     return page.relative_to(TOP).as_posix()
 
 
-def prose(page: Path) -> str:
-    """The text without fenced blocks and code spans, where brackets mean something else."""
-    return re.sub(r"`[^`\n]*`", "`", FENCE.sub("", page.read_text()))
-
-
-def anchors(page: Path) -> set[str]:
-    """The headings as GitHub makes anchors of them."""
-    found: set[str] = set()
-    for heading in HEADING.findall(FENCE.sub("", page.read_text())):
-        text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
-        anchor = re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
-        number, unique = 0, anchor
-        while unique in found:
-            number += 1
-            unique = f"{anchor}-{number}"
-        found.add(unique)
-    return found
-
-
-def links(page: Path) -> list[str]:
-    return [link for link in LINK.findall(prose(page)) if not OUTSIDE.match(link)]
-
-
 def excerpts() -> list:
     found = []
     for page in PAGES:
         for match in FENCE.finditer(page.read_text()):
-            where = dict(word.split("=", 1) for word in match["info"].split() if "=" in word)
-            if "file" in where:
-                label = f"{page.stem}:{where.get('function', Path(where['file']).name)}"
-                found.append(pytest.param(where["file"], where.get("function"), match["text"], id=label))
+            if where := place(match["info"]):
+                label = f"{page.stem}:{where[1] or Path(where[0]).name}"
+                found.append(pytest.param(*where, match["text"], id=label))
     return found
-
-
-def words(text: str) -> str:
-    return " ".join(text.split())
-
-
-def bodies(source: str, path: Path, function: str) -> list[str]:
-    """The definitions of the function: several if the file has alternatives between #if and #else."""
-    if path.suffix == ".S":
-        return re.findall(rf"(?ms)^{function}:.*?(?=^\s*\.globl\b|^[A-Za-z_]\w*:|\Z)", source)
-    start = re.compile(rf"(?m)^(?=[A-Za-z_])[^;{{}}\n=]*\b{function}\([^;{{}}]*\)\s*\{{")
-    return [source[match.start():end_of_block(source, match.end())] for match in start.finditer(source)]
-
-
-def end_of_block(source: str, at: int) -> int:
-    """The place after the brace that closes the block whose inside begins at `at`."""
-    depth = 1
-    for match in re.compile(r"[{}]").finditer(source, at):
-        depth += 1 if match[0] == "{" else -1
-        if depth == 0:
-            return match.end()
-    return len(source)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -95,16 +44,45 @@ def test_relative_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("file,function,text", excerpts())
 def test_excerpt_is_in_the_source(file, function, text):
-    path = TOP / file
-    assert path.is_file(), f"there is no {file}"
-    source = path.read_text()
-    assert words(text), "an empty excerpt"
-    if function is None:
-        assert words(text) in words(source), f"not in {file}:\n{text}"
-        return
-    found = bodies(source, path, function)
-    assert found, f"{file} has no function {function}"
-    assert any(words(text) in words(body) for body in found), f"not in {function} of {file}:\n{text}"
+    assert excerpt(file, function, text).split() == text.split()
+
+
+# ---- names: what prose and drawings call by name is still called so
+
+NAME = re.compile(r"(?<![\w./-])[A-Za-z][A-Za-z0-9]*_\w*[A-Za-z0-9]\b(?!\(\))")
+FILE = re.compile(r"(?<![\w./-])(?:[a-z_0-9]+/)+[a-z_0-9]+\.(?:c|h|S|py|def)\b")
+OF_OTHERS = set("""POPULATE_READ POPULATE_WRITE sched_getcpu SYS_rseq GLIBC_TUNABLES syscall_293 wait_lock virtio_disk
+                   condition_wait_until semaphore_wait semaphore_post TRACE_MINE sys_freemem room_verb
+                   kernel/types.h kernel/stat.h""".split())  # of C libraries, of xv6, of exercises
+
+
+@pytest.fixture(scope="module")
+def vocabulary() -> set[str]:
+    """Every identifier of the tree, and its files' names without suffix."""
+    found = set()
+    for room in ("kernel", "user", "tests", "tools", "mkfs"):
+        for file in (TOP / room).rglob("*"):
+            if {"logs", "docs"} & set(file.parts) or file.suffix not in {".c", ".h", ".S", ".def", ".py", ".ld", ""} or not file.is_file():
+                continue
+            found.add(file.stem)
+            if file.stat().st_size < 1 << 20:
+                found |= set(re.findall(r"[A-Za-z_]\w*", file.read_text(errors="replace")))
+    return found
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted((TOP / "docs/drawings").glob("*.draw"))], ids=name)
+def test_names_are_in_the_source(page, vocabulary):
+    text = page.read_text()
+    if page.suffix == ".md":
+        text = "\n".join(re.findall(r"`([^`\n]+)`", FENCE.sub("", text)))
+    lost = set(NAME.findall(FILE.sub("", text))) - vocabulary
+    lost |= {file for file in FILE.findall(text) if not any((TOP / root / file).exists() for root in ("", "kernel", "kernel/include"))}
+    assert lost <= OF_OTHERS, f"{name(page)}: {sorted(lost - OF_OTHERS)} is nowhere in the tree"
+
+
+def test_the_check_of_names_finds_a_wrong_one():
+    assert NAME.findall("trap_entry, `x`, vm_fault(a) xv6_name() WORK_SIGNAL a/b_c.d") == ["trap_entry", "vm_fault", "WORK_SIGNAL"]
+    assert FILE.findall("mm/fault.c fault.c fs/ext/map.c x/8i") == ["mm/fault.c", "fs/ext/map.c"]
 
 
 def test_every_fence_is_closed():
@@ -114,9 +92,7 @@ def test_every_fence_is_closed():
 
 
 def test_every_chapter_is_in_the_index():
-    index = TOP / "docs/README.md"
-    listed = {(index.parent / link.partition("#")[0]).resolve() for link in links(index)}
-    missing = [name(page) for page in PAGES if page.parent == index.parent and page != index and page not in listed]
+    missing = [name(page) for page in PAGES if page.parent == TOP / "docs" and page not in chapters()]
     assert not missing, f"docs/README.md does not name {missing}"
 
 
@@ -130,14 +106,21 @@ def test_figures_are_used_and_stand_alone():
         assert not re.search(r"href=|@import|url\(|<script", text), f"{name(figure)} refers to something outside"
 
 
-def test_the_check_finds_a_wrong_excerpt():
-    """The check itself: a word changed, or a line of another function, is found."""
-    source = "static int one(void) { return 1; }\nint two(int a) {\n    if (a) {\n        a = 3;\n    }\n    return a;\n}\n"
-    path = Path("x.c")
-    assert bodies(source, path, "one") == ["static int one(void) { return 1; }"]
-    assert words("if (a) { a = 3; } return a;") in words(bodies(source, path, "two")[0])
-    assert "return 1" not in bodies(source, path, "two")[0]
-    assert not bodies(source, path, "three")
-    assembly = "first:\n    nop\n    .globl second\nsecond:\n    ret\n"
-    assert "ret" not in bodies(assembly, Path("x.S"), "first")[0]
-    assert "ret" in bodies(assembly, Path("x.S"), "second")[0]
+def test_the_check_finds_a_wrong_excerpt(tmp_path):
+    """The check itself: a word changed, or a line of another function, is found; lines come as the source has them."""
+    (tmp_path / "x.c").write_text("static int one(void) { return 1; }\nint two(int a) {\n    if (a) {\n        a = 3;\n    }\n    return a;\n}\n")
+    (tmp_path / "x.S").write_text("first:\n    nop\n    .globl second\nsecond:\n    ret\n")
+
+    def found(file: str, function: str | None, text: str) -> str | None:
+        try:
+            return excerpt(file, function, text, tmp_path)
+        except Missing:
+            return None
+
+    assert found("x.c", "one", "static int one(void) { return 1; }")
+    assert found("x.c", "two", "if (a) { a = 3; } return a;") == "if (a) {\n    a = 3;\n}\nreturn a;\n"
+    assert found("x.c", None, "int two(int a) {")
+    for wrong in [("x.c", "two", "if (b) {"), ("x.c", "two", "return 1;"), ("x.c", "three", "return a;"), ("x.c", "two", "eturn a;"),
+                  ("x.c", "two", " "), ("y.c", None, "nop"), ("x.S", "first", "ret")]:
+        assert found(*wrong) is None, wrong
+    assert found("x.S", "second", "ret") and found("x.S", "first", "nop")

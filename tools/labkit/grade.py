@@ -313,7 +313,7 @@ def run(result: Result, kernel: Path, image: Path, key: tuple[int, int], work: P
     paths.LOGS = work / "logs"
     while first < total:
         disk.write_bytes(bytes(max(65536, 1024 * total)))
-        how = {k: lab.machine[k] for k in ("smp", "mem")}
+        how = {k: lab.machine[k] for k in ("smp", "mem", "extra")}
         append = f"panic=-1 {lab.machine['append']} init=/bin/labtest -- {first} {patience}"
         with Machine(disks=[image, disk], kernel=kernel, append=append, name=f"lab-{lab.name}", **how) as m:
             began = time.monotonic()
@@ -328,7 +328,7 @@ def run(result: Result, kernel: Path, image: Path, key: tuple[int, int], work: P
             outcome.seconds = (time.monotonic() - began) / max(1, stopped - first + 1)
             if i in verdicts.ended:
                 code, outcome.why = verdicts.ended[i]
-                outcome.passed = code == 0
+                outcome.why, outcome.passed = outcome.why.strip("; "), code == 0
             elif i == stopped and i in verdicts.began:
                 outcome.why = reason(why, outcome.console)
             else:

@@ -154,11 +154,9 @@ def apply(tree: Path, edit: dict) -> None:
       create = "…"         the file itself
     """
     path, where = tree / edit["file"], edit["file"]
-    if set(edit) - KEYS:
-        raise EditError(f"{where}: unknown {', '.join(sorted(set(edit) - KEYS))}")
     if "create" in edit:
-        if path.exists():
-            raise EditError(f"{where} is there already")
+        if path.exists() or set(edit) - KEYS:
+            raise EditError(f"{where} is there already, or is to be more than created")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(edit["create"])
         return
@@ -167,6 +165,9 @@ def apply(tree: Path, edit: dict) -> None:
 
 
 def changed(text: str, edit: dict, where: str) -> str:
+    """What apply() makes of the file's text."""
+    if set(edit) - KEYS:
+        raise EditError(f"{where}: unknown {', '.join(sorted(set(edit) - KEYS))}")
     if "declaration" in edit:
         return drop_statement(text, edit["declaration"], where)
     if "member" in edit:

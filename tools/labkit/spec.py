@@ -50,7 +50,7 @@ class Lab:
     wrong: list[Wrong] = field(default_factory=list)    # (reference with solution) -> a wrong one
     breaks: list[str] = field(default_factory=list)     # what else fails in the handout: patterns of usertests
     cases: list[str] = field(default_factory=list)      # files of user/usertests that have tests of this lab
-    machine: dict = field(default_factory=dict)         # smp, mem, append
+    machine: dict = field(default_factory=dict)         # smp, mem, append, extra (of QEMU)
 
     @property
     def points(self) -> float:
@@ -101,7 +101,7 @@ def load(name: str, seed: str = "", labs: Path = LABS) -> Lab:
     lab.wrong = [Wrong(w["name"], w["why"], w["loses"], w["edit"]) for w in exact.get("wrong", [])]
     for key in ("remove", "solution", "breaks", "cases"):
         setattr(lab, key, exact.get(key, []))
-    lab.machine = {"smp": 2, "mem": "128M", "append": ""} | exact.get("machine", {})
+    lab.machine = {"smp": 2, "mem": "128M", "append": "", "extra": []} | exact.get("machine", {})
     if len({test.name for test in lab.tests}) != len(lab.tests):
         raise LabError(f"lab {name}: a test is named twice")
     return lab

@@ -13,6 +13,8 @@
 #   make compare-schedulers   one load under rr, o1 and cfs, as a page of plots: build/schedulers.html (SECONDS=10, OUT)
 #   make book       docs/ as one page of HTML and as PDF, and the poster: build/book/
 #   make clean      remove what was built
+#   make lab LAB=cow OUT=dir   what students get of a lab (SEED=term); make grade LAB=cow [DIR=tree]   what a tree is worth
+#   make test-labs  handouts, solutions, wrong solutions and attacks on the grader, for every lab: long
 #   make setup      install what is missing; the other goals do it too
 #
 # A variant is the same tree built otherwise, in a folder of its own: CLANG=1, STRICT=1 (-Werror), and checks of the
@@ -209,6 +211,19 @@ bench: all
 	@tools/check-env $(QEMU)
 	QEMU=$(QEMU) $(PYTHON) tests/bench/bench.py --baseline $(or $(BASELINE),check)
 
+# ---- labs: a handout has one lab only, so its students need not say which
+LAB ?= $(if $(word 2,$(wildcard labs/*/lab.toml)),,$(patsubst labs/%/lab.toml,%,$(wildcard labs/*/lab.toml)))
+lab:
+	$(if $(LAB),tools/lab handout $(LAB) $(OUT) --seed '$(SEED)',tools/lab list)
+
+grade: all
+	@tools/check-env $(QEMU)
+	@QEMU=$(QEMU) TOOLPREFIX=$(TOOLPREFIX) $(PYTHON) tools/lab grade $(LAB) $(DIR) --seed '$(SEED)' --out $(or $(OUT),build/grade)
+
+test-labs: all
+	@tools/check-env $(QEMU)
+	QEMU=$(QEMU) TOOLPREFIX=$(TOOLPREFIX) $(PYTHON) -m pytest tests/labs --slow $(PYTEST)
+
 # ---- seeing: RUN reaches the guest's shell as it was typed
 trace: override export RUN := $(value RUN)
 trace: all
@@ -233,6 +248,6 @@ setup:
 clean:
 	rm -rf build kernel/kernel fs.img debian.img .gdbinit tests/logs .pytest_cache tests/__pycache__ tests/*/__pycache__
 
-.PHONY: all kernel user qemu qemu-gdb qemu-record qemu-replay test test-checks check format bench trace compare-schedulers book setup clean
+.PHONY: all kernel user qemu qemu-gdb qemu-record qemu-replay test test-checks check format bench trace compare-schedulers book setup clean lab grade test-labs
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

@@ -103,4 +103,12 @@ int kills_main(const char *seed_text); /* what is killed at random, started agai
 int caps_main(const char *which); /* 0 if this program runs with those capabilities; prctls.c */
 extern uint64_t seed;             /* for what is random: option -s */
 
+/* ---- running cases: frame.c */
+#define SKIPPED 77                /* exit status of a case that cannot run here */
+extern const char *cases_dir;     /* where their files are made */
+extern const char *cases_plant;   /* the bug that each case plants, or null */
+extern int cases_patience;        /* each gets that many times as long */
+/* 0: good, 1: bad, SKIPPED; why gets the messages. The caller is the reaper of orphans. */
+int run_case(const struct test *t, char *why, size_t size);
+
 #endif

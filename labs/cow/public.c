@@ -1,0 +1,72 @@
+/* Lab cow: the tests that come with the handout. */
+#include "user/labtest/cow.h"
+
+static void only_begins(void) {
+    reach(1);
+    await(2);
+}
+
+static void fork_copies_nothing(void) {
+    int pid;
+
+    fill_area();
+    pid = cheap_fork(only_begins);
+    reach(2);
+    wait_ok(pid);
+    for (long i = 0; i < COUNT; i++)
+        EQ(*word(i), word_of(i));
+}
+
+static void writes_some(void) {
+    reach(1);
+    await(2);
+    for (long i = 0; i < PAGES; i++)
+        *word(i * (COUNT / PAGES)) = -1;
+    reach(3);
+    await(4);
+    for (long i = 0; i < PAGES; i++)
+        EQ(*word(i * (COUNT / PAGES)), -1);
+}
+
+/* A page table that was shared may be copied as well. */
+static void write_copies_one_page(void) {
+    long before, used;
+    int pid;
+
+    fill_area();
+    pid = cheap_fork(writes_some);
+    before = pages_free();
+    reach(2);
+    await(3);
+    used = before - pages_free();
+    if (used < PAGES || used > 2 * PAGES + 20)
+        fail_at("copies", "for %d pages that were written %ld were used", PAGES, used);
+    reach(4);
+    wait_ok(pid);
+    for (long i = 0; i < COUNT; i++)
+        EQ(*word(i), word_of(i));
+}
+
+static long big;
+
+static void reads_all(void) {
+    for (long i = 0; i < big; i++)
+        EQ(*(volatile long *)(area + i * PAGE), word_of(i));
+    *(volatile long *)area = -1;
+}
+
+static void big_fork(void) {
+    big = pages_free() * 6 / 10;
+    area = (char *)OK(sys_mmap(0, (size_t)big * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    for (long i = 0; i < big; i++)
+        *(volatile long *)(area + i * PAGE) = word_of(i);
+    child_ok(reads_all);
+    EQ(*(volatile long *)area, word_of(0));
+}
+
+const struct test public_tests[] = {
+    {"fork_copies_nothing", fork_copies_nothing, 0},
+    {"write_copies_one_page", write_copies_one_page, 0},
+    {"big_fork", big_fork, 0},
+    {0, 0, 0},
+};

@@ -240,6 +240,14 @@ static inline void table_leave(struct page *table) {
     if (unlikely(ref_put(&table->ref)))
         table_destroy(table);
 }
+// The same with a lock held, which is let go meanwhile if that takes long.
+static inline void table_leave_locked(struct page *table, struct spinlock *held) {
+    if (likely(!ref_put(&table->ref)))
+        return;
+    spin_unlock(held);
+    table_destroy(table);
+    spin_lock(held);
+}
 
 u64 *root_alloc(void);      // kernel half filled in, user half empty; NULL
 void root_free(u64 *root);  // => user half empty

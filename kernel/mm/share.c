@@ -179,9 +179,7 @@ va_t table_unmap_shared(struct gather *g, va_t addr, va_t end) {
         if (entry & PTE_V)
             tlb_shootdown(g->mm, 0, USER_TOP, true);
         uncount(g->mm, pte_page(entry)->table.rss);
-        spin_unlock(&middle->table.lock);
-        table_leave(pte_page(entry));
-        spin_lock(&middle->table.lock);
+        table_leave_locked(pte_page(entry), &middle->table.lock);
         addr = align_down(addr, MEGAPAGE_SIZE) + MEGAPAGE_SIZE;
     }
     spin_unlock(&middle->table.lock);

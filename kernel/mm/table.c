@@ -450,9 +450,7 @@ static void free_tables(struct gather *g, u64 *slot, u64 *end, u32 first) {
             continue;
         if (entry & PTE_SHARED) {
             WRITE_ONCE(*slot, 0);
-            spin_unlock(&middle->table.lock);
-            table_leave(pte_page(entry));
-            spin_lock(&middle->table.lock);
+            table_leave_locked(pte_page(entry), &middle->table.lock);
         } else {
             free_table(g, slot, first, &middle->table.lock);
         }

@@ -65,7 +65,9 @@ static void wrong(const char *what, const struct region *r, int page) {
 /* All who write a page of the common file write this. */
 static uint32_t stamp(int index) { return (uint32_t)index * 2654435761u | 1; }
 
-static bool of_file(const struct region *r) { return r->kind == FILE_SHARED || r->kind == FILE_PRIVATE; }
+static bool of_file(const struct region *r) {
+    return r->kind == FILE_SHARED || r->kind == FILE_PRIVATE;
+}
 
 static bool page_ok(const struct region *r, int i) {
     const volatile uint32_t *p = (const volatile uint32_t *)(r->at + i * PAGE);
@@ -106,15 +108,17 @@ static void forget(struct region *r, int first, int n) {
 /* ---- what is done to regions */
 
 static void make(struct region *r) {
-    static const int flags[KINDS] = {MAP_PRIVATE | MAP_ANONYMOUS, MAP_SHARED | MAP_ANONYMOUS, MAP_SHARED, MAP_PRIVATE};
+    static const int flags[KINDS] = {MAP_PRIVATE | MAP_ANONYMOUS, MAP_SHARED | MAP_ANONYMOUS,
+                                     MAP_SHARED, MAP_PRIVATE};
     bool populate = below(8) == 0;
 
     r->kind = (enum kind)below(KINDS);
     r->pages = 1 + below(PAGES);
     r->first = of_file(r) ? below(FILE_PAGES - PAGES) : 0;
     forget(r, 0, PAGES);
-    long at = sys_mmap(0, (size_t)r->pages * PAGE, RW, flags[r->kind] | (populate ? MAP_POPULATE : 0),
-                       of_file(r) ? file : -1, (int64_t)r->first * PAGE);
+    long at =
+        sys_mmap(0, (size_t)r->pages * PAGE, RW, flags[r->kind] | (populate ? MAP_POPULATE : 0),
+                 of_file(r) ? file : -1, (int64_t)r->first * PAGE);
     r->at = at < 0 && at > -4096 ? 0 : (char *)at;
 }
 
@@ -143,12 +147,14 @@ static void cut(struct region *r) {
 
 static void move(struct region *r) {
     int pages = r->kind == ANON ? 1 + below(PAGES) : r->pages;
-    char *to = (char *)sys_mmap(0, (size_t)pages * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *to =
+        (char *)sys_mmap(0, (size_t)pages * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     long at;
 
     if ((long)to < 0 && (long)to > -4096)
         return;
-    at = sys_mremap(r->at, (size_t)r->pages * PAGE, (size_t)pages * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+    at = sys_mremap(r->at, (size_t)r->pages * PAGE, (size_t)pages * PAGE,
+                    MREMAP_MAYMOVE | MREMAP_FIXED, to);
     if (at < 0 && at > -4096) {
         sys_munmap(to, (size_t)pages * PAGE);
         return;
@@ -169,9 +175,11 @@ static void protect(struct region *r) {
 }
 
 static void advise(struct region *r) {
-    static const int advice[] = {MADV_DONTNEED, MADV_FREE, MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_POPULATE_WRITE,
+    static const int advice[] = {MADV_DONTNEED,     MADV_FREE,     MADV_COLD,
+                                 MADV_PAGEOUT,      MADV_WILLNEED, MADV_POPULATE_WRITE,
                                  MADV_POPULATE_READ};
-    int what = advice[below((int)ARRAY_LEN(advice))], first = below(r->pages), n = 1 + below(r->pages - first);
+    int what = advice[below((int)ARRAY_LEN(advice))], first = below(r->pages),
+        n = 1 + below(r->pages - first);
 
     if (what == MADV_POPULATE_WRITE && below(4))
         return;
@@ -189,7 +197,8 @@ static void use_file(struct region *r) {
         for (int i = 0; i < PAGE / 4; i++)
             page[i] = stamp(index);
         sys_pwrite64(file, page, PAGE, (int64_t)index * PAGE);
-    } else if (sys_pread64(file, page, PAGE, (int64_t)index * PAGE) == PAGE && page[0] != 0 && page[0] != stamp(index)) {
+    } else if (sys_pread64(file, page, PAGE, (int64_t)index * PAGE) == PAGE && page[0] != 0 &&
+               page[0] != stamp(index)) {
         wrong("the file holds something else", 0, 0);
     }
     if (below(64) == 0)
@@ -233,7 +242,8 @@ static int depth;
 
 /* Children share what is shared: only the first generation writes there, or their notes would be wrong. */
 static void step(void) {
-    static void (*const deeds[])(struct region *) = {fill, fill, fill, drop, cut, move, protect, advise, advise, use_file};
+    static void (*const deeds[])(struct region *) = {fill, fill,    fill,   drop,   cut,
+                                                     move, protect, advise, advise, use_file};
     struct region *r = &regions[below(REGIONS)];
     int what = below(100);
 
@@ -269,7 +279,8 @@ static void work(int worker, uint64_t seed) {
 
 static void eat(void) {
     for (;;) {
-        char *p = (char *)sys_mmap(0, 256 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        char *p =
+            (char *)sys_mmap(0, 256 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if ((long)p < 0 && (long)p > -4096)
             exit(3);
         for (int i = 0; i < 256; i++)

@@ -172,8 +172,8 @@ static void read_pages(void) {
 static void text(void) {
     for (size_t i = 0; i < nr_regions; i++) {
         struct region *r = &regions[i];
-        out("%010lx-%010lx %s %8ld KiB, %7ld in memory  %s\n", (long)r->start, (long)r->end, r->rights, r->pages * 4,
-            r->there * 4, r->name);
+        out("%010lx-%010lx %s %8ld KiB, %7ld in memory  %s\n", (long)r->start, (long)r->end,
+            r->rights, r->pages * 4, r->there * 4, r->name);
         out("    |%s|", r->cell);
         if (r->per > 1)
             out(" of %ld pages each", r->per);
@@ -184,7 +184,8 @@ static void text(void) {
         const struct table *t = &tables[i];
         out("%010lx %3d pages, ", (long)t->start, t->used);
         if (t->owners > 1)
-            out("shared by %d%s\n", t->owners, strcmp(t->state, "hidden") ? "" : ", any access faults");
+            out("shared by %d%s\n", t->owners,
+                strcmp(t->state, "hidden") ? "" : ", any access faults");
         else
             out("%s\n", strcmp(t->state, "own") ? "was shared, nobody else has it now" : "its own");
     }
@@ -206,13 +207,13 @@ static void escaped(const char *s) {
 
 /* Cells of one kind side by side are one rectangle. */
 static void svg_region(const struct region *r, int y) {
-    out("<g class=\"region\"><text x=\"8\" y=\"%d\">%010lx %s %8ld KiB</text>\n", y + 11, (long)r->start, r->rights,
-        r->pages * 4);
+    out("<g class=\"region\"><text x=\"8\" y=\"%d\">%010lx %s %8ld KiB</text>\n", y + 11,
+        (long)r->start, r->rights, r->pages * 4);
     for (int i = 0, n; r->cell[i]; i += n) {
         for (n = 1; r->cell[i + n] == r->cell[i]; n++)
             ;
-        out("<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"13\" fill=\"%s\"/>\n", 250 + 7 * i, y, 7 * n,
-            kind_of(r->cell[i])->colour);
+        out("<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"13\" fill=\"%s\"/>\n", 250 + 7 * i, y,
+            7 * n, kind_of(r->cell[i])->colour);
     }
     out("<text x=\"710\" y=\"%d\">", y + 11);
     escaped(r->name);
@@ -220,30 +221,41 @@ static void svg_region(const struct region *r, int y) {
 }
 
 static void svg_table(const struct table *t, int i, int y) {
-    const char *colour = strcmp(t->state, "own") == 0 ? "#58a55c" : strcmp(t->state, "shared") == 0 ? "#f4d03f" : "#8e44ad";
+    const char *colour = strcmp(t->state, "own") == 0      ? "#58a55c"
+                         : strcmp(t->state, "shared") == 0 ? "#f4d03f"
+                                                           : "#8e44ad";
 
-    out("<g class=\"table\"><title>%010lx: %s, %d owners, %d pages</title>", (long)t->start, t->state, t->owners, t->used);
-    out("<rect x=\"%d\" y=\"%d\" width=\"20\" height=\"20\" fill=\"%s\"/>", 8 + i % 40 * 24, y + i / 40 * 24, colour);
-    out("<text x=\"%d\" y=\"%d\">%d</text></g>\n", 14 + i % 40 * 24, y + i / 40 * 24 + 14, t->owners);
+    out("<g class=\"table\"><title>%010lx: %s, %d owners, %d pages</title>", (long)t->start,
+        t->state, t->owners, t->used);
+    out("<rect x=\"%d\" y=\"%d\" width=\"20\" height=\"20\" fill=\"%s\"/>", 8 + i % 40 * 24,
+        y + i / 40 * 24, colour);
+    out("<text x=\"%d\" y=\"%d\">%d</text></g>\n", 14 + i % 40 * 24, y + i / 40 * 24 + 14,
+        t->owners);
 }
 
 static void svg(void) {
-    int y = 28, below = y + (int)nr_regions * 18 + 24, height = below + ((int)nr_tables / 40 + 1) * 24 + 30;
+    int y = 28, below = y + (int)nr_regions * 18 + 24,
+        height = below + ((int)nr_tables / 40 + 1) * 24 + 30;
 
-    out("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1100\" height=\"%d\" font-family=\"monospace\" "
+    out("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1100\" height=\"%d\" "
+        "font-family=\"monospace\" "
         "font-size=\"11\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n",
         height);
-    out("<text x=\"8\" y=\"16\">process %d: %ld regions, %ld page tables</text>\n", pid, (long)nr_regions, (long)nr_tables);
+    out("<text x=\"8\" y=\"16\">process %d: %ld regions, %ld page tables</text>\n", pid,
+        (long)nr_regions, (long)nr_tables);
     for (size_t i = 0; i < nr_regions; i++)
         svg_region(&regions[i], y + (int)i * 18);
-    out("<text x=\"8\" y=\"%d\">page tables of 2 MiB and their owners: green own, yellow shared, violet shared, and any "
+    out("<text x=\"8\" y=\"%d\">page tables of 2 MiB and their owners: green own, yellow shared, "
+        "violet shared, and any "
         "access faults</text>\n",
         below - 6);
     for (size_t i = 0; i < nr_tables; i++)
         svg_table(&tables[i], (int)i, below);
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-        out("<rect x=\"%d\" y=\"%d\" width=\"10\" height=\"10\" fill=\"%s\"/><text x=\"%d\" y=\"%d\">%s</text>\n",
-            8 + 215 * (int)i, height - 16, kinds[i].colour, 22 + 215 * (int)i, height - 7, kinds[i].text);
+        out("<rect x=\"%d\" y=\"%d\" width=\"10\" height=\"10\" fill=\"%s\"/><text x=\"%d\" "
+            "y=\"%d\">%s</text>\n",
+            8 + 215 * (int)i, height - 16, kinds[i].colour, 22 + 215 * (int)i, height - 7,
+            kinds[i].text);
     out("</svg>\n");
 }
 

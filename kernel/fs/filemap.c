@@ -299,7 +299,8 @@ static int fill_holes(struct inode *i, u64 at, u64 end, bool keep_size) {
         u64 start = align_down(at, PAGE_SIZE);
         stop = min(start + PAGE_SIZE, end);
         pagecache_balance(&i->mapping);
-        struct page *p = fatal_signal_pending() ? ERR_PTR(-EINTR) : pagecache_get(&i->mapping, at / PAGE_SIZE);
+        struct page *p =
+            fatal_signal_pending() ? ERR_PTR(-EINTR) : pagecache_get(&i->mapping, at / PAGE_SIZE);
         if (IS_ERR(p))
             return PTR_ERR(p);
         error = reserve(i, p, at - start, stop - start);
@@ -342,7 +343,8 @@ long filemap_allocate(struct file *f, u32 mode, u64 offset, u64 length) {
     struct inode *i = f->inode;
     bool keep = mode & FALLOC_FL_KEEP_SIZE;
     int error;
-    if (!i->ops->punch || (mode & ~FALLOC_FL_KEEP_SIZE && mode != (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)))
+    if (!i->ops->punch ||
+        (mode & ~FALLOC_FL_KEEP_SIZE && mode != (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)))
         return -EOPNOTSUPP;
     if (i->sb->read_only)
         return -EROFS;
@@ -410,11 +412,15 @@ static void file_vma_close(struct vma *v) { file_put(v->file); }
 
 static int file_vma_sync(struct vma *v) { return file_fsync(v->file, true); }
 static int file_vma_remove(struct vma *v) {
-    return filemap_allocate(v->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, v->pgoff * PAGE_SIZE, v->end - v->start);
+    return filemap_allocate(v->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                            v->pgoff * PAGE_SIZE, v->end - v->start);
 }
 
-const struct vma_ops file_vma_ops = {
-    .fault = file_fault, .open = file_vma_open, .close = file_vma_close, .sync = file_vma_sync, .remove = file_vma_remove};
+const struct vma_ops file_vma_ops = {.fault = file_fault,
+                                     .open = file_vma_open,
+                                     .close = file_vma_close,
+                                     .sync = file_vma_sync,
+                                     .remove = file_vma_remove};
 
 int filemap_mmap(struct file *f, struct vma_request *r) {
     if (!(f->mode & FILE_READ))

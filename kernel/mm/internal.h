@@ -185,7 +185,9 @@ int table_move(struct gather *g, struct vma *from, va_t old, struct vma *to, va_
 // Entries of these the child does not get.
 #define FORK_NO_TABLE (VM_SHARED | VM_DONTFORK | VM_WIPEONFORK)
 // Its pages stay in memory for the parent, not for the child: reclaim must not find them by way of the child.
-static inline bool vma_pins_cache(const struct vma *v) { return v->flags & VM_LOCKED && v->mapping; }
+static inline bool vma_pins_cache(const struct vma *v) {
+    return v->flags & VM_LOCKED && v->mapping;
+}
 struct forking {
     struct gather g;  // of the parent
     struct mm *child;

@@ -86,7 +86,8 @@ static inline bool pa_is_ram(pa_t pa) {
 #define MAX_ORDER 10     // largest block: 4 MiB
 #define ALLOC_ZERO 1u    // clear the pages
 #define ALLOC_ATOMIC 2u  // never sleep, never reclaim; also for interrupt handlers
-#define ALLOC_WAIT 8u    // for a program, in its own name: leaves a reserve, may end in the out-of-memory killer
+#define ALLOC_WAIT                                                                                 \
+    8u  // for a program, in its own name: leaves a reserve, may end in the out-of-memory killer
 #define ALLOC_USER (4u | ALLOC_WAIT)  // the same, and the bytes are the program's
 
 // A block of 2^order frames with reference count 1, kind PAGE_USED, or NULL. May sleep unless ALLOC_ATOMIC.

@@ -121,7 +121,7 @@ void caches_drop(u32 what);
 // Have the flush thread write now; wait until memory has fewer dirty pages, at most 100 ms.
 void pagecache_throttle(void);
 // Dirty pages are at most dirty_ratio percent of memory (/proc/sys/vm/dirty_ratio): who makes one waits while there are more.
-extern u64 nr_dirty, dirty_limit;  // [a] pages
+extern u64 nr_dirty, dirty_limit;            // [a] pages
 int pagecache_set_dirty_ratio(u32 percent);  // 0 or -EINVAL
 u32 pagecache_dirty_ratio(void);
 u64 pagecache_dirty_limit(void);

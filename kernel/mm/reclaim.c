@@ -40,9 +40,10 @@
 #include "time/timer.h"
 
 #define LRU_LISTS 8
-#define KEEP_FRACTION 64  // of memory: clean pages that are left to files, so that programs find their code
+#define KEEP_FRACTION                                                                              \
+    64  // of memory: clean pages that are left to files, so that programs find their code
 #define UNMAP_AROUND 64ul
-#define WAITS_MAX 50      // for the flush thread, of 100 ms at most
+#define WAITS_MAX 50  // for the flush thread, of 100 ms at most
 
 static struct lru {
     struct spinlock lock;
@@ -159,7 +160,8 @@ static size_t shrink_all(size_t want, u64 keep) {
     u64 looks = 2 * lru_pages() + 4 * LRU_LISTS;
 
     while (freed < want && looks > 0 && lru_pages() > keep) {
-        u64 n = shrink(&lru[atomic_add_relaxed(&next_list, 1) % LRU_LISTS], want - freed, true, &freed);
+        u64 n =
+            shrink(&lru[atomic_add_relaxed(&next_list, 1) % LRU_LISTS], want - freed, true, &freed);
         looks -= min(looks, max(n, 1ul));
     }
     vm_count_n(reclaimed, freed);

@@ -285,7 +285,8 @@ int table_fork(struct forking *f, struct vma *to, struct vma *from) {
         stop = next_boundary(a, GIGAPAGE_SIZE, from->end);
         if (!slot)
             continue;
-        if (is_aligned(a, MEGAPAGE_SIZE) && a + MEGAPAGE_SIZE <= from->end && !vma_pins_cache(from)) {
+        if (is_aligned(a, MEGAPAGE_SIZE) && a + MEGAPAGE_SIZE <= from->end &&
+            !vma_pins_cache(from)) {
             stop = align_down(stop, MEGAPAGE_SIZE);
             error = share(f, a, stop);
         } else {

@@ -74,9 +74,11 @@ void mm_show_vmstat(struct printer *p) {
     struct mem_info info;
 
     mem_info_read(&info);
-    printer_printf(p, "nr_free_pages %lu\nnr_file_pages %lu\nnr_dirty %lu\nnr_writeback %lu\n"
-                      "nr_dirty_threshold %lu\n",
-                   info.free, info.cached + info.buffers, info.dirty, info.writeback, pagecache_dirty_limit());
+    printer_printf(p,
+                   "nr_free_pages %lu\nnr_file_pages %lu\nnr_dirty %lu\nnr_writeback %lu\n"
+                   "nr_dirty_threshold %lu\n",
+                   info.free, info.cached + info.buffers, info.dirty, info.writeback,
+                   pagecache_dirty_limit());
     for (size_t i = 0; i < ARRAY_SIZE(counter); i++)
         printer_printf(p, "%s %lu\n", counter[i].name, sum(counter[i].offset));
 }

@@ -27,8 +27,8 @@ struct vm_counters {
     u64 reclaimed;       // cache pages freed for want of memory
     u64 dirty_waits;     // times that a writer waited because too much was dirty
     u64 oom_kills;
-    u64 written;         // pages written back
-    u64 read;            // pages read in
+    u64 written;  // pages written back
+    u64 read;     // pages read in
     // Pairs whose difference, over all harts, is a level.
     u64 anon_freed;   // anonymous pages; made are zero_fills + cow_copies
     u64 file_unmaps;  // entries of cache pages removed; made are file_maps

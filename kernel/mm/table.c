@@ -264,8 +264,9 @@ static void gather_page(struct gather *g, struct page *p) {
 // ---- unmapping ----
 
 // One table's part of v; `shared`: for all owners; `cached`: only pages of its mapping. How many pages. => table locked
-static __attribute__((always_inline)) inline u64 zap_part(struct gather *g, struct vma *v, struct page *table,
-                                                          va_t addr, va_t stop, bool shared, bool cached_only) {
+static __attribute__((always_inline)) inline u64 zap_part(struct gather *g, struct vma *v,
+                                                          struct page *table, va_t addr, va_t stop,
+                                                          bool shared, bool cached_only) {
     u64 anon = 0, other = 0;
     u32 left = table->table.used;
 
@@ -372,8 +373,10 @@ static u64 zap_shown(struct gather *g, struct vma *v, va_t start, va_t end, bool
             spin_lock(&table->table.lock);
             u64 n = zap_part(g, v, table, a, stop, entry & PTE_SHARED, cached_only);
             g->everywhere |= n && entry & PTE_V && entry & PTE_SHARED;
-            if (cached_only && n)
+            if (cached_only && n) {
                 gather_flush(g);
+                g->everywhere = false;
+            }
             spin_unlock(&table->table.lock);
             zapped += n;
         }

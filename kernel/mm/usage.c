@@ -230,8 +230,9 @@ void mm_show_tables(struct mm *mm, struct printer *p, bool frames) {
         u64 entry = load_relaxed(middle_slot(mm, a));
         const char *state = entry_is_own(entry) ? "own" : entry & PTE_V ? "shared" : "hidden";
         if (entry)
-            printer_printf(p, "%010lx %lx %s %u %u\n", a, frames ? pte_pa(entry) >> PAGE_SHIFT : 0, state,
-                           ref_read(&pte_page(entry)->ref), data_race(pte_page(entry)->table.used));
+            printer_printf(p, "%010lx %lx %s %u %u\n", a, frames ? pte_pa(entry) >> PAGE_SHIFT : 0,
+                           state, ref_read(&pte_page(entry)->ref),
+                           data_race(pte_page(entry)->table.used));
     }
     read_unlock(&mm->lock);
 }

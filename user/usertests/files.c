@@ -437,7 +437,8 @@ static void hole_errors(void) {
     FAILS(EBADF, sys_fallocate((int)OK(open_at("/bin/sh", O_RDONLY, 0)), HOLE, 0, PAGE));
     OK(sys_pipe2(fds, 0));
     FAILS(ESPIPE, sys_fallocate(fds[1], HOLE, 0, PAGE));
-    p = (char *)OK(sys_mmap(0, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    p = (char *)OK(
+        sys_mmap(0, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     memset(p, 'x', 4 * PAGE);
     OK(sys_madvise(p + PAGE, 2 * PAGE, MADV_REMOVE));
     EQ(p[PAGE - 1], 'x');

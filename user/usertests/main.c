@@ -22,12 +22,12 @@
 #define LEAK_RUNS 10  /* caches fill up, the more harts the later; a leak goes on */
 
 static const struct test *const tables[] = {
-    call_tests,   exec_tests,      task_tests,  mass_tests,     clone_tests,  pidfd_tests,
-    wait_tests,   limit_tests,     prctl_tests, taskfile_tests, thread_tests, signal_tests,
-    code_tests,   time_tests,      timer_tests, memory_tests, pressure_tests,   fork_tests,   map_tests,
-    memfd_tests,  pipe_tests,      file_tests,  name_tests,     system_tests, vdso_tests,
-    shm_tests,    sem_tests,       msg_tests,   mq_tests,       event_tests,  epoll_tests,
-    socket_tests, scheduling_tests};
+    call_tests,  exec_tests,   task_tests,      mass_tests,     clone_tests,    pidfd_tests,
+    wait_tests,  limit_tests,  prctl_tests,     taskfile_tests, thread_tests,   signal_tests,
+    code_tests,  time_tests,   timer_tests,     memory_tests,   pressure_tests, fork_tests,
+    map_tests,   memfd_tests,  pipe_tests,      file_tests,     name_tests,     system_tests,
+    vdso_tests,  shm_tests,    sem_tests,       msg_tests,      mq_tests,       event_tests,
+    epoll_tests, socket_tests, scheduling_tests};
 
 static bool run_slow, list_only, tap;
 static const char *base = "/tmp", *nonce, *plant;

@@ -223,7 +223,7 @@ static void drain_own_lists(void) {
 // into the rest. A program waits as long as pages come free or somebody dies for them; when others are
 // always faster to take what it freed, there is too little for all.
 static __attribute__((noinline)) struct page *alloc_slow(unsigned order, unsigned flags) {
-    bool bytes = flags & ALLOC_USER & ~ALLOC_WAIT;  // not a page of a file, which may replace another one
+    bool bytes = flags & ALLOC_USER & ~ALLOC_WAIT;  // a page of a file may replace another one
     u64 reserve = flags & ALLOC_ATOMIC ? 0 : reserve_pages() / (flags & ALLOC_WAIT ? 1 : 2);
     struct page *p = alloc_above(order, reserve);
 

@@ -20,6 +20,9 @@
  *   truncation                         takes the page out of its mapping, then unmaps it; we look
  *                                      at page->cache.mapping under the table's lock: a page that
  *                                      left is not installed
+ *   reclaim                            takes entries of the cache's pages away; other harts forget them
+ *                                      before it releases the table's lock, so what is empty here
+ *                                      nobody remembers
  *   write-back                         see pagecache.c: DIRTY is set under the table's lock
  *   copy-on-write, a new reference     a private page that is mapped once has count 1; more come
  *                                      from fork (not under mm->lock) or vm_page_of (table's lock)

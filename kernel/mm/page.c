@@ -223,6 +223,7 @@ static void drain_own_lists(void) {
 // into the rest. A program waits as long as pages come free or somebody dies for them; when others are
 // always faster to take what it freed, there is too little for all.
 static __attribute__((noinline)) struct page *alloc_slow(unsigned order, unsigned flags) {
+    bool bytes = flags & ALLOC_USER & ~ALLOC_WAIT;  // a page of a file may replace another one
     u64 reserve = flags & ALLOC_ATOMIC ? 0 : reserve_pages() / (flags & ALLOC_WAIT ? 1 : 2);
     struct page *p = alloc_above(order, reserve);
 
@@ -230,7 +231,7 @@ static __attribute__((noinline)) struct page *alloc_slow(unsigned order, unsigne
         return p;
     assert_no_locks();
     for (u32 tries = 1;; tries++) {
-        size_t freed = page_reclaim ? page_reclaim(BATCH + (1ul << order), flags & ALLOC_WAIT) : 0;
+        size_t freed = page_reclaim ? page_reclaim(BATCH + (1ul << order), bytes) : 0;
         if (order)
             drain_own_lists();
         p = alloc_above(order, reserve);

@@ -231,7 +231,8 @@ static int insert(struct mapping *m, u64 index, struct page *p) {
 static struct page *add_page(struct mapping *m, u64 index) {
     for (int tries = 0;; tries++) {
         // What the flush thread reads to write pages must not wait for pages to be written.
-        struct page *p = page_alloc(0, current == flusher ? 0 : ALLOC_USER);
+        u32 pinned = m->flags & MAPPING_PINNED ? ALLOC_USER : ALLOC_WAIT;
+        struct page *p = page_alloc(0, current == flusher ? 0 : pinned);
         if (!p)
             return ERR_PTR(-ENOMEM);
         int error = insert(m, index, p);

@@ -25,7 +25,7 @@
  *   - a copy leaves out pages of files, which a fault finds again in the mapping
  *   - a page that only this table maps has count 1, though the table has several owners. Nobody
  *     looks at the count of a page before the table is his own.
- *   - every owner counts rss[] pages for it. Truncation, which comes by way of one owner, takes
+ *   - every owner counts rss[] pages for it. Truncation (or reclaim), which comes by way of one owner, takes
  *     entries out of it for all of them and notes that in lost[]; an owner corrects what it counts
  *     when it leaves or takes over.
  *   - no hart remembers a translation through an entry that is not valid: fork makes the parent's

@@ -377,8 +377,10 @@ static u64 zap_shown(struct gather *g, struct vma *v, va_t start, va_t end, bool
             spin_lock(&table->table.lock);
             u64 n = zap_part(g, v, table, a, stop, entry & PTE_SHARED, cached_only);
             g->everywhere |= n && entry & PTE_V && entry & PTE_SHARED;
-            if (cached_only && n)
+            if (cached_only && n) {
                 gather_flush(g);
+                g->everywhere = false;
+            }
             spin_unlock(&table->table.lock);
             zapped += n;
         }

@@ -6,8 +6,8 @@
  * first. Neighbours that could be one are merged when mapped or protected, so an address space that
  * is torn and mended again has the same VMAs.
  *
- * A VMA with a mapping is also on mapping->vmas, for truncation and write-back, which come without
- * mm->lock: its start, end and pgoff change with both mm->lock and mapping->vmas_lock held. It
+ * A VMA with a mapping is also on mapping->vmas, for truncation, write-back and reclaim, which come
+ * without mm->lock: its start, end and pgoff change with both mm->lock and mapping->vmas_lock held. It
  * leaves that list before its page tables go.
  *
  * Free addresses are searched downwards from below the stack, from where the last search ended

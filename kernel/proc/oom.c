@@ -3,9 +3,9 @@
  *
  * oom_kill() is the page allocator's page_oom hook. It walks all processes with family_lock held, adds up what each has
  * mapped, and sends SIGKILL to the largest; init and kernel threads are spared. While a victim is dying nobody else is
- * chosen: the caller waits a little and tries again, so one shortage costs one process. A victim that asks for memory
- * itself gets none, and leaves by its fatal signal. One that does not die for long may wait for a lock that a caller
- * holds; then another one is chosen.
+ * chosen, nor while the largest process ends by itself: the caller waits a little and tries again, so one shortage costs
+ * one process. A victim that asks for memory itself gets none, and leaves by its fatal signal. One that does not die for
+ * long may wait for a lock that a caller holds; then another one is chosen.
  */
 #include "arch/arch.h"
 #include "mm/stats.h"
@@ -33,7 +33,7 @@ static u64 badness(const struct process *p) {
         return 0;
     list_for_each (t, &p->threads, thread_link) {
         struct mm *mm = READ_ONCE(t->mm);  // may be going away: then the number is wrong, no more
-        if (mm && !(t->flags & (TASK_KTHREAD | TASK_EXITING)))
+        if (mm && !(t->flags & TASK_KTHREAD))
             return adjusted(p, READ_ONCE(mm->rss[RSS_ANON]) + READ_ONCE(mm->rss[RSS_SHMEM]) +
                                    READ_ONCE(mm->table_pages));
     }
@@ -65,8 +65,12 @@ static struct task *choose(bool *dying, u64 *worst) {
     if (victim) {
         chosen_at = clock_ns();
         atomic_or(&victim->flags, TASK_OOM_VICTIM);
-        task_get(victim);
+        *dying = READ_ONCE(victim->process->group_exit);
     }
+    if (*dying)
+        victim = NULL;
+    else if (victim)
+        task_get(victim);
     spin_unlock(&family_lock);
     return victim;
 }

@@ -231,30 +231,30 @@ static void watch_dirty(void) {
         long n = proc_number("/proc/vmstat", "nr_dirty ");
         if (n > *most_dirty)
             *most_dirty = n;
-        sys_sched_yield();
+        sleep_ms(1);
     }
 }
 
-static void write_16_mib(void) {
+static void write_6_mib(void) {
     static char buf[16 * PAGE];
     int fd = disk_file(0);
 
-    for (int i = 0; i < 256; i++)
+    for (int i = 0; i < 96; i++)
         EQ(sys_write(fd, buf, sizeof(buf)), sizeof(buf));
     EQ(sys_fsync(fd), 0);
 }
 
-static void map_16_mib(void) {
-    int fd = disk_file(16 * MIB);
-    char *p = map_file(fd, 16 * MIB, RW, MAP_SHARED);
+static void map_6_mib(void) {
+    int fd = disk_file(6 * MIB);
+    char *p = map_file(fd, 6 * MIB, RW, MAP_SHARED);
 
-    for (size_t i = 0; i < 16 * MIB; i += PAGE)
+    for (size_t i = 0; i < 6 * MIB; i += PAGE)
         p[i] = 1;
-    EQ(sys_msync(p, 16 * MIB, MS_SYNC), 0);
+    EQ(sys_msync(p, 6 * MIB, MS_SYNC), 0);
 }
 
-static void write_32_pages(void) {
-    static char buf[32 * PAGE];
+static void write_4_pages(void) {
+    static char buf[4 * PAGE];
 
     EQ(sys_write(disk_file(0), buf, sizeof(buf)), sizeof(buf));
 }
@@ -285,10 +285,10 @@ static void dirty_limit(void) {
     ratio = proc_number("/proc/sys/vm/dirty_ratio", "");
     most_dirty = shared_page();
     FAILS(EINVAL, sys_write((int)OK(open_at("/proc/sys/vm/dirty_ratio", O_WRONLY, 0)), "101", 3));
-    limited("2", write_16_mib);
-    limited("2", map_16_mib);
+    limited("1", write_6_mib);
+    limited("1", map_6_mib);
     waits = vmstat("dirty_wait");
-    limited("0", write_32_pages);
+    limited("0", write_4_pages);
     CHECK(vmstat("dirty_wait") > waits);
     snprintf(text, sizeof(text), "%ld", ratio);
     put_file("/proc/sys/vm/dirty_ratio", text);

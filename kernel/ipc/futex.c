@@ -53,7 +53,7 @@ static bool is_shared_memory(u64 addr) {
     return shared;
 }
 
-int futex_key_get(u64 addr, bool shared, struct futex_key *k) {
+static int key_get(u64 addr, bool shared, struct futex_key *k) {
     if (addr & 3)
         return -EINVAL;
     if (!user_range_ok(addr, 4))
@@ -70,6 +70,8 @@ int futex_key_get(u64 addr, bool shared, struct futex_key *k) {
     *k = (struct futex_key){.object = (u64)p, .offset = addr & (PAGE_SIZE - 1), .page = p};
     return 0;
 }
+
+int futex_key_get(u64 addr, bool shared, struct futex_key *k) { return key_get(addr, shared, k); }
 
 void futex_key_put(struct futex_key *k) {
     if (k->page)
@@ -164,7 +166,7 @@ long futex_wait(u64 addr, bool shared, u32 value, u32 bitset, u64 deadline) {
     struct futex_waiter w = {.task = current, .bitset = bitset};
     if (!bitset)
         return -EINVAL;
-    long error = futex_key_get(addr, shared, &w.key);
+    long error = key_get(addr, shared, &w.key);
     if (error)
         return error;
     struct futex_bucket *b = futex_bucket_of(&w.key);
@@ -205,7 +207,7 @@ static long queue_one(struct futex_waiter *w, const struct futex_waitv *v) {
     if ((v->flags & ~(u32)FUTEX2_PRIVATE) != FUTEX2_SIZE_U32 || v->__reserved)
         return -EINVAL;
     *w = (struct futex_waiter){.task = current, .bitset = FUTEX_BITSET_MATCH_ANY};
-    long error = futex_key_get(v->uaddr, !(v->flags & FUTEX2_PRIVATE), &w->key);
+    long error = key_get(v->uaddr, !(v->flags & FUTEX2_PRIVATE), &w->key);
     if (error)
         return error;
     w->bucket = futex_bucket_of(&w->key);
@@ -271,7 +273,7 @@ long futex_wake(u64 addr, bool shared, u32 count, u32 bitset) {
     struct futex_key k;
     if (!bitset)
         return -EINVAL;
-    int error = futex_key_get(addr, shared, &k);
+    int error = key_get(addr, shared, &k);
     if (error)
         return error;
     struct futex_bucket *b = futex_bucket_of(&k);
@@ -338,10 +340,10 @@ static long requeue_keys(u64 addr, const struct futex_key *k, const struct futex
 
 long futex_requeue(u64 addr, bool shared, u64 addr2, u32 count, u32 moved, const u32 *expected) {
     struct futex_key k, k2;
-    long result = futex_key_get(addr, shared, &k);
+    long result = key_get(addr, shared, &k);
     if (result)
         return result;
-    result = futex_key_get(addr2, shared, &k2);
+    result = key_get(addr2, shared, &k2);
     if (!result) {
         result = requeue_keys(addr, &k, &k2, count, moved, expected);
         futex_key_put(&k2);

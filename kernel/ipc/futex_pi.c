@@ -254,19 +254,21 @@ static int leave_word(const struct futex_waiter *next, u32 more) {
 
 // A waiter whose word cannot be written looks for itself what there is.
 static void hand_on(struct futex_bucket *b, const struct futex_key *k) {
-    spin_lock(&b->lock);
-    struct futex_waiter *next = best_in_queue(b, k, current);
-    if (next && !k->page && leave_word(next, 0) == -EFAULT) {
-        spin_unlock(&b->lock);
-        fault_in_user(k->offset, 4, true);
+    for (bool tried = false;; tried = true) {
         spin_lock(&b->lock);
-        next = best_in_queue(b, k, current);
+        struct futex_waiter *next = best_in_queue(b, k, current);
+        u32 more = next && nr_in_queue(b, k) > 1 ? FUTEX_WAITERS : 0;
+        int error = next ? leave_word(next, more) : 0;
+        bool absent = error == -EFAULT && !k->page && !tried;
+        if (next && !absent) {
+            next->again = error;
+            hand_over(b, next);
+        }
+        spin_unlock(&b->lock);
+        if (!absent)
+            return;
+        fault_in_user(k->offset, 4, true);
     }
-    if (next) {
-        next->again = leave_word(next, nr_in_queue(b, k) > 1 ? FUTEX_WAITERS : 0) != 0;
-        hand_over(b, next);
-    }
-    spin_unlock(&b->lock);
 }
 
 // A waiter of whose lock current is the owner: its key and bucket. False: there is none.

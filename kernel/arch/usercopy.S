@@ -126,16 +126,17 @@ usercopy_out:
 /* size_t usercopy_word(void *dst, const void *src): the same with n = 8 */
     .globl usercopy_word
 usercopy_word:
-    li a2, 8
     or t0, a0, a1
     andi t0, t0, 7
-    bnez t0, usercopy_in
+    bnez t0, 1f
     sum_on
-    may_fault 5b, ld t0, 0(a1)
-    may_fault 5b, sd t0, 0(a0)
+    may_fault 1f, ld t0, 0(a1)
+    may_fault 1f, sd t0, 0(a0)
     sum_off
     li a0, 0
     ret
+1:  li a2, 8                    /* not aligned, or a fault, which is met again there */
+    j usercopy_in
 
 /* size_t usercopy_zero(void *user_dst, size_t n): returns bytes not zeroed; blocks as above */
     .globl usercopy_zero

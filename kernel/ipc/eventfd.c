@@ -32,14 +32,15 @@ static void wake_locked(struct eventfd *e, u32 events) {
         waitq_wake_locked(&e->waitq, 1, events);
 }
 
-// False: there is nothing to take.
-static bool take(struct eventfd *e, u64 *value) {
-    u64 flags = irqlock_acquire(&e->waitq.lock);
-    u64 n = e->semaphore ? min(e->count, 1ul) : e->count;
-    *value = n;
-    WRITE_ONCE(e->count, e->count - n);
-    if (n)
+// What there is to take; 0: nothing.
+static inline u64 take(struct eventfd *e) {
+    u64 flags = irqlock_acquire(&e->waitq.lock), n = e->count;
+    if (likely(n)) {
+        if (unlikely(e->semaphore))
+            n = 1;
+        WRITE_ONCE(e->count, e->count - n);
         wake_locked(e, POLLOUT | POLLWRNORM);
+    }
     irqlock_release(&e->waitq.lock, flags);
     return n;
 }
@@ -48,45 +49,53 @@ static inline bool fits(const struct eventfd *e, u64 n) {
     return n <= EVENTFD_MAX - READ_ONCE(e->count);
 }
 
-static bool add(struct eventfd *e, u64 n) {
+static inline bool add(struct eventfd *e, u64 n) {
     u64 flags = irqlock_acquire(&e->waitq.lock);
-    bool ok = fits(e, n);
-    if (ok) {
-        WRITE_ONCE(e->count, e->count + n);
-        wake_locked(e, POLLIN | POLLRDNORM);
+    if (unlikely(!fits(e, n))) {
+        irqlock_release(&e->waitq.lock, flags);
+        return false;
     }
+    WRITE_ONCE(e->count, e->count + n);
+    wake_locked(e, POLLIN | POLLRDNORM);
     irqlock_release(&e->waitq.lock, flags);
-    return ok;
+    return true;
 }
 
-// Until there is something to take, or room for n. 0 or errno
-static __attribute__((noinline)) int wait_for_count(struct file *f, struct eventfd *e) {
-    if (f->flags & O_NONBLOCK)
-        return -EAGAIN;
-    return wait_event_interruptible(&e->waitq, READ_ONCE(e->count), "eventfd_read");
+// Sleep until there is something to take, or room for n, and do it. Out of line, so that who need not sleep saves few
+// registers. 0 or errno
+static __attribute__((noinline)) ssize_t take_later(struct file *f, struct iter *to) {
+    struct eventfd *e = f->private_;
+    int error = 0;
+    u64 n = 0;
+    do {
+        if (f->flags & O_NONBLOCK)
+            return -EAGAIN;
+        error = wait_event_interruptible(&e->waitq, READ_ONCE(e->count), "eventfd_read");
+    } while (!error && !(n = take(e)));
+    return error ? error : iter_put_word(to, n);
 }
-static __attribute__((noinline)) int wait_for_room(struct file *f, struct eventfd *e, u64 n) {
-    if (f->flags & O_NONBLOCK)
-        return -EAGAIN;
-    return wait_event_interruptible(&e->waitq, fits(e, n), "eventfd_write");
+static __attribute__((noinline)) ssize_t add_later(struct file *f, u64 n) {
+    struct eventfd *e = f->private_;
+    int error = 0;
+    do {
+        if (f->flags & O_NONBLOCK)
+            return -EAGAIN;
+        error = wait_event_interruptible(&e->waitq, fits(e, n), "eventfd_write");
+    } while (!error && !add(e, n));
+    return error ? error : (ssize_t)sizeof(n);
 }
 
 static ssize_t eventfd_read(struct file *f, struct iter *to, u64 *pos) {
-    struct eventfd *e = f->private_;
-    u64 value;
     (void)pos;
-    if (to->left < sizeof(value))
+    if (to->left < sizeof(u64))
         return -EINVAL;
-    while (unlikely(!take(e, &value))) {
-        int error = wait_for_count(f, e);
-        if (error)
-            return error;
-    }
-    return iter_put_word(to, value);
+    u64 n = take(f->private_);
+    if (likely(n))
+        return iter_put_word(to, n);
+    return take_later(f, to);
 }
 
 static ssize_t eventfd_write(struct file *f, struct iter *from, u64 *pos) {
-    struct eventfd *e = f->private_;
     u64 value;
     (void)pos;
     if (from->left < sizeof(value))
@@ -96,12 +105,7 @@ static ssize_t eventfd_write(struct file *f, struct iter *from, u64 *pos) {
         return n;
     if (value > EVENTFD_MAX)
         return -EINVAL;
-    while (unlikely(!add(e, value))) {
-        int error = wait_for_room(f, e, value);
-        if (error)
-            return error;
-    }
-    return n;
+    return likely(add(f->private_, value)) ? n : add_later(f, value);
 }
 
 static u32 eventfd_poll(struct file *f, struct poll_table *pt) {

@@ -11,7 +11,9 @@
 #include "lib/types.h"
 
 static inline bool user_range_ok(u64 addr, size_t n) {
-    return addr <= USER_TOP && n <= USER_TOP - addr && !fail_now(FAIL_USERCOPY);
+    bool inside = __builtin_constant_p(n) ? addr <= USER_TOP - n  // one comparison
+                                          : addr <= USER_TOP && n <= USER_TOP - addr;
+    return inside && !fail_now(FAIL_USERCOPY);
 }
 
 // 0 or -EFAULT

@@ -15,6 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+import plot  # noqa: E402
 from xv39 import images, paths, speed  # noqa: E402
 
 BASELINE = HERE / "baseline.json"
@@ -151,7 +152,7 @@ def main() -> int:
     parser.add_argument("rows", nargs="*", help="only these rows of kbench")
     options = parser.parse_args()
     figures = measure(options.rows)
-    baseline = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
+    whole = baseline = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
     if options.rows:
         baseline = {name: value for name, value in baseline.items() if name in options.rows}
     worse = report(figures, baseline)
@@ -159,8 +160,10 @@ def main() -> int:
     RESULT.write_text(json.dumps(figures, indent=1) + "\n")
     if options.baseline == "write":
         kept = {name: value for name, value in figures.items() if value is not None}
-        BASELINE.write_text(json.dumps(baseline | kept if options.rows else kept, indent=1) + "\n")
+        BASELINE.write_text(json.dumps(whole | kept if options.rows else kept, indent=1) + "\n")
+        plot.write(paths.TOP / "docs/img/costs.svg", json.loads(BASELINE.read_text()), linux_figures())
         return 0
+    plot.write(RESULT.with_name("ipc.svg"), figures, linux_figures())
     if worse:
         print(f"bench: worse than tests/bench/baseline.json by over {100 * TOLERANCE - 100:.0f} %: {', '.join(worse)}")
     return bool(worse)

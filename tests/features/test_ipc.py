@@ -18,10 +18,12 @@ def start(boot, disk, smp: int, **how) -> Machine:
 
 
 class TestStress:
-    """stress-ng, bounded by operations; --verify looks at what went through. Its mq receives only until the time-out."""
+    """stress-ng, bounded by operations; --verify looks at what went through. Its mq receives only until the time-out, its sem
+    waits for it whatever its threads have done."""
     OPERATIONS = {"msg": 2000, "mq": 2000, "sem-sysv": 2000, "shm-sysv": 20, "sem": 2000, "shm": 20, "pipe": 2000, "fifo": 500,
                   "futex": 500, "splice": 500, "vm-splice": 500}
     SIZES = {"shm-sysv": " --shm-sysv-bytes 1M", "shm": " --shm-bytes 1M"}
+    SECONDS = {"sem": 5}
 
     @pytest.fixture(scope="class")
     def disk(self, debian_with):
@@ -32,7 +34,7 @@ class TestStress:
         m = start(boot, disk, smp, kernel=checks.kernel("leak"))
         for name, operations in self.OPERATIONS.items():
             size = self.SIZES.get(name, "")
-            output = m.check(f"stress-ng --{name} 2 --{name}-ops {operations * more}{size} --verify --timeout 600", 120 * more)
+            output = m.check(f"stress-ng --{name} 2 --{name}-ops {operations * more}{size} --verify --timeout {self.SECONDS.get(name, 600)}", 120 * more)
             failures = [line for line in output.splitlines() if " fail:" in line]
             assert not failures and f"passed: 2: {name} (2)" in output, output
         checks.assert_nothing_lost(m)

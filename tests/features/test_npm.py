@@ -35,7 +35,7 @@ class TestEsbuild:
         m = start(boot, disk, smp)
         m.check("cd /src && esbuild --bundle --minify main.ts --outfile=/tmp/out.js", 240)
         assert m.check("cat /tmp/out.js") == "(()=>{var o=(r,e)=>r+e;var n={n:41};console.log(o(1,n.n));})();\n"
-        status, output = m.run("esbuild --bundle main.ts --external:none --alias:./add=./missing", 240)
+        status, output = m.run("echo 'import \"./missing\"' > bad.ts; esbuild --bundle bad.ts", 240)
         assert status == 1 and "Could not resolve" in output
 
 

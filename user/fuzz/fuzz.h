@@ -84,6 +84,7 @@ void fill_words(struct random *r, void *at, size_t words);
 const long *known_values(const char *call, int arg, size_t *n, bool *bits);
 bool may_wait(const char *call);
 const char *why_left_out(const char *call, int depth); /* null: it is not */
+void make_shapes(struct random *r, struct deed *d);    /* shapes.c */
 void make_harmless(struct random *r, struct deed *d);
 
 /* The calls of an epoch, in the child: from first to last of [0, EPOCH), each from its own seed.

@@ -12,7 +12,9 @@
 #include "abi/prctl.h"
 #include "abi/resource.h"
 #include "abi/sched.h"
+#include "abi/eventfd.h"
 #include "abi/sem.h"
+#include "abi/socket.h"
 #include "abi/shm.h"
 #include "abi/termios.h"
 #include "abi/wait.h"
@@ -129,6 +131,35 @@ static const struct known {
     {"page_map", 4, 1, VALUES(PROT_READ, PROT_WRITE, PROT_EXEC)},
     {"ipc_try_send", 3, 1, VALUES(0, 0, PROT_READ, PROT_WRITE)},
     {"ipc_call", 3, 1, VALUES(0, 0, PROT_READ, PROT_WRITE)},
+    {"socket", 0, 0, VALUES(AF_UNIX, AF_UNIX, AF_UNIX, AF_NETLINK, AF_INET)},
+    {"socket", 1, 1, VALUES(SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_NONBLOCK, SOCK_CLOEXEC)},
+    {"socket", 2, 0, VALUES(0, 0, 0, 1)},
+    {"socketpair", 0, 0, VALUES(AF_UNIX)},
+    {"socketpair", 1, 1, VALUES(SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_NONBLOCK)},
+    {"socketpair", 2, 0, VALUES(0)},
+    {"listen", 1, 0, VALUES(0, 1, 5, 4096, -1)},
+    {"accept4", 3, 1, VALUES(0, SOCK_NONBLOCK, SOCK_CLOEXEC)},
+    {"shutdown", 1, 0, VALUES(SHUT_RD, SHUT_WR, SHUT_RDWR)},
+    {"sendto", 3, 1, VALUES(0, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, MSG_EOR)},
+    {"sendmsg", 2, 1, VALUES(0, MSG_DONTWAIT, MSG_NOSIGNAL)},
+    {"recvfrom", 3, 1, VALUES(0, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITALL)},
+    {"recvmsg", 2, 1, VALUES(0, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, MSG_CMSG_CLOEXEC)},
+    {"setsockopt", 1, 0, VALUES(SOL_SOCKET)},
+    {"setsockopt", 2, 0,
+     VALUES(SO_SNDBUF, SO_RCVBUF, SO_PASSCRED, SO_RCVTIMEO, SO_SNDTIMEO, SO_LINGER)},
+    {"getsockopt", 1, 0, VALUES(SOL_SOCKET)},
+    {"getsockopt", 2, 0,
+     VALUES(SO_TYPE, SO_ERROR, SO_PEERCRED, SO_SNDBUF, SO_ACCEPTCONN, SO_DOMAIN)},
+    {"epoll_ctl", 1, 0, VALUES(EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD)},
+    {"epoll_pwait", 2, 0, VALUES(1, 2, 8)},
+    {"epoll_pwait", 3, 0, VALUES(0, 1, -1)},
+    {"epoll_create1", 0, 1, VALUES(0, EPOLL_CLOEXEC)},
+    {"eventfd2", 1, 1, VALUES(0, EFD_SEMAPHORE, EFD_NONBLOCK, EFD_CLOEXEC)},
+    {"signalfd4", 2, 0, VALUES(8)},
+    {"signalfd4", 3, 1, VALUES(0, SFD_NONBLOCK, SFD_CLOEXEC)},
+    {"timerfd_create", 1, 1, VALUES(0, TFD_NONBLOCK, TFD_CLOEXEC)},
+    {"timerfd_settime", 1, 1, VALUES(0, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET)},
+    {"semget", 1, 0, VALUES(1, 2, 4, 8)},
     {"shmat", 2, 1, VALUES(0, SHM_RDONLY, SHM_RND, SHM_REMAP, SHM_EXEC)},
 };
 
@@ -286,6 +317,7 @@ void make_harmless(struct random *r, struct deed *d) {
                                              "setpgid", 0};
     const char *call = d->call->name;
 
+    make_shapes(r, d);
     keep_console(d, call);
     if (listed(signals, call))
         keep_signal(r, d, call[1] == 'g' || call[3] == 't');

@@ -3,6 +3,7 @@
  * harm are made in it. What an epoch does to it goes away with it: it is mounted on itself, so that
  * to unmount it takes away all that was mounted in it, wherever that may be. */
 #include "user/fuzz/fuzz.h"
+#include "abi/socket.h"
 #include "abi/msg.h"
 #include "abi/sem.h"
 #include "abi/shm.h"
@@ -102,6 +103,15 @@ static void make_descriptors(void) {
     put(open_file("/proc/self/mem", O_RDWR), &at);
     put(open_file("file", O_PATH), &at);
     put(open_file("dir/f", O_RDONLY), &at);
+    put(sys_eventfd2(1, 0), &at);
+    put(sys_epoll_create1(0), &at);
+    for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++) {
+        sys_socketpair(AF_UNIX, type, 0, fds);
+        sys_dup3(fds[1], 80, 0);
+        sys_close(fds[1]);
+        put(fds[0], &at);
+        put(80, &at);
+    }
     put(open_file("/proc/xv39/maze", O_WRONLY), &at); /* tests' own: PLANT=1 */
     sys_mmap(PAGE_AT(FILE_MAP), 2 * PAGE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_SHARED, FIRST_FD,
              0);

@@ -57,7 +57,8 @@ static void reads_all(void) {
 
 static void big_fork(void) {
     big = pages_free() * 6 / 10;
-    area = (char *)OK(sys_mmap(0, (size_t)big * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    area = (char *)OK(sys_mmap(0, (size_t)big * PAGE, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     for (long i = 0; i < big; i++)
         *(volatile long *)(area + i * PAGE) = word_of(i);
     child_ok(reads_all);

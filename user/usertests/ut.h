@@ -104,10 +104,10 @@ int caps_main(const char *which); /* 0 if this program runs with those capabilit
 extern uint64_t seed;             /* for what is random: option -s */
 
 /* ---- running cases: frame.c */
-#define SKIPPED 77                /* exit status of a case that cannot run here */
-extern const char *cases_dir;     /* where their files are made */
-extern const char *cases_plant;   /* the bug that each case plants, or null */
-extern int cases_patience;        /* each gets that many times as long */
+#define SKIPPED 77              /* exit status of a case that cannot run here */
+extern const char *cases_dir;   /* where their files are made */
+extern const char *cases_plant; /* the bug that each case plants, or null */
+extern int cases_patience;      /* each gets that many times as long */
 /* 0: good, 1: bad, SKIPPED; why gets the messages. The caller is the reaper of orphans. */
 int run_case(const struct test *t, char *why, size_t size);
 

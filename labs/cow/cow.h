@@ -38,7 +38,13 @@ static inline void await(uint32_t step) {
         sleep_ms(1);
 }
 
-/* Runs the child, which reaches step 1 when it has begun; the fork and that together must take less than FEW pages. */
+/* The child begins, and waits until the parent has looked at how much memory there is. */
+static inline void begun(void) {
+    reach(1);
+    await(2);
+}
+
+/* Runs the child, which calls begun() first; the fork and that together must take less than FEW pages. */
 static inline int cheap_fork(void (*child)(void)) {
     long before, after;
     int pid;
@@ -51,6 +57,7 @@ static inline int cheap_fork(void (*child)(void)) {
     after = pages_free();
     if (before - after >= FEW)
         fail_at("fork", "it took %ld pages of the %ld that the process has", before - after, COUNT);
+    reach(2);
     return pid;
 }
 

@@ -200,12 +200,12 @@ test-checks: all
 check:
 	tools/check-layers
 	tests/models/check
-	@echo clang-format; clang-format --dry-run -Werror $(shell find kernel user tests/unit -name '*.[ch]')
+	@echo clang-format; clang-format --dry-run -Werror $(shell find kernel user tests/unit labs -name '*.[ch]')
 	+$(MAKE) --no-print-directory -s STRICT=1 kernel user
 	+$(MAKE) --no-print-directory -s STRICT=1 CLANG=1 kernel
 
 format:
-	clang-format -i $(shell find kernel user tests/unit -name '*.[ch]')
+	clang-format -i $(shell find kernel user tests/unit labs -name '*.[ch]')
 
 bench: all
 	@tools/check-env $(QEMU)

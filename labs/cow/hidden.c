@@ -2,8 +2,6 @@
 #include "user/labtest/cow.h"
 #include "user/lib/thread.h"
 
-static void begins_and_ends(void) { reach(1); }
-
 static long copies(void) { return proc_number("/proc/vmstat", "cow_copy"); }
 
 /* The child is gone: whoever asks how many have the page learns that it is the parent alone. */
@@ -12,7 +10,7 @@ static void sole_user_keeps_its_page(void) {
     int pid;
 
     fill_area();
-    pid = cheap_fork(begins_and_ends);
+    pid = cheap_fork(begun);
     wait_ok(pid);
     before = copies();
     for (long i = 0; i < COUNT; i++)
@@ -27,7 +25,7 @@ static void sole_user_keeps_its_page(void) {
 static int fds[2];
 
 static void reads_into(void) {
-    reach(1);
+    begun();
     for (long i = 0; i < 16; i++) {
         long value = ~word_of(i);
         EQ(sys_write(fds[1], &value, sizeof(value)), sizeof(value));
@@ -83,7 +81,7 @@ static void generations(void) {
     int pid;
 
     fill_area();
-    pid = cheap_fork(begins_and_ends);
+    pid = cheap_fork(begun);
     wait_ok(pid);
     generation(0);
 }
@@ -112,8 +110,7 @@ static void two_writers(long place) {
 }
 
 static void child_writes(void) {
-    reach(1);
-    await(2);
+    begun();
     two_writers(1024);
     for (long i = 0; i < HAMMERED; i++)
         EQ(area[i * PAGE + 2048], 0x33);
@@ -129,7 +126,6 @@ static void both_write_at_once(void) {
             area[i * PAGE + 2048] = 0x33;
         }
         pid = cheap_fork(child_writes);
-        reach(2);
         two_writers(2048);
         wait_ok(pid);
         for (long i = 0; i < HAMMERED; i++)

@@ -1,29 +1,23 @@
 /* Lab cow: the tests that come with the handout. */
 #include "user/labtest/cow.h"
 
-static void only_begins(void) {
-    reach(1);
-    await(2);
-}
-
 static void fork_copies_nothing(void) {
     int pid;
 
     fill_area();
-    pid = cheap_fork(only_begins);
-    reach(2);
+    pid = cheap_fork(begun);
     wait_ok(pid);
     for (long i = 0; i < COUNT; i++)
         EQ(*word(i), word_of(i));
 }
 
 static void writes_some(void) {
-    reach(1);
-    await(2);
+    begun();
+    await(3);
     for (long i = 0; i < PAGES; i++)
         *word(i * (COUNT / PAGES)) = -1;
-    reach(3);
-    await(4);
+    reach(4);
+    await(5);
     for (long i = 0; i < PAGES; i++)
         EQ(*word(i * (COUNT / PAGES)), -1);
 }
@@ -36,12 +30,12 @@ static void write_copies_one_page(void) {
     fill_area();
     pid = cheap_fork(writes_some);
     before = pages_free();
-    reach(2);
-    await(3);
+    reach(3);
+    await(4);
     used = before - pages_free();
     if (used < PAGES || used > 2 * PAGES + 20)
         fail_at("copies", "for %d pages that were written %ld were used", PAGES, used);
-    reach(4);
+    reach(5);
     wait_ok(pid);
     for (long i = 0; i < COUNT; i++)
         EQ(*word(i), word_of(i));
@@ -57,7 +51,8 @@ static void reads_all(void) {
 
 static void big_fork(void) {
     big = pages_free() * 6 / 10;
-    area = (char *)OK(sys_mmap(0, (size_t)big * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    area = (char *)OK(sys_mmap(0, (size_t)big * PAGE, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     for (long i = 0; i < big; i++)
         *(volatile long *)(area + i * PAGE) = word_of(i);
     child_ok(reads_all);

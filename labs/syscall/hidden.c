@@ -21,9 +21,7 @@ static void census_time_and_harts(void) {
     EQ(s.c.harts, LAB_HARTS);
 }
 
-static void eat(void) {
-    memset(map_pages(PAGES, PROT_READ | PROT_WRITE), 1, PAGES * 4096ul);
-}
+static void eat(void) { memset(map_pages(PAGES, PROT_READ | PROT_WRITE), 1, PAGES * 4096ul); }
 
 static void census_after_exit(void) {
     struct counts before, after;
@@ -59,7 +57,8 @@ static void watch_inherited(void) {
 static volatile uint32_t *turn;
 
 static void meet(uint32_t at) {
-    for (__atomic_fetch_add(turn, 1, __ATOMIC_SEQ_CST); __atomic_load_n(turn, __ATOMIC_SEQ_CST) < at;)
+    for (__atomic_fetch_add(turn, 1, __ATOMIC_SEQ_CST);
+         __atomic_load_n(turn, __ATOMIC_SEQ_CST) < at;)
         ;
 }
 
@@ -100,7 +99,7 @@ static void watch_errors(void) {
     EQ(watch(-1), 2);
     sys_getppid();
     EQ(watch(-1), 0);
-    EQ(watch(@WATCH_NR@), 0);
+    EQ(watch(WATCH_NR), 0);
     EQ(watch(-1), 1); /* this very call */
 }
 

@@ -6,7 +6,7 @@
 #include "user/usertests/ut.h"
 
 struct counts {
-    uint64_t @FIELDS@;
+    uint64_t FIELDS;
 };
 
 static inline long call1(long number, uint64_t argument) {
@@ -17,7 +17,7 @@ static inline long call1(long number, uint64_t argument) {
     return (long)a0;
 }
 
-static inline long take_census(void *out) { return call1(@CENSUS_NR@, (uint64_t)out); }
-static inline long watch(int number) { return call1(@WATCH_NR@, (uint64_t)number); }
+static inline long take_census(void *out) { return call1(CENSUS_NR, (uint64_t)out); }
+static inline long watch(int number) { return call1(WATCH_NR, (uint64_t)number); }
 
 #endif

@@ -155,8 +155,12 @@ LOOK = """
   found.network = performance.getEntriesByType("resource").filter(e => !e.name.startsWith("data:")).map(e => e.name);
   const field = document.getElementById("search"), list = document.getElementById("found");
   const type = text => { field.value = text; field.dispatchEvent(new Event("input")); return [...list.querySelectorAll("a")].map(a => a.textContent); };
-  found.lost = type("lost wake-up"); found.hidden = document.getElementById("contents").hidden;
-  found.name = type("waitq_prepare"); found.none = type("nosuchwordanywhere"); found.said = list.textContent;
+  const section = link => { let text = ""; const head = document.getElementById(link.hash.slice(1));
+    for (let e = head; e && (e === head || !/^H[123]$/.test(e.tagName)); e = e.nextElementSibling) text += e.textContent.toLowerCase();
+    return text; };
+  found.name = type("waitq_prepare").length; found.wrong = [...list.querySelectorAll("a")].filter(a => !section(a).includes("waitq_prepare")).length;
+  found.title = type("copying from user memory")[0]; found.hidden = document.getElementById("contents").hidden;
+  found.none = type("nosuchwordanywhere"); found.said = list.textContent;
   found.all = type("").length; found.back = !document.getElementById("contents").hidden && list.hidden;
 """
 
@@ -169,8 +173,8 @@ def test_page_in_a_browser(page, tmp_path, size):
     assert found["dead"] == [] and found["links"] > 50 and found["network"] == []
     assert found["out"] == [] and found["width"][0] <= found["width"][1], "wider than the window"
     assert all(width for _, width in found["pictures"]) and len(found["pictures"]) > 10
-    assert found["lost"][0] == "Locks: Sleeping: the lost wake-up" and found["hidden"]
-    assert any(title.startswith("Locks") for title in found["name"])
+    assert found["name"] > 0 and found["wrong"] == 0, "each section that is found has the name"
+    assert found["title"] == "Traps: Copying from and to user memory" and found["hidden"], "a heading goes first"
     assert found["none"] == [] and found["said"] == "nothing found" and found["all"] == 0 and found["back"]
 
 

@@ -65,13 +65,21 @@ static int table_grow(struct files *t, u32 size) {
     return 0;
 }
 
+// What a copy needs: a table that once was large need not be large in all descendants. => lock held
+static u32 size_in_use(const struct files *t) {
+    u32 w = t->size / 64;
+    while (w > 1 && !t->open[w - 1])
+        w--;
+    return w * 64;
+}
+
 struct files *files_copy(struct files *from) {
     struct files *t = files_create();
+    u32 size;
     if (!t)
         return NULL;
     spin_lock(&from->lock);
-    while (t->size < from->size) {
-        u32 size = from->size;
+    while (t->size < (size = size_in_use(from))) {
         spin_unlock(&from->lock);
         spin_lock(&t->lock);
         int error = table_grow(t, size);
@@ -82,7 +90,7 @@ struct files *files_copy(struct files *from) {
         }
         spin_lock(&from->lock);
     }
-    for (u32 w = 0; w < from->size / 64; w++) {
+    for (u32 w = 0; w < size / 64; w++) {
         t->open[w] = from->open[w];
         t->cloexec[w] = from->cloexec[w];
         for (u64 bits = from->open[w]; bits; bits &= bits - 1) {

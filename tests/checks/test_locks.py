@@ -71,7 +71,7 @@ def test_D4_hold_without_a_bound_is_silent(shell):
 
 def test_S9_watch_keeps_the_longest(shell):
     """hold=watch: planted sections of 20 ms are on top of the list, with the place where they ended."""
-    m = shell(kernel=kernel("locks"), append="plant hold=watch", extra=EXACT)
+    m = shell(kernel=kernel("locks"), append="hold=watch", extra=EXACT)
     assert m.check("cat /proc/xv39/hold").split() == ["watch"]
     m.check("echo hold_spin > /proc/xv39/plant")
     m.check("echo hold_irqs > /proc/xv39/plant")

@@ -11,7 +11,11 @@
  * have interrupts off, longer than that: measured with the time CSR from who took it to who gives it back. A
  * virtual machine's host may stop a hart at any moment; only with QEMU's -icount is the time that of the instructions.
  *
- * A task's list is its own, a hart's measurements are its own with interrupts off: no locks.
+ * hold=watch bounds nothing, but keeps the longest: of each lock, of interrupts off, and of not being preemptible, where that began
+ * and ended (/proc/xv39/longest). That is what a real-time task may have to wait for.
+ *
+ * A task's list is its own, a hart's measurements are its own with interrupts off: no locks. The table of the longest has a
+ * flag; a hart that finds it taken forgets what it has measured.
  */
 #include "check/locks.h"
 
@@ -106,10 +110,53 @@ void locks_back_to_user(void) {
 
 // ---- how long ----
 
+// The longest of each kind, the worst first.
+#define KEPT 24
+static struct longest {
+    const char *what;
+    u64 ticks;
+    u64 ended;  // at this pc
+    struct callers began;
+} longest[KEPT];
+static u32 longest_busy;  // [a] guards them
+
+static void remember(const struct longest *l) {
+    u32 i = 0;
+    while (i < KEPT - 1 && longest[i].what && longest[i].what != l->what)
+        i++;
+    if (longest[i].ticks >= l->ticks)
+        return;
+    for (; i > 0 && longest[i - 1].ticks < l->ticks; i--)
+        longest[i] = longest[i - 1];
+    longest[i] = *l;
+}
+
+static void watch(u64 since, const char *what, const struct callers *began, u64 pc) {
+    struct longest l = {what, time_csr() - since, pc, *began};
+    u64 flags = irq_save();
+    if (since && __atomic_exchange_n(&longest_busy, 1, __ATOMIC_ACQUIRE) == 0) {
+        remember(&l);
+        __atomic_store_n(&longest_busy, 0, __ATOMIC_RELEASE);
+    }
+    irq_restore(flags);
+}
+
+static void show_longest(struct printer *p) {
+    for (u32 i = 0; i < KEPT && longest[i].what; i++) {
+        u64 offset;
+        const char *name = symbol_name(longest[i].ended, &offset);
+        printer_printf(p, "%lu us: %s, until %s+0x%lx\n", longest[i].ticks * 1000000 / timebase_hz,
+                       longest[i].what, name, offset);
+        callers_show(p, &longest[i].began);
+    }
+}
+
 void hold_check(u64 since, const char *what, const struct callers *taken, u64 pc,
                 const void *frame) {
     u64 us = (time_csr() - since) * 1000000 / timebase_hz;
-    if (hold_us && since && us > hold_us)
+    if (hold_us == HOLD_WATCH)
+        watch(since, what, taken, pc);
+    else if (hold_us && since && us > hold_us)
         locks_complain(pc, frame, what, taken, "%s for %lu us, more than %u", what, us, hold_us);
 }
 
@@ -133,19 +180,52 @@ void irqs_go_on(void) {
                __builtin_frame_address(0));
 }
 
+struct preempt_off {
+    u64 since;              // [hart, not preemptible] ticks; 0: unknown
+    struct thread *thread;  // whose: a dying one never goes on
+    struct callers by;
+};
+static PERHART(struct preempt_off, preempt_off);
+
+void preemption_went_off(void) {
+    struct preempt_off *off = this_hart(preempt_off);
+    callers_take(&off->by, __builtin_frame_address(0));
+    off->thread = current_thread;
+    off->since = time_csr();
+}
+
+void preemption_goes_on(void) {
+    struct preempt_off *off = this_hart(preempt_off);
+    u64 since = off->since;
+    off->since = 0;
+    if (since && off->thread == current_thread)
+        watch(since, "not preemptible", &off->by, (u64)__builtin_return_address(0));
+}
+
 // ---- the bound ----
 
 int hold_set(const char *text) {
-    u64 us;
-    if (!text || parse_u64(text, &us) || us > 100000000)
+    u64 us = HOLD_WATCH;
+    bool watched = text && strcmp(text, "watch") == 0;
+    if (!watched && (!text || parse_u64(text, &us) || us > 100000000))
         return -EINVAL;
+    if (watched)
+        memset(longest, 0, sizeof(longest));
     WRITE_ONCE(hold_us, (u32)us);
     return 0;
 }
 
-static void show_hold(struct printer *p) { printer_printf(p, "%u\n", hold_us); }
+static void show_hold(struct printer *p) {
+    if (hold_us == HOLD_WATCH)
+        printer_printf(p, "watch\n");
+    else
+        printer_printf(p, "%u\n", hold_us);
+}
 static int write_hold(const char *text, size_t n) {
     (void)n;
     return hold_set(text);
 }
-void locks_init(void) { proc_add("xv39/hold", 0600, show_hold, write_hold); }
+void locks_init(void) {
+    proc_add("xv39/hold", 0600, show_hold, write_hold);
+    proc_add("xv39/longest", 0400, show_longest, NULL);
+}

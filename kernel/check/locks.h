@@ -6,7 +6,8 @@
 #include "check/callers.h"
 #include "lib/types.h"
 
-int hold_set(const char *text);  // a number of microseconds: 0 or -EINVAL. => locks_built
+#define HOLD_WATCH (~0u)
+int hold_set(const char *text);  // microseconds, or "watch": 0 or -EINVAL. => locks_built
 
 #ifdef CHECK_LOCKS
 #define locks_built true
@@ -33,7 +34,7 @@ void locks_back_to_user(void);  // the current task leaves the kernel: it must h
 __noreturn void locks_complain(u64 pc, const void *frame, const char *title,
                                const struct callers *taken, const char *fmt, ...) __printf(5, 6);
 
-extern u32 hold_us;  // bound in microseconds; 0: none
+extern u32 hold_us;  // bound in microseconds; 0: none; HOLD_WATCH: keep the longest
 void hold_check(u64 since, const char *what, const struct callers *taken, u64 pc,
                 const void *frame);
 void irqs_went_off(void);
@@ -46,7 +47,17 @@ static inline void hold_irqs_on(void) {
     if (hold_us)
         irqs_go_on();
 }
-void locks_init(void);  // makes /proc/xv39/hold
+void preemption_went_off(void);
+void preemption_goes_on(void);
+static inline void hold_preemption_off(void) {
+    if (hold_us == HOLD_WATCH)
+        preemption_went_off();
+}
+static inline void hold_preemption_on(void) {
+    if (hold_us == HOLD_WATCH)
+        preemption_goes_on();
+}
+void locks_init(void);  // makes /proc/xv39/hold and longest
 #else
 #define locks_built false
 static inline void locks_back_to_user(void) {}
@@ -61,6 +72,8 @@ static inline void sleeping_lock_dropped(const void *lock, const char *name) {
 }
 static inline void hold_irqs_off(void) {}
 static inline void hold_irqs_on(void) {}
+static inline void hold_preemption_off(void) {}
+static inline void hold_preemption_on(void) {}
 static inline void locks_init(void) {}
 #endif
 

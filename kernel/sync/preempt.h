@@ -3,12 +3,14 @@
 #define SYNC_PREEMPT_H
 
 #include "arch/thread.h"
+#include "check/locks.h"
 #include "lib/types.h"
 
 void preempt_check(void);  // sched/core.c: schedule() if asked to and allowed to
 
 static inline void preempt_disable(void) {
-    current_thread->preempt_count++;
+    if (current_thread->preempt_count++ == 0)
+        hold_preemption_off();
     barrier();
 }
 static inline void preempt_enable_no_check(void) {
@@ -17,6 +19,8 @@ static inline void preempt_enable_no_check(void) {
 }
 static inline void preempt_enable(void) {
     barrier();
+    if (locks_built && current_thread->preempt_count == 1)
+        hold_preemption_on();
     if (--current_thread->preempt_count == 0 &&
         unlikely(READ_ONCE(current_thread->work) & WORK_RESCHED))
         preempt_check();

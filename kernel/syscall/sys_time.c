@@ -252,13 +252,13 @@ static int futex_deadline(u64 user, int op, u64 *deadline) {
     return 0;
 }
 
-static long futex_wait_for(const u64 *a, int op, u32 bitset) {
+static __attribute__((noinline)) long futex_wait_for(const u64 *a, int op, u32 bitset) {
     u64 deadline;
     int error = futex_deadline(a[3], op, &deadline);
     return error ? error : wait_word(a[0], !(op & FUTEX_PRIVATE_FLAG), (u32)a[2], bitset, deadline);
 }
 
-static long futex_sleep_pi(const u64 *a, int op) {
+static __attribute__((noinline)) long futex_sleep_pi(const u64 *a, int op) {
     bool shared = !(op & FUTEX_PRIVATE_FLAG);
     u64 deadline;
     if ((op & FUTEX_CMD_MASK) == FUTEX_LOCK_PI)

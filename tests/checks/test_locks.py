@@ -69,6 +69,22 @@ def test_D4_hold_without_a_bound_is_silent(shell):
     m.poweroff()
 
 
+def test_S9_watch_keeps_the_longest(shell):
+    """hold=watch: planted sections of 20 ms are on top of the list, with the place where they ended."""
+    m = shell(kernel=kernel("locks"), append="hold=watch", extra=EXACT)
+    assert m.check("cat /proc/xv39/hold").split() == ["watch"]
+    m.check("echo hold_spin > /proc/xv39/plant")
+    m.check("echo hold_irqs > /proc/xv39/plant")
+    said = m.check("cat /proc/xv39/longest")
+    kept = {what: (int(us), where) for us, what, where in re.findall(r"(?m)^(\d+) us: (.*), until (\w+)\+", said)}
+    for what, where in (("low", "plant_hold_spin"), ("not preemptible", "spin_unlock|plant_hold_spin"),
+                        ("interrupts off", "plant_hold_irqs")):
+        assert 20000 <= kept[what][0] < 25000 and re.search(where, kept[what][1]), said
+    assert max(us for us, _ in kept.values()) < 25000, said
+    m.check("echo watch > /proc/xv39/hold")  # begins anew
+    m.poweroff()
+
+
 def test_D4_hold_needs_its_kernel(shell):
     m = shell(append="hold=100")
     assert "boot argument hold: only a kernel built with CHECK=locks knows it" in m.text()

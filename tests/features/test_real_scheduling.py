@@ -15,8 +15,6 @@ PROGRAMS = "chrt cyclictest hackbench nice renice stress-ng taskset time top upt
 @pytest.fixture(scope="module")
 def disk(debian_with):
     def add(root):
-        for name in PROGRAMS:  # what busybox has of them would be found first
-            (root / "bin" / name).unlink(missing_ok=True)
         images.install(root, PACKAGES, *(f"usr/bin/{name}" for name in PROGRAMS), folders=("usr/share/terminfo",))
 
     return debian_with(add=add)
@@ -33,6 +31,8 @@ def machine(shell, disk):
 
 
 def said(m, command: str, timeout: float = 120) -> str:
+    """What it prints. Busybox's shell would take its own programs of these names, unless it gets a path."""
+    command = re.sub(rf"(?<![\w/-])({'|'.join(PROGRAMS)})(?![\w-])", r"/usr/bin/\1", command)
     return m.check(f"{{ {command}; }} 2>&1", timeout)
 
 
@@ -45,7 +45,7 @@ def test_S7_chrt(machine):
         assert f"policy: SCHED_{name}\n" in text and f"priority: {priority}\n" in text, text
     text = said(m, "sleep 1000 & chrt -a -r -p 9 $!; chrt -p $!; kill $!")
     assert "SCHED_RR" in text and "priority: 9" in text, text
-    assert "failed to set" in said(m, "chrt -f 0 true || true") or "unsupported priority" in said(m, "chrt -f 0 true || true")
+    assert "unsupported priority" in said(m, "chrt -f 0 true || true")
 
 
 def test_S8_taskset(machine):
@@ -66,11 +66,11 @@ def test_S7_nice_renice(machine):
 
 def test_S1_time(machine):
     m = machine()
-    text = said(m, r"/usr/bin/time -v sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; sleep 0.1; true'")
+    text = said(m, r"time -v sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; sleep 0.1; true'")
     field = {k: v for k, v in re.findall(r"(?m)^\t([^:]*(?:\(h:mm:ss or m:ss\))?): (.*)$", text)}
     assert float(field["User time (seconds)"]) > 0 and int(field["Voluntary context switches"]) >= 1, text
     assert int(field["Maximum resident set size (kbytes)"]) > 100 and field["Exit status"] == "0", text
-    assert re.fullmatch(r"real \d+\.\d\d\nuser \d+\.\d\dsys \d+\.\d\d\n".replace("sys", r"\nsys"), said(m, "/usr/bin/time -p true"))
+    assert re.fullmatch(r"real \d+\.\d\d\nuser \d+\.\d\dsys \d+\.\d\d\n".replace("sys", r"\nsys"), said(m, "time -p true"))
 
 
 def test_S1_top_vmstat_uptime(machine):

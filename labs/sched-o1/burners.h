@@ -25,7 +25,7 @@ static inline uint64_t ns_of(int clock) {
 }
 
 /* The slice of a nice value, in ms. */
-static inline long slice_ms(int nice) { return (20 - nice) * (nice < 0 ? FAST : SLOW); }
+static inline long slice_ms(int nice) { return (20 - nice) * (nice < 0 ? FAST_STEP : SLOW_STEP); }
 
 static inline long policy(int policy, int priority) {
     struct sched_param p = {priority};

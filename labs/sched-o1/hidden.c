@@ -23,7 +23,7 @@ static void idle_policy_gets_least(void) {
     add_burner(SCHED_IDLE, 0);
     sum = measure(2500, 3000, got);
     stop_burners();
-    share(got[1], sum, 1000 * SLOW / (SLOW + slice_ms(0)), 25);
+    share(got[1], sum, 1000 * SLOW_STEP / (SLOW_STEP + slice_ms(0)), 25);
     CHECK(got[1] > 0);
 }
 

@@ -116,6 +116,16 @@ def test_D3_lab_is_well_formed(name, tmp_path):
 
 
 @each_lab
+def test_D3_tests_compile(name, tmp_path):
+    """Without warnings, with any term's parameters."""
+    for seed in ("", "spring"):
+        tree = tmp_path / f"tree{seed}"
+        grade.labtest_tree(spec.load(name, seed), tree, (1, 2))
+        paths.run(paths.kernel_gcc(), "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-march=rv64gc", "-mabi=lp64d",
+                  "-fsyntax-only", "-Iuser/xv6", "-I.", "-Ikernel/include", *sorted(tree.glob("user/labtest/[a-tv-z]*.c")), cwd=tree)
+
+
+@each_lab
 def test_D3_handout_tells_nothing(name, tmp_path):
     """No hidden test, no solution and no list of what was removed; a history of one commit, the same each time."""
     lab, heads = spec.load(name, "spring"), []

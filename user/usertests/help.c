@@ -199,6 +199,8 @@ char proc_state(int pid) {
 }
 
 void until_asleep(int pid) {
-    while (proc_state(pid) != 'S')
-        sys_sched_yield();
+    for (char state; (state = proc_state(pid)) != 'S'; sys_sched_yield()) {
+        if (state == 'Z')
+            fail_at("child", "it has ended, and is not asleep");
+    }
 }

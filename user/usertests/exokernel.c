@@ -664,6 +664,7 @@ static void interrupted(void) {
     FAILS(EINTR, sys_ipc_recv(&m, 0));
     on_signal(SIGUSR1, on_usr, SA_RESTART);
     EQ(receive().value, 1);
+    until_asleep((int)sys_getppid());
     /* a call is not begun again: its message is sent */
     FAILS(EINTR, sys_ipc_call(sys_getppid(), 2, 0, 0, &m, 0));
 }

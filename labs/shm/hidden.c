@@ -62,7 +62,7 @@ static void attaches_late(void) {
 
     EQ(p[100], 4711);
     p[101] = 1147;
-    EQ(attached(id), 2);
+    EQ(attached(id), 3); /* the parent, what fork gave us, and this one */
 }
 
 static void removed_but_attached(void) {

@@ -265,6 +265,19 @@ def test_D3_handout(name, tmp_path):
     assert not [o for o in result.outcomes if "does not get as far" in o.why], report
 
 
+@pytest.mark.slow
+def test_D3_make_in_a_handout(tmp_path):
+    """As an instructor and then a student type it: make lab here, make and make grade there."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    out = tmp_path / "handout"
+    paths.run("make", "-s", "lab", "LAB=syscall", f"OUT={out}", "SEED=fall", cwd=paths.TOP, env=env)
+    shutil.copytree(paths.TOP / "build/obj", out / "build/obj", copy_function=shutil.copy2)  # saves a minute
+    paths.run("make", "-s", "-j2", "grade", cwd=out, env=env, timeout=1800)
+    report = (out / "build/grade/report.txt").read_text()
+    assert "seed fall" in report and "Score: 0 of 45" in report, report
+    assert not paths.run("git", "-C", out, "status", "--porcelain").stdout
+
+
 @each_lab
 @pytest.mark.slow
 def test_D3_handout_breaks_nothing_else(name, tmp_path, shell):

@@ -27,6 +27,7 @@ def compared(tmp_path_factory):
     return done.stdout, page.read_text()
 
 
+@pytest.mark.slow
 def test_S4_S5_S6_what_it_shows(compared):
     said, page = compared
     median = {c: int(us) for c, us in re.findall(r"(?m)^(\w+) +interactive: median (\d+)", said)}
@@ -40,6 +41,7 @@ def test_S4_S5_S6_what_it_shows(compared):
     assert shares["o1"][2] > 2 * shares["o1"][0] and shares["o1"][0] > shares["o1"][4], shares
 
 
+@pytest.mark.slow
 def test_S7_the_page_stands_alone(compared):
     page = compared[1]
     assert page.count("<svg") == 4 and not re.search(r"https?://|<script|src=", page)

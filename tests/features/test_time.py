@@ -18,7 +18,7 @@ def timer_interrupts(m) -> list[int]:
     return [int(n) for n in re.search(r"TIM:([ \d]+)", m.check("cat /proc/interrupts"))[1].split()]
 
 
-@pytest.mark.parametrize("mode", TICKS)
+@pytest.mark.parametrize("mode", [pytest.param("off", marks=pytest.mark.slow), "idle", "full"])
 def test_S10_nohz(shell, mode):
     m = shell(smp=4, append=f"nohz={mode}")
     before = timer_interrupts(m)

@@ -54,8 +54,13 @@ static u64 rr_turn_ends(struct runq *rq, struct sched_entity *se) {
     return se->exec_sum < se->slice_end ? rq->clock + (se->slice_end - se->exec_sum) : rq->clock;
 }
 
+// Who waits may be of another class, and not have his turn yet: then nobody takes this one's.
 static bool rr_tick(struct runq *rq, struct sched_entity *se) {
-    return !list_empty(&rq->rr.queue) && se->exec_sum >= se->slice_end;
+    if (se->exec_sum < se->slice_end)
+        return false;
+    if (list_empty(&rq->rr.queue))
+        se->slice_end = se->exec_sum + QUANTUM;
+    return !list_empty(&rq->rr.queue);
 }
 
 static void rr_yield(struct runq *rq, struct sched_entity *se) {

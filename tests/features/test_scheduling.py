@@ -69,7 +69,7 @@ def measured(boot, image, command, pattern, append="", seconds=120):
 @pytest.mark.parametrize("call", ["write", "exit", "directory"])
 def test_S9_fifo_latency(boot, measuring_image, call):
     """A FIFO task runs soon after its timer has fired, whatever others do in the kernel."""
-    found = measured(boot, measuring_image, f"latency -- {call}", rf"{call}: (\d+) of (\d+)")
+    found = measured(boot, measuring_image, f"latency -- {call}", rf"{call}: (\d+) of (\d+)[\r\n]")
     worst, wakeups = map(int, found.groups())
     assert wakeups > 500
     assert worst < 20000, f"{worst} instructions"
@@ -86,7 +86,7 @@ def test_S9_without_preemption(boot, measuring_image):
 def test_S5_cost_of_many_tasks(boot, measuring_image, name):
     """Whether 10 or 10,000 tasks wait is the same to o1 and rr; to cfs it is ten more levels of a tree."""
     found = measured(boot, measuring_image, "runqueue -- 10 100 1000 10000",
-                     r"(?s)10: (\d+) (\d+).*1000: (\d+) (\d+).*10000: (\d+) (\d+)", append=f"sched={name}", seconds=300)
+                     r"(?s)10: (\d+) (\d+).*1000: (\d+) (\d+).*10000: (\d+) (\d+)[\r\n]", append=f"sched={name}", seconds=300)
     change, sleep, change_1k, sleep_1k, change_10k, sleep_10k = map(int, found.groups())
     log = f"nice: {change}, {change_1k}, {change_10k}; sleep: {sleep}, {sleep_1k}, {sleep_10k}"
     allowed = 50 if name != "cfs" else 100 + 10 * 60

@@ -333,8 +333,11 @@ void make_harmless(struct random *r, struct deed *d) {
         d->arg[1] = (long)strcpy(PAGE_AT(7), one_in(r, 8) ? "dir" : "mnt");
     if (strcmp(call, "rt_sigsuspend") == 0 || strcmp(call, "ppoll") == 0) /* the timer's signal */
         clear_bits((void *)d->arg[call[0] == 'r' ? 0 : 3], SIGMASK(SIGALRM));
-    if (strcmp(call, "fault_upcall") == 0 && !one_in(r, 8)) /* -EFAULT would end the epoch */
+    if (strcmp(call, "fault_upcall") == 0) { /* one's own faults might go round for ever */
         d->arg[0] = last_child;
+        if (last_child == own_pid)
+            d->arg[1] = 0;
+    }
     if (strncmp(call, "page_", 5) == 0 && one_in(r, 2)) /* else it is seldom the right one */
         d->arg[0] = last_child;
     if (strncmp(call, "exo_", 4) == 0 && one_in(r, 2))

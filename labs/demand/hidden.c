@@ -53,7 +53,7 @@ static void touch_low(void) { *low = 1; }
 static void below(uint64_t bytes) {
     char here;
 
-    low = &here - bytes;
+    low = (char *)((uint64_t)&here - bytes);
     touch_low();
 }
 

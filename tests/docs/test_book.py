@@ -24,9 +24,9 @@ in_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium: make setup
 with_pandoc = pytest.mark.skipif(paths.find_tool("pandoc") is None, reason="no pandoc: make setup")
 
 
-def build():
-    """tools/book/build as a module: it has no suffix."""
-    loader = importlib.machinery.SourceFileLoader("book_build", str(TOP / "tools/book/build"))
+def tool(name: str):
+    """A tool as a module: it has no suffix."""
+    loader = importlib.machinery.SourceFileLoader(Path(name).name.replace("-", "_"), str(TOP / "tools" / name))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
     loader.exec_module(module)
     return module
@@ -91,6 +91,16 @@ def test_the_text_of_pictures_fits_into_their_frames(tmp_path):
     assert found["texts"] > 200 and found["out"] == []
 
 
+def test_floors_are_drawn_as_they_are_checked():
+    layers = tool("check-layers")
+    rows: dict[int, list[int]] = {}
+    for cell in drawing.Drawing(drawing.SOURCES / "floors.draw").cells:
+        if match := re.search(r"(\w+)/(?: \((\S+)\))?$", cell.lines[0]):
+            rows.setdefault(cell.row, []).append(layers.FLOOR_OF[layers.entry(f"{match[1]}/{match[2] or 'any.c'}")])
+    numbers = list(rows.values())
+    assert len(numbers) > 10 and all(min(upper) > max(lower) for upper, lower in zip(numbers, numbers[1:])), rows
+
+
 def test_the_poster_has_every_drawing():
     poster = drawing.Drawing(TOP / "tools/book/poster.draw")
     shown = {inner.source for cell in poster.cells for inner in cell.drawings}
@@ -136,7 +146,7 @@ def test_page_has_all_chapters_and_needs_nothing_beside_it(page):
 
 @with_pandoc
 def test_a_wrong_link_ends_the_build():
-    book = build()
+    book = tool("book/build")
     book.check_links('<h1 id="a"></h1><a href="#a">x</a><a href="https://x/#y">y</a>')
     for wrong in ['<a href="#b">x</a>', '<h1 id="a"></h1><h2 id="a"></h2>']:
         with pytest.raises(book.Wrong):

@@ -72,8 +72,9 @@ def width(text: str, kind: str) -> float:
 
 
 def write(x: float, y: float, text: str, kind: str = "", room: float = 0, more: str = "") -> str:
-    limit = f' data-room="{room:.0f}"' if room else ""
-    return f'<text{f" class={chr(34)}{kind}{chr(34)}" if kind else ""} x="{x:g}" y="{y:g}"{limit}{more}>{escape(text)}</text>'
+    """A line of text; `room` is the width that it must not exceed, for the test that looks."""
+    attributes = (f'class="{kind}" ' if kind else "") + f'x="{x:g}" y="{y:g}"' + (f' data-room="{room:.0f}"' if room else "")
+    return f"<text {attributes}{more}>{escape(text)}</text>"
 
 
 class Cell:

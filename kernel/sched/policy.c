@@ -7,6 +7,7 @@
  * his own and that task's priority (inherit.c), and is of the class rt that long.
  */
 #include "abi/errno.h"
+#include "check/race.h"
 #include "lib/string.h"
 #include "sched/internal.h"
 
@@ -99,7 +100,7 @@ void sched_fork(struct sched_entity *child, const struct sched_entity *parent) {
     child->class = parent->class;
     child->policy = parent->policy;
     child->home = parent->home;
-    child->vruntime = parent->vruntime;
-    child->sleep_avg = parent->sleep_avg;
+    child->vruntime = data_race(parent->vruntime);  // of before or after a tick that comes here
+    child->sleep_avg = data_race(parent->sleep_avg);
     set(child, &p, 0);
 }

@@ -284,6 +284,7 @@ def handlers():
         signal.raise_signal(signal.SIGUSR1)
     os.kill(os.getpid(), signal.SIGUSR1)
     show("got", len(got), set(got))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts us may have it ignored
     try:
         signal.raise_signal(signal.SIGINT)
     except KeyboardInterrupt:

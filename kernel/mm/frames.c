@@ -161,12 +161,6 @@ static struct page *frame_get(const struct vma *v, va_t addr) {
     return ours ? p : NULL;
 }
 
-static void frame_put(struct page *p) {
-    preempt_disable();
-    drop_page(p);
-    preempt_enable();
-}
-
 static int share_frame(const struct sharing *s, struct vma *v) {
     struct page *p = frame_get(v, s->src);
     int error = 0;
@@ -178,7 +172,7 @@ static int share_frame(const struct sharing *s, struct vma *v) {
     if (!error)
         error = place_page(s->to, s->dst, s->prot, p);
     if (error)
-        frame_put(p);
+        drop_page(p);
     return error;
 }
 
@@ -260,7 +254,7 @@ int frames_fork(struct vma *to, struct vma *from) {
         if (!p)
             continue;
         error = copy_frame(to, a, p);
-        frame_put(p);
+        drop_page(p);
     }
     return error;
 }

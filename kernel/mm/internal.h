@@ -137,7 +137,6 @@ static inline void set_new(const struct vma *v, struct page *table, pte_t *slot,
         count_rss(v, table, rss_kind(v, p), 1);
 }
 
-// Pages on their way out: they are freed after the translations are forgotten.
 // Entries of a table that are looked at in one go with a spinning lock held: what a real-time task waits for at most.
 #define ENTRIES_AT_ONCE 64
 
@@ -149,6 +148,7 @@ static inline void spin_pause(struct spinlock *l) {
     }
 }
 
+// Pages on their way out: they are freed after the translations are forgotten.
 #define GATHER_PAGES 64
 struct gather {
     struct mm *mm;
@@ -234,7 +234,7 @@ static inline int table_own(struct mm *mm, va_t start, va_t end) {
 int table_own_edges(struct mm *mm, va_t start, va_t end, va_t floor, va_t ceiling);
 // Unmap shared tables from addr on, up to `end` or one that is its own; where that is.
 va_t table_unmap_shared(struct gather *g, va_t addr, va_t end);
-// An owner's entry is gone. With the last one go the pages. => not preemptible
+// An owner's entry is gone. With the last one go the pages.
 void table_destroy(struct page *table);
 static inline void table_leave(struct page *table) {
     if (unlikely(ref_put(&table->ref)))
@@ -252,7 +252,7 @@ static inline void table_leave_locked(struct page *table, struct spinlock *held)
 u64 *root_alloc(void);      // kernel half filled in, user half empty; NULL
 void root_free(u64 *root);  // => user half empty
 
-void drop_page(struct page *p);  // an entry, or a fault, gives up its reference. => not preemptible
+void drop_page(struct page *p);  // an entry, or a fault, gives up its reference
 
 // ---- tlb.c: what harts remember of page tables ----
 void tlb_shootdown(struct mm *mm, va_t start, va_t end, bool tables);

@@ -11,18 +11,8 @@
 #include "abi/poll.h"
 #include "abi/wait.h"
 
-static uint64_t state;
 static int64_t deadline;
 static char buf[8192];
-
-static uint64_t next(void) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state >> 11;
-}
-
-static int below(int n) { return (int)(next() % (uint64_t)n); }
 
 static int64_t now(void) {
     struct timespec t;
@@ -67,11 +57,11 @@ static const char *name(void) {
     static int turn;
     char *t = text[turn++ % 4];
 
-    snprintf(t, 32, "%s%c", dirs[below((int)ARRAY_LEN(dirs))], 'a' + below(6));
+    snprintf(t, 32, "%s%c", dirs[random_below((int)ARRAY_LEN(dirs))], 'a' + random_below(6));
     return t;
 }
 
-static int descriptor(void) { return 3 + below(20); }
+static int descriptor(void) { return 3 + random_below(20); }
 
 /* ---- what a child does */
 
@@ -86,24 +76,24 @@ static void do_open(void) {
                                 O_DIRECTORY,
                                 O_PATH};
 
-    sys_openat(AT_FDCWD, name(), flags[below((int)ARRAY_LEN(flags))] | O_NONBLOCK, 0644);
+    sys_openat(AT_FDCWD, name(), flags[random_below((int)ARRAY_LEN(flags))] | O_NONBLOCK, 0644);
 }
 
 static void do_close(void) { sys_close(descriptor()); }
 
-static void do_write(void) { sys_write(descriptor(), buf, (size_t)below(sizeof(buf))); }
+static void do_write(void) { sys_write(descriptor(), buf, (size_t)random_below(sizeof(buf))); }
 
-static void do_read(void) { sys_read(descriptor(), buf, (size_t)below(sizeof(buf))); }
+static void do_read(void) { sys_read(descriptor(), buf, (size_t)random_below(sizeof(buf))); }
 
-static void do_seek(void) { sys_lseek(descriptor(), below(100000) - 1000, below(3)); }
+static void do_seek(void) { sys_lseek(descriptor(), random_below(100000) - 1000, random_below(3)); }
 
-static void do_truncate(void) { sys_ftruncate(descriptor(), below(50000)); }
+static void do_truncate(void) { sys_ftruncate(descriptor(), random_below(50000)); }
 
-static void do_dup(void) { sys_dup3(descriptor(), descriptor(), below(2) ? O_CLOEXEC : 0); }
+static void do_dup(void) { sys_dup3(descriptor(), descriptor(), random_below(2) ? O_CLOEXEC : 0); }
 
-static void do_mkdir(void) { sys_mkdirat(AT_FDCWD, below(3) ? name() : "sub", 0755); }
+static void do_mkdir(void) { sys_mkdirat(AT_FDCWD, random_below(3) ? name() : "sub", 0755); }
 
-static void do_unlink(void) { sys_unlinkat(AT_FDCWD, name(), below(3) ? 0 : AT_REMOVEDIR); }
+static void do_unlink(void) { sys_unlinkat(AT_FDCWD, name(), random_below(3) ? 0 : AT_REMOVEDIR); }
 
 static void do_link(void) { sys_linkat(AT_FDCWD, name(), AT_FDCWD, name(), 0); }
 
@@ -111,19 +101,19 @@ static void do_symlink(void) { sys_symlinkat(name(), AT_FDCWD, name()); }
 
 static void do_rename(void) {
     sys_renameat2(AT_FDCWD, name(), AT_FDCWD, name(),
-                  (unsigned)(below(4) == 0 ? RENAME_EXCHANGE : 0));
+                  (unsigned)(random_below(4) == 0 ? RENAME_EXCHANGE : 0));
 }
 
 static void do_stat(void) {
     struct abi_stat st;
 
-    sys_newfstatat(AT_FDCWD, name(), &st, below(2) ? AT_SYMLINK_NOFOLLOW : 0);
+    sys_newfstatat(AT_FDCWD, name(), &st, random_below(2) ? AT_SYMLINK_NOFOLLOW : 0);
 }
 
 static void do_list(void) {
     struct dir *d = (struct dir *)buf;
 
-    if (dir_open(d, below(2) ? "." : "../common") < 0)
+    if (dir_open(d, random_below(2) ? "." : "../common") < 0)
         return;
     while (dir_next(d))
         ;
@@ -131,7 +121,7 @@ static void do_list(void) {
 }
 
 static void do_sync(void) {
-    if (below(4) == 0)
+    if (random_below(4) == 0)
         sys_sync();
     else
         sys_fsync(descriptor());
@@ -140,11 +130,11 @@ static void do_sync(void) {
 static void do_pipe(void) {
     int fds[2];
     char out[64], in[64];
-    size_t n = (size_t)below(63) + 1;
+    size_t n = (size_t)random_below(63) + 1;
 
     if (sys_pipe2(fds, 0) < 0)
         return;
-    memset(out, below(256), sizeof(out));
+    memset(out, random_below(256), sizeof(out));
     if (sys_write(fds[1], out, n) != (long)n || sys_read(fds[0], in, n) != (long)n ||
         memcmp(in, out, (uint)n))
         wrong("a pipe gave something else");
@@ -154,12 +144,12 @@ static void do_pipe(void) {
 
 static void do_file(void) {
     char one[700], two[700];
-    int at = below(20000);
+    int at = random_below(20000);
     long fd = sys_openat(AT_FDCWD, "private", O_RDWR | O_CREAT, 0644);
 
     if (fd < 0)
         return;
-    memset(one, below(256), sizeof(one));
+    memset(one, random_below(256), sizeof(one));
     if (sys_pwrite64((int)fd, one, sizeof(one), at) == sizeof(one) &&
         (sys_pread64((int)fd, two, sizeof(two), at) != sizeof(two) ||
          memcmp(one, two, sizeof(one))))
@@ -168,9 +158,9 @@ static void do_file(void) {
 }
 
 static void do_map(void) {
-    size_t size = (size_t)(below(64) + 1) * PAGE;
+    size_t size = (size_t)(random_below(64) + 1) * PAGE;
     char *p = (char *)sys_mmap(0, size, PROT_READ | PROT_WRITE,
-                               (below(2) ? MAP_PRIVATE : MAP_SHARED) | MAP_ANONYMOUS, -1, 0);
+                               (random_below(2) ? MAP_PRIVATE : MAP_SHARED) | MAP_ANONYMOUS, -1, 0);
 
     if ((long)p < 0)
         return;
@@ -179,8 +169,8 @@ static void do_map(void) {
             wrong("new memory is not zero");
         p[i] = 1;
     }
-    sys_mprotect(p, PAGE, below(8));
-    sys_madvise(p + size / 2, PAGE, below(5));
+    sys_mprotect(p, PAGE, random_below(8));
+    sys_madvise(p + size / 2, PAGE, random_below(5));
     sys_munmap(p, size);
 }
 
@@ -209,14 +199,14 @@ static void do_fork_kill(void) {
     struct timespec t = {100, 0};
 
     if (pid == 0) {
-        if (below(2))
+        if (random_below(2))
             sys_nanosleep(&t, 0);
         for (;;)
             sys_sched_yield();
     }
     if (pid < 0)
         return;
-    sys_kill(pid, below(2) ? SIGSTOP : SIGCONT);
+    sys_kill(pid, random_below(2) ? SIGSTOP : SIGCONT);
     sys_kill(pid, SIGKILL);
     if (wait_for(pid, &status) != pid || status != SIGKILL)
         wrong("a killed child did not die");
@@ -224,7 +214,7 @@ static void do_fork_kill(void) {
 
 static void do_exec(void) {
     char *argv[] = {"echo", "-n", 0};
-    int pid = vfork_exec(below(4) ? "/bin/echo" : "/nothing", argv, environ);
+    int pid = vfork_exec(random_below(4) ? "/bin/echo" : "/nothing", argv, environ);
 
     if (pid > 0)
         wait_for(pid, 0);
@@ -250,14 +240,14 @@ static void do_pipeline(void) {
 }
 
 static void do_sleep(void) {
-    struct timespec t = {0, below(2000000)};
+    struct timespec t = {0, random_below(2000000)};
 
     sys_nanosleep(&t, 0);
 }
 
 static void do_poll(void) {
     struct pollfd p[4];
-    struct timespec t = {0, below(1000)};
+    struct timespec t = {0, random_below(1000)};
 
     for (int i = 0; i < 4; i++)
         p[i] = (struct pollfd){.fd = descriptor(), .events = POLLIN | POLLOUT};
@@ -370,13 +360,13 @@ static bool is_harmful(const char *call) {
 /* Any other call, with arguments that are small numbers or addresses, good and bad. */
 static void do_anything(void) {
     static const long values[] = {0, 1, -1, 100, 4096, 1L << 31, 1L << 40, -4096, 8};
-    int call = below((int)ARRAY_LEN(calls));
+    int call = random_below((int)ARRAY_LEN(calls));
     long args[6];
 
     if (is_harmful(calls[call].name))
         return;
     for (int i = 0; i < 6; i++) {
-        int pick = below((int)ARRAY_LEN(values) + 2);
+        int pick = random_below((int)ARRAY_LEN(values) + 2);
         args[i] = pick < (int)ARRAY_LEN(values) ? values[pick]
                   : pick % 2                    ? (long)buf
                                                 : (long)name();
@@ -398,7 +388,7 @@ static void grind(int child, uint64_t seed) {
 
     sys_rt_sigaction(SIGPIPE, &ignore, 0, 8);
     start_ticks();
-    state = seed * 2654435761u + (uint64_t)child * 0x9e3779b97f4a7c15UL + 1;
+    random_seed(seed * 2654435761u + (uint64_t)child * 0x9e3779b97f4a7c15UL + 1);
     snprintf(dir, sizeof(dir), "child%d", child);
     sys_mkdirat(AT_FDCWD, dir, 0755);
     if (sys_chdir(dir) < 0)
@@ -409,7 +399,7 @@ static void grind(int child, uint64_t seed) {
     sys_openat(AT_FDCWD, "input", O_RDWR | O_CREAT, 0644);
     sys_openat(AT_FDCWD, "output", O_RDWR | O_CREAT, 0644);
     for (int i = 0; i % 64 || now() < deadline; i++)
-        deeds[below((int)ARRAY_LEN(deeds))]();
+        deeds[random_below((int)ARRAY_LEN(deeds))]();
     exit(0);
 }
 

@@ -51,16 +51,8 @@ static struct shared {
 } * all;
 
 static int self = -1; /* index of this child; -1: the parent */
-static uint64_t state = 1;
 static int fds[2], more_fds[SENDERS][2], id, timer;
 static int64_t started;
-
-static uint32_t below(uint32_t n) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 20) % n;
-}
 
 static int64_t now_ns(void) {
     struct timespec t;
@@ -391,9 +383,9 @@ static void shm_open(void) { id = (int)MUST(sys_shmget(IPC_PRIVATE, 4 * 4096, 06
 static bool shm_send(const struct message *m) {
     volatile uint32_t *cell = (void *)MUST(sys_shmat(id, 0, 0));
     cell[1024 * m->lane]++;
-    if (below(8)) /* the others leave it to the end of the process */
+    if (random_below(8)) /* the others leave it to the end of the process */
         sys_shmdt((void *)cell);
-    else if (below(1000) == 0)
+    else if (random_below(1000) == 0)
         sys_exit_group(0);
     return true;
 }
@@ -429,9 +421,9 @@ static void sem_open(void) {
     all->inside = 0;
 }
 static bool sem_send(const struct message *m) {
-    int16_t n = (int16_t)(1 + below(5));
-    struct sembuf move[] = {{(uint16_t)below(8), (int16_t)-n, IPC_NOWAIT},
-                            {(uint16_t)below(8), n, IPC_NOWAIT}};
+    int16_t n = (int16_t)(1 + random_below(5));
+    struct sembuf move[] = {{(uint16_t)random_below(8), (int16_t)-n, IPC_NOWAIT},
+                            {(uint16_t)random_below(8), n, IPC_NOWAIT}};
     (void)m;
     sys_semop(id, move, 2);
     struct sembuf lock_it = {LOCK, -1, SEM_UNDO}, unlock_it = {LOCK, 1, SEM_UNDO};
@@ -469,12 +461,12 @@ static void timerfd_open(void) {
     MUST(sys_timerfd_settime(timer, 0, &t, 0));
 }
 static bool timerfd_send(const struct message *m) {
-    struct itimerspec t = {{0, 0}, {0, 1 + below(100000)}};
+    struct itimerspec t = {{0, 0}, {0, 1 + random_below(100000)}};
     struct pollfd p[2] = {{.fd = timer, .events = POLLIN}, {.events = POLLIN}};
     p[1].fd = (int)MUST(sys_timerfd_create(CLOCK_MONOTONIC, 0));
     (void)m;
     MUST(sys_timerfd_settime(p[1].fd, 0, &t, 0));
-    MUST(sys_ppoll(p + below(2), 1, 0, 0, 8));
+    MUST(sys_ppoll(p + random_below(2), 1, 0, 0, 8));
     sys_close(p[1].fd);
     return true;
 }
@@ -575,7 +567,7 @@ static void receive(bool wait) {
 }
 
 static void start(int i) {
-    uint64_t seed = state + (uint64_t)i * 77 + (uint64_t)now_ns();
+    uint64_t seed = random_next() + (uint64_t)now_ns();
     int pid = (int)MUST(fork());
 
     if (pid) {
@@ -585,7 +577,7 @@ static void start(int i) {
     sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     sys_setpriority(PRIO_PROCESS, 0, 0);
     self = i;
-    state = seed | 1;
+    random_seed(seed);
     if (i < SENDERS)
         run_sender();
     receive(true);
@@ -636,8 +628,8 @@ static bool stress(int64_t ms) {
     for (int i = 0; i < CHILDREN; i++)
         start(i);
     while (now_ns() < end && !all->wrong && (good = gets_on())) {
-        struct timespec t = {0, below(3000000)};
-        int i = (int)below(mech->spare ? SENDERS : CHILDREN);
+        struct timespec t = {0, random_below(3000000)};
+        int i = random_below(mech->spare ? SENDERS : CHILDREN);
         sys_nanosleep(&t, 0);
         doubt += (uint32_t)stop(i);
         kills++;
@@ -672,7 +664,7 @@ int main(int argc, char **argv) {
     for (int c; (c = opt_next(&o)) != 0;)
         if (!parse_num(o.arg, 10, c == 's' ? &seed : &ms))
             die("%s: not a number", o.arg);
-    state = (uint64_t)seed * 0x9e3779b97f4a7c15 | 1;
+    random_seed((uint64_t)seed * 0x9e3779b97f4a7c15 | 1);
     sys_setpriority(PRIO_PROCESS, 0, -20); /* to be in time for the kills */
     all = (void *)MUST(
         sys_mmap(0, sizeof(*all), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));

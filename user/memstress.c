@@ -29,20 +29,11 @@ struct region {
 };
 
 static struct region regions[REGIONS];
-static uint64_t state, rounds;
+static uint64_t rounds;
 static uint64_t *beat; /* of all workers, shared */
 static int file;
 static int64_t deadline;
 static const char *self = "/proc/self/exe";
-
-static uint64_t next(void) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state >> 11;
-}
-
-static int below(int n) { return (int)(next() % (uint64_t)n); }
 
 static int64_t now(void) {
     struct timespec t;
@@ -81,21 +72,21 @@ static bool page_ok(const struct region *r, int i) {
 }
 
 static void look(const struct region *r) {
-    int n = below(4) ? 4 : r->pages;
+    int n = random_below(4) ? 4 : r->pages;
 
     for (int i = 0; i < n; i++) {
-        int page = n == r->pages ? i : below(r->pages);
+        int page = n == r->pages ? i : random_below(r->pages);
         if (!page_ok(r, page))
             wrong("wrong contents", r, page);
     }
 }
 
 static void fill(struct region *r) {
-    int first = below(r->pages), n = below(4) ? below(8) : PAGES;
+    int first = random_below(r->pages), n = random_below(4) ? random_below(8) : PAGES;
 
     for (int i = first; i < r->pages && i < first + n; i++) {
         volatile uint32_t *p = (volatile uint32_t *)(r->at + i * PAGE);
-        uint32_t value = r->kind == FILE_SHARED ? stamp(r->first + i) : (uint32_t)next() | 1;
+        uint32_t value = r->kind == FILE_SHARED ? stamp(r->first + i) : (uint32_t)random_next() | 1;
         p[0] = p[PAGE / 4 - 1] = value;
         r->value[i] = value;
     }
@@ -110,11 +101,11 @@ static void forget(struct region *r, int first, int n) {
 static void make(struct region *r) {
     static const int flags[KINDS] = {MAP_PRIVATE | MAP_ANONYMOUS, MAP_SHARED | MAP_ANONYMOUS,
                                      MAP_SHARED, MAP_PRIVATE};
-    bool populate = below(8) == 0;
+    bool populate = random_below(8) == 0;
 
-    r->kind = (enum kind)below(KINDS);
-    r->pages = 1 + below(PAGES);
-    r->first = of_file(r) ? below(FILE_PAGES - PAGES) : 0;
+    r->kind = (enum kind)random_below(KINDS);
+    r->pages = 1 + random_below(PAGES);
+    r->first = of_file(r) ? random_below(FILE_PAGES - PAGES) : 0;
     forget(r, 0, PAGES);
     long at =
         sys_mmap(0, (size_t)r->pages * PAGE, RW, flags[r->kind] | (populate ? MAP_POPULATE : 0),
@@ -133,7 +124,7 @@ static void cut(struct region *r) {
 
     if (n == 0)
         return;
-    if (below(2)) {
+    if (random_below(2)) {
         if (sys_munmap(r->at + (r->pages - n) * PAGE, (size_t)n * PAGE) == 0)
             r->pages -= n;
     } else if (sys_munmap(r->at, (size_t)n * PAGE) == 0) {
@@ -146,7 +137,7 @@ static void cut(struct region *r) {
 }
 
 static void move(struct region *r) {
-    int pages = r->kind == ANON ? 1 + below(PAGES) : r->pages;
+    int pages = r->kind == ANON ? 1 + random_below(PAGES) : r->pages;
     char *to =
         (char *)sys_mmap(0, (size_t)pages * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     long at;
@@ -167,9 +158,9 @@ static void move(struct region *r) {
 
 static void protect(struct region *r) {
     static const int rights[] = {PROT_NONE, PROT_READ, RW};
-    int first = below(r->pages), n = 1 + below(r->pages - first);
+    int first = random_below(r->pages), n = 1 + random_below(r->pages - first);
 
-    sys_mprotect(r->at + first * PAGE, (size_t)n * PAGE, rights[below(3)]);
+    sys_mprotect(r->at + first * PAGE, (size_t)n * PAGE, rights[random_below(3)]);
     if (sys_mprotect(r->at, (size_t)r->pages * PAGE, RW) < 0)
         drop(r); /* out of memory in the middle */
 }
@@ -178,10 +169,10 @@ static void advise(struct region *r) {
     static const int advice[] = {MADV_DONTNEED,     MADV_FREE,     MADV_COLD,
                                  MADV_PAGEOUT,      MADV_WILLNEED, MADV_POPULATE_WRITE,
                                  MADV_POPULATE_READ};
-    int what = advice[below((int)ARRAY_LEN(advice))], first = below(r->pages),
-        n = 1 + below(r->pages - first);
+    int what = advice[random_below((int)ARRAY_LEN(advice))], first = random_below(r->pages),
+        n = 1 + random_below(r->pages - first);
 
-    if (what == MADV_POPULATE_WRITE && below(4))
+    if (what == MADV_POPULATE_WRITE && random_below(4))
         return;
     if (sys_madvise(r->at + first * PAGE, (size_t)n * PAGE, what) == 0 &&
         (what == MADV_FREE || (what == MADV_DONTNEED && r->kind != SHARED_ANON)))
@@ -190,10 +181,10 @@ static void advise(struct region *r) {
 
 static void use_file(struct region *r) {
     static uint32_t page[PAGE / 4];
-    int index = below(FILE_PAGES);
+    int index = random_below(FILE_PAGES);
 
     (void)r;
-    if (below(2)) {
+    if (random_below(2)) {
         for (int i = 0; i < PAGE / 4; i++)
             page[i] = stamp(index);
         sys_pwrite64(file, page, PAGE, (int64_t)index * PAGE);
@@ -201,10 +192,10 @@ static void use_file(struct region *r) {
                page[0] != stamp(index)) {
         wrong("the file holds something else", 0, 0);
     }
-    if (below(64) == 0)
+    if (random_below(64) == 0)
         sys_fdatasync(file);
-    else if (of_file(r) && below(8) == 0)
-        sys_msync(r->at, (size_t)r->pages * PAGE, below(2) ? MS_SYNC : MS_ASYNC);
+    else if (of_file(r) && random_below(8) == 0)
+        sys_msync(r->at, (size_t)r->pages * PAGE, random_below(2) ? MS_SYNC : MS_ASYNC);
 }
 
 static void step(void);
@@ -216,7 +207,7 @@ static void child(struct region *r) {
     if (pid < 0)
         return;
     if (pid == 0) {
-        for (int i = below(20); i > 0; i--)
+        for (int i = random_below(20); i > 0; i--)
             step();
         for (int i = 0; i < REGIONS; i++)
             if (regions[i].at)
@@ -244,8 +235,8 @@ static int depth;
 static void step(void) {
     static void (*const deeds[])(struct region *) = {fill, fill,    fill,   drop,   cut,
                                                      move, protect, advise, advise, use_file};
-    struct region *r = &regions[below(REGIONS)];
-    int what = below(100);
+    struct region *r = &regions[random_below(REGIONS)];
+    int what = random_below(100);
 
     if (!r->at)
         make(r);
@@ -259,14 +250,14 @@ static void step(void) {
     } else if (what < 6) {
         run(r);
     } else {
-        void (*deed)(struct region *) = deeds[below((int)ARRAY_LEN(deeds))];
+        void (*deed)(struct region *) = deeds[random_below((int)ARRAY_LEN(deeds))];
         if (deed != fill || depth == 0 || r->kind != SHARED_ANON)
             deed(r);
     }
 }
 
 static void work(int worker, uint64_t seed) {
-    state = seed * 2654435761u + (uint64_t)worker * 0x9e3779b97f4a7c15UL + 1;
+    random_seed(seed * 2654435761u + (uint64_t)worker * 0x9e3779b97f4a7c15UL + 1);
     while (now() < deadline) {
         for (int i = 0; i < 16; i++)
             step();

@@ -39,6 +39,11 @@ char *xstrdup(const char *s);
  * does not. */
 bool parse_num(const char *s, int base, long *value);
 
+/* ---- numbers for tests (random.c): the same ones for the same seed; below n > 0 */
+void random_seed(uint64_t seed);
+uint64_t random_next(void);
+int random_below(int n);
+
 /* ---- messages (tool.c) */
 
 /* The text for an error number, positive or negative, strerror(3). */

@@ -29,8 +29,9 @@
  *
  * A page that is mapped again before it is evicted has a third reference, and stays.
  *
- * Locks: mapping->lock, then the lru lock; vmas_lock and those of page tables while a page is locked. A page's lru link changes only with mapping->lock held,
- * or by reclaim, which holds the page lock, and then only from "on the list" to "on none".
+ * Locks: mapping->lock, then the lru lock; vmas_lock and those of page tables while a page is
+ * locked. A page's lru link changes only with mapping->lock held, or by reclaim, which holds the
+ * page lock, and then only from "on the list" to "on none".
  */
 #include "lib/list.h"
 #include "mm/internal.h"
@@ -40,8 +41,8 @@
 #include "time/timer.h"
 
 #define LRU_LISTS 8
-#define KEEP_FRACTION                                                                              \
-    64  // of memory: clean pages that are left to files, so that programs find their code
+// Of memory: clean pages that are left to files, so that programs find their code.
+#define KEEP_FRACTION 64
 #define UNMAP_AROUND 64ul
 #define WAITS_MAX 50  // for the flush thread, of 100 ms at most
 

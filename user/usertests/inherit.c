@@ -331,14 +331,17 @@ static void hold_long(void) {
     OK(unlock(0));
 }
 
-static void want_lock(void) {
+static void want(int which) {
     until(&s->spins);
     sleep_ms(5);
     s->wants = 1;
-    OK(lock(0));
+    OK(lock(which));
     s->stop = 1;
-    OK(unlock(0));
+    OK(unlock(which));
 }
+
+static void want_lock(void) { want(0); }
+static void want_second(void) { want(1); }
 
 static void nobody_gave_up(const int *pids, int n) {
     for (int i = 0; i < n; i++)
@@ -364,15 +367,6 @@ static void wait_with_first(void) {
     s->holds = 2;
     OK(lock(0));
     OK(unlock(0));
-    OK(unlock(1));
-}
-
-static void want_second(void) {
-    until(&s->spins);
-    sleep_ms(5);
-    s->wants = 1;
-    OK(lock(1));
-    s->stop = 1;
     OK(unlock(1));
 }
 

@@ -1,8 +1,8 @@
 // How long a FIFO task waits for the hart, in instructions, while others make long system calls:  latency WHAT
 // For a machine of one hart under -icount shift=0, where an instruction takes a nanosecond. Prints `WHAT: N`, the worst of all.
+#define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
-#define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>

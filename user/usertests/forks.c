@@ -481,6 +481,82 @@ static void kernel_touches(void) {
     calls_touch();
 }
 
+/* ---- the parent writes the child's memory */
+
+static int mem_of(int pid) {
+    char path[40];
+
+    snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+    return OK(sys_openat(AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0));
+}
+
+static void put(int mem, size_t page, char c) {
+    EQ(sys_pwrite64(mem, &c, 1, (int64_t)(area + page * PAGE)), 1);
+}
+
+static void debug_child(int mem, struct counts *c) {
+    char page[PAGE + 1], c0;
+
+    /* Across two pages, of a table that both have. */
+    *c = counts_now();
+    EQ(sys_pread64(mem, page, sizeof(page), (int64_t)(area + 2 * PAGE)), PAGE + 1);
+    EQ(page[0], value(2));
+    EQ(page[PAGE], value(3));
+    put(mem, 2, 'd');
+    put(mem, BLOCKS * PAGES - 1, 'e'); /* the child may not write there */
+    c->copies = counts_now().copies - c->copies;
+    c->pages = counts_now().pages - c->pages;
+    EQ(sys_pread64(mem, &c0, 1, (int64_t)(area + 2 * PAGE)), 1);
+    EQ(c0, 'd');
+    FAILS(EIO, sys_pread64(mem, page, 1, 8)); /* nothing is there */
+    FAILS(EIO, sys_pwrite64(mem, page, 1, 1L << 40));
+    FAILS(EFAULT, sys_pread64(mem, (void *)8, 1, (int64_t)area));
+    EQ(sys_pread64(mem, page, 0, (int64_t)area), 0);
+}
+
+static void debugger_writes(void) {
+    struct counts c;
+
+    make_area();
+    int pid = fork();
+    if (pid == 0) {
+        OK(sys_mprotect((void *)(area + (BLOCKS - 1) * BLOCK), BLOCK, PROT_READ));
+        tell(go);
+        await(other);
+        EQ(area[2 * PAGE], 'd');
+        EQ(area[(BLOCKS * PAGES - 1) * PAGE], 'e');
+        expect(3, BLOCKS * PAGES - 1);
+        sys_exit_group(0);
+    }
+    await(go);
+    int mem = mem_of(pid);
+    debug_child(mem, &c);
+    EQ(c.copies, 1); /* mprotect made the other its own */
+    EQ(c.pages, 2);
+    tell(other);
+    wait_ok(pid);
+    expect(0, BLOCKS * PAGES);
+    int gone = (int)sys_pread64(mem, (void *)&c, 1, (int64_t)area);
+    EQ(gone, -ESRCH);
+    OK(sys_close(mem));
+}
+
+static void others_mem(void) {
+    char path[40];
+
+    snprintf(path, sizeof(path), "/proc/%d/mem", (int)sys_getppid());
+    OK(sys_setuid(1000));
+    int mem = (int)sys_openat(AT_FDCWD, path, O_RDONLY, 0);
+    if (mem >= 0)
+        mem = (int)sys_pread64(mem, path, 1, (int64_t)area);
+    EQ(mem, -EACCES);
+}
+
+static void debugger_denied(void) {
+    make_area();
+    child_ok(others_mem);
+}
+
 /* A futex word of private memory is not the other's. */
 static void private_futex(void) {
     volatile uint32_t *word = (volatile uint32_t *)area;
@@ -711,6 +787,8 @@ const struct test fork_tests[] = {
     {"M4_both_write", both_write, 0},
     {"M4_fork_while_faulting", fork_while_faulting, 0},
     {"M4_kernel_touches", kernel_touches, 0},
+    {"M4_debugger_writes", debugger_writes, 0},
+    {"M4_debugger_denied", debugger_denied, 0},
     {"M4_private_futex", private_futex, 0},
     {"M4_accounts", accounts, 0},
     {"M4_no_memory", no_memory, VAST},

@@ -86,7 +86,7 @@ int show_maps(struct printer *p, struct task *t);
 int show_smaps(struct printer *p, struct task *t);
 int show_tables(struct printer *p, struct task *t);
 int show_smaps_rollup(struct printer *p, struct task *t);
-extern const struct file_ops pagemap_ops;
+extern const struct file_ops pagemap_ops, mem_ops;
 // trace.c
 void trace_files_init(void);
 // system.c

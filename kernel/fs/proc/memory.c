@@ -2,7 +2,9 @@
  * procfs: what the files of a task tell about its memory, in the formats of proc(5).
  *
  * The numbers come from mm/ through a reference to the address space; a kernel thread or a dead task has none and
- * shows nothing, or zeroes. Words of pagemap are made for each read, all other texts as a whole (core.c).
+ * shows nothing, or zeroes. Words of pagemap are made for each read, all other texts as a whole (core.c). mem is the
+ * memory itself: what is written there goes by the same faults as the program's own writes (mm/uaccess.c), so pages
+ * and page tables that others share are copied first; private memory may be written whatever its VMA allows.
  */
 #include "abi/capability.h"
 #include "fs/proc/internal.h"
@@ -106,18 +108,82 @@ static ssize_t read_pagemap(struct mm *mm, struct iter *to, u64 *pos) {
     return done;
 }
 
+// The address space of the task of f's node, with a reference; NULL: it has none, ERR_PTR(-ESRCH, -EACCES).
+static struct mm *node_mm(struct file *f) {
+    struct task *t = node_task(f->inode);
+    if (!t)
+        return ERR_PTR(-ESRCH);
+    struct mm *mm = task_mm_get(t);
+    bool may = task_may_look(t);  // asked last: t may become another user's by exec meanwhile
+    task_put(t);
+    if (may)
+        return mm;
+    if (mm)
+        mm_put(mm);
+    return ERR_PTR(-EACCES);
+}
+
 static ssize_t pagemap_read(struct file *f, struct iter *to, u64 *pos) {
     if (*pos % 8 || to->left % 8)
         return -EINVAL;
-    struct task *t = node_task(f->inode);
-    if (!t)
-        return -ESRCH;
-    struct mm *mm = task_may_look(t) ? task_mm_get(t) : NULL;
-    ssize_t n = mm ? read_pagemap(mm, to, pos) : task_may_look(t) ? 0 : -EACCES;
-    if (mm)
-        mm_put(mm);
-    task_put(t);
+    struct mm *mm = node_mm(f);
+    if (!mm || IS_ERR(mm))
+        return PTR_ERR(mm);  // 0: there is nothing to read
+    ssize_t n = read_pagemap(mm, to, pos);
+    mm_put(mm);
     return n;
 }
 
 const struct file_ops pagemap_ops = {.read = pagemap_read, .seek = plain_seek, .poll = poll_always};
+
+// ---- mem: the position is an address ----
+
+// A part of one page. Bytes, 0 when the iter's own memory faulted before the first, or errno.
+static ssize_t move_part(struct mm *mm, struct iter *it, va_t addr, char *buf, size_t n,
+                         bool write) {
+    if (!write) {
+        ssize_t got = mm_access(mm, addr, buf, n, false);
+        return got > 0 ? (ssize_t)iter_put(it, buf, got) : got;
+    }
+    n = iter_get(it, buf, n);
+    return n ? mm_access(mm, addr, buf, n, true) : 0;
+}
+
+static ssize_t move_memory(struct mm *mm, struct iter *it, u64 *pos, bool write) {
+    char *buf = page_alloc_va(0);
+    ssize_t n = 0, done = 0;
+    if (!buf)
+        return -ENOMEM;
+    while (it->left) {
+        size_t part = min(it->left, PAGE_SIZE - *pos % PAGE_SIZE);
+        n = fatal_signal_pending() ? -EINTR : move_part(mm, it, *pos, buf, part, write);
+        if (n <= 0)
+            break;
+        *pos += n;
+        done += n;
+        if ((size_t)n < part)
+            break;
+    }
+    page_free_va(buf);
+    return done ? done : n ?: it->left ? -EFAULT : 0;
+}
+
+static ssize_t access_mem(struct file *f, struct iter *it, u64 *pos, bool write) {
+    struct mm *mm = node_mm(f);
+    if (!mm || IS_ERR(mm))
+        return PTR_ERR(mm);  // 0: there is nothing to read
+    ssize_t n = it->left ? move_memory(mm, it, pos, write) : 0;
+    mm_put(mm);
+    return n;
+}
+
+static ssize_t mem_read(struct file *f, struct iter *to, u64 *pos) {
+    return access_mem(f, to, pos, false);
+}
+
+static ssize_t mem_write(struct file *f, struct iter *from, u64 *pos) {
+    return access_mem(f, from, pos, true);
+}
+
+const struct file_ops mem_ops = {
+    .read = mem_read, .write = mem_write, .seek = plain_seek, .poll = poll_always};

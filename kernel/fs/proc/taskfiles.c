@@ -649,6 +649,7 @@ const struct task_entry task_entries[] = {
     {FILE_ENTRY("smaps_rollup", 0444, show_smaps_rollup), .private_ = true},
     {FILE_ENTRY("tables", 0400, show_tables), .private_ = true},
     {.name = "pagemap", .mode = S_IFREG | 0400, .thread_too = true, .file_ops = &pagemap_ops},
+    {.name = "mem", .mode = S_IFREG | 0600, .thread_too = true, .file_ops = &mem_ops},
     {FILE_ENTRY("cmdline", 0444, show_cmdline)},
     {FILE_ENTRY("environ", 0400, show_environ), .private_ = true},
     {FILE_ENTRY("auxv", 0400, show_auxv), .private_ = true},

@@ -11,11 +11,13 @@
 #include "check/chaos.h"
 #include "check/race.h"
 #include "check/fail.h"
+#include "check/heap.h"
 #include "check/locks.h"
 #include "drivers/fdt.h"
 #include "lib/args.h"
 #include "lib/printf.h"
 #include "lib/string.h"
+#include "mm/poison.h"
 #include "mm/vm.h"
 #include "sched/sched.h"
 #include "arch/hart.h"
@@ -154,6 +156,12 @@ static bool set_trace(const char *value) {
     return value;
 }
 
+// Kernels with a check of the heap look closer, and all the time.
+static bool set_poison(const char *value) {
+    memory_poison = !value && !HEAP_HEAD;
+    return !value;
+}
+
 static bool set_race(const char *value) {
     return value && strcmp(value, "report") == 0 && race_report();
 }
@@ -196,6 +204,7 @@ static const struct {
     {"nohz", set_nohz},
     {"debug", set_debug},
     {"trace", set_trace},
+    {"poison", set_poison},
     {"race", set_race},
     {"child_first", set_child_first},
     {"fail", set_fail},

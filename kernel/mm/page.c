@@ -19,7 +19,8 @@
  *
  * Per-hart lists hold single frames and pairs (kernel stacks), kind PAGE_USED and count 0, so that
  * the buddy code leaves them alone. They belong to their hart with interrupts off; no lock. A list
- * that is empty takes a batch from the buddies, one that is too long gives a half back.
+ * that is empty takes a batch from the buddies, one that is too long gives a half back. With the boot argument
+ * `poison` they stay empty: each frame goes by the buddies, who overwrite it and look (poison.c).
  *
  * Locks: `buddy` is interrupt-safe and last in the lock order but for the console. page_alloc may
  * sleep in page_reclaim and page_oom unless ALLOC_ATOMIC; page_free never sleeps.
@@ -30,6 +31,7 @@
 #include "check/race.h"
 #include "lib/printf.h"
 #include "lib/string.h"
+#include "mm/poison.h"
 #include "mm/stats.h"
 #include "arch/hart.h"
 
@@ -86,6 +88,8 @@ static inline void block_init(struct page *p, unsigned order) {
 }
 
 static void buddy_free(struct page *p, unsigned order) {
+    if (unlikely(memory_poison))
+        poison_fill(page_va(p), PAGE_SIZE << order);
     WRITE_ONCE(buddy.nr_free, buddy.nr_free + (1ul << order));
     for (; order < MAX_ORDER; order++) {
         struct page *other = buddy_of(p, order);
@@ -140,12 +144,12 @@ static inline struct page *list_pop(struct hart_list *l) {
 
 static void list_set_max(void) {
     u64 share = pages_total / 64 / max(nr_harts, 1u);
-    WRITE_ONCE(list_max, share < LIST_MAX ? max((u32)share, 4u) : LIST_MAX);
+    WRITE_ONCE(list_max, memory_poison ? 0 : share < LIST_MAX ? max((u32)share, 4u) : LIST_MAX);
 }
 
 // Put a batch on the list; fewer, or none, when only `reserve` frames are left.
 static void list_refill(struct hart_list *l, unsigned order, u64 reserve) {
-    u32 want = min((u32)BATCH, READ_ONCE(list_max) / 2);
+    u32 want = max(min((u32)BATCH, READ_ONCE(list_max) / 2), 1u);
 
     irqlock_acquire_irqs_off(&buddy.lock);
     list_set_max();
@@ -202,6 +206,8 @@ static struct page *alloc_above(unsigned order, u64 reserve) {
         irqlock_release_irqs_off(&buddy.lock);
     }
     irq_restore(flags);
+    if (unlikely(p && memory_poison))
+        poison_verify(page_va(p), PAGE_SIZE << order);
     return p;
 }
 

@@ -16,6 +16,9 @@
  * head of the slab from any object's address. Larger sizes are whole blocks of frames, kind
  * PAGE_USED.
  *
+ * With the boot argument `poison` caches have no magazines, and objects have a tail behind them: alloc_slow and
+ * free_slow, which all then goes through, check it (poison.c).
+ *
  * Locks: cache->lock is interrupt-safe; page_alloc is called without it and may sleep unless
  * ALLOC_ATOMIC.
  */
@@ -24,6 +27,7 @@
 #include "check/heap.h"
 #include "lib/printf.h"
 #include "lib/string.h"
+#include "mm/poison.h"
 #include "arch/hart.h"
 
 #define MAGAZINE_ROUNDS 30
@@ -45,6 +49,7 @@ struct slab_cache {
     u32 empty;            // [lock] slabs without a used object, all on `partial`
     u32 size;             // [I] of an object's place, a multiple of align
     u32 bytes;            // [I] of an object
+    s32 link;             // [I] from a free object to where it keeps the next one of its slab
     u32 per_slab;         // [I]
     u32 order;            // [I] of a slab
     u32 rounds;           // [I] objects in a full magazine; 0: no magazines
@@ -57,25 +62,27 @@ static struct slab_cache *all_caches;  // [a] only grows
 static struct slab_cache *kmalloc_cache[KMALLOC_CACHES];
 static u8 kmalloc_class[KMALLOC_MAX / 8 + 1];  // of a size, by (size + 7) / 8
 
-// Where a free object keeps the next one of its slab.
-static inline void **link_of(void *object) { return (void **)((char *)object + HEAP_LINK); }
+static inline void **link_of(const struct slab_cache *c, void *object) {
+    return (void **)((char *)object + c->link);
+}
 
 static void cache_init(struct slab_cache *c, const char *name, size_t size, size_t align,
                        u32 max_order) {
     irqlock_init(&c->lock, RANK_SLAB, "slab");
     list_init(&c->partial);
     c->name = name;
-    c->bytes = max(size, sizeof(void *));
+    c->bytes = align_up(max(size, sizeof(void *)), memory_poison ? sizeof(u64) : 1);
+    c->link = memory_poison ? (s32)c->bytes : HEAP_LINK;
     if (HEAP_HEAD)
         align = min(align, (size_t)HEAP_HEAD);
-    c->size = align_up(HEAP_HEAD + c->bytes + HEAP_TAIL, align);
+    c->size = align_up(HEAP_HEAD + c->bytes + (memory_poison ? POISON_TAIL : HEAP_TAIL), align);
     for (c->order = 0; c->order < max_order; c->order++) {
         u64 bytes = PAGE_SIZE << c->order;
         if (bytes / c->size >= 4 && bytes % c->size <= bytes / 8)
             break;
     }
     c->per_slab = (PAGE_SIZE << c->order) / c->size;
-    c->rounds = c->size <= 512 ? MAGAZINE_ROUNDS : c->size <= 1024 ? 16 : 8;
+    c->rounds = memory_poison ? 0 : c->size <= 512 ? MAGAZINE_ROUNDS : c->size <= 1024 ? 16 : 8;
     struct slab_cache *first = load_relaxed(&all_caches);
     do
         c->next = first;
@@ -89,7 +96,7 @@ static void *slab_pop(struct slab_cache *c) {
         return NULL;
     struct page *slab = list_first(&c->partial, struct page, slab.link);
     void *object = slab->slab.freelist;
-    slab->slab.freelist = *link_of(object);
+    slab->slab.freelist = *link_of(c, object);
     if (slab->slab.used++ == 0)
         c->empty--;
     if (slab->slab.freelist == NULL)
@@ -109,7 +116,7 @@ static struct page *slab_push(struct slab_cache *c, void *object) {
     assert(slab->kind == PAGE_SLAB && slab->slab.cache == c);
     if (slab->slab.freelist == NULL)
         list_add(&slab->slab.link, &c->partial);
-    *link_of(object) = slab->slab.freelist;
+    *link_of(c, object) = slab->slab.freelist;
     slab->slab.freelist = object;
     c->taken--;
     if (--slab->slab.used > 0)
@@ -134,7 +141,9 @@ static void slab_add(struct slab_cache *c, struct page *slab) {
     for (u32 i = c->per_slab; i-- > 0;) {
         void *object = base + (u64)i * c->size + HEAP_HEAD;
         heap_new(object, c, c->name, c->bytes, c->size - HEAP_HEAD);
-        *link_of(object) = next;
+        if (unlikely(memory_poison))
+            poison_new(object, c->bytes, c->size);
+        *link_of(c, object) = next;
         next = object;
     }
     slab->slab.freelist = next;
@@ -204,6 +213,8 @@ static __attribute__((noinline)) void *alloc_slow(struct slab_cache *c, unsigned
         slab_add(c, slab);
         irqlock_release(&c->lock, irq);
     }
+    if (unlikely(memory_poison))
+        poison_alloc(c->name, object, c->bytes, c->size);
     return object;
 }
 
@@ -212,6 +223,8 @@ static __attribute__((noinline)) void free_slow(struct slab_cache *c, void *obje
     u64 irq = irq_save();
     struct magazine *m = magazine_get(c);
 
+    if (unlikely(memory_poison && object))
+        poison_free(c->name, object, c->bytes, c->size);
     if (object && m && m->count < m->max) {
         m->object[m->count++] = object;
         object = NULL;

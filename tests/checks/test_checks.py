@@ -41,6 +41,12 @@ POISON = [
     ("page_after_free", "heap: write to a freed page"),
     ("double_free", "heap: double free"),
 ]
+POISON_AT_BOOT = [
+    ("memcpy", "poison: write behind an object of cache kmalloc-32"),
+    ("write_after_free", "poison: write after free to an object of cache kmalloc-2048"),
+    ("page_after_free", "poison: write to a free page"),
+    ("double_free", "poison: double free of an object of cache kmalloc-256"),
+]
 
 
 def judge(report: str, image: Path, bug: str, says: str, line: bool) -> None:
@@ -83,6 +89,12 @@ def test_poison_finds(boot, bug, says):
     report = plant(boot, image, bug)
     judge(report, image, bug, says, line=False)
     assert f"plant_{bug}+" in report.partition("by:")[2].partition("backtrace:")[0] or bug == "page_after_free", report
+
+
+@pytest.mark.parametrize(("bug", "says"), POISON_AT_BOOT, ids=[bug for bug, _ in POISON_AT_BOOT])
+def test_poison_at_boot_finds(boot, bug, says):
+    """The same kernel without the argument goes on."""
+    assert f"panic: {says}" in plant(boot, kernel(""), bug, append="poison")
 
 
 def test_silent_on_a_shell(shell):

@@ -52,6 +52,16 @@ def test_M7_files_of_1_gib_in_64_mib(shell):
     m.poweroff()
 
 
+@pytest.mark.parametrize("smp", [1, 4])
+def test_M9_poison(shell, smp):
+    """Freed memory is overwritten and looked at: nothing of the kernel uses what it no longer has."""
+    m = shell(smp=smp, append="poison")
+    checks.usertests(m, "M2_fork_chain M4_both_write M6_hammer M8_races_with_death M9_free_blocks_are_shown "
+                        "T8_pidfd_never_another F3_racing_renames F3_name_storm", timeout=300)
+    assert "tunables    0    0" in m.check("cat /proc/slabinfo")
+    m.poweroff()
+
+
 def test_M4_vmmap(shell):
     m = shell(smp=2)
     m.check("sleep 1000 & true")

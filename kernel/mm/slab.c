@@ -109,8 +109,8 @@ static struct page *slab_of(const struct slab_cache *c, void *object) {
     return va_to_page((void *)align_down((u64)object, PAGE_SIZE << c->order));
 }
 
-// The slab when it is now empty and one too many: the caller unlocks and frees it. Else NULL.
-static struct page *slab_push(struct slab_cache *c, void *object) {
+// A slab that is now empty, and one too many, goes to `empty`: the caller frees it without the lock.
+static void slab_push(struct slab_cache *c, void *object, struct list *empty) {
     struct page *slab = slab_of(c, object);
 
     assert(slab->kind == PAGE_SLAB && slab->slab.cache == c);
@@ -120,15 +120,12 @@ static struct page *slab_push(struct slab_cache *c, void *object) {
     slab->slab.freelist = object;
     c->taken--;
     if (--slab->slab.used > 0)
-        return NULL;
-    if (c->empty++ == 0) {
-        list_move_tail(&slab->slab.link, &c->partial);
-        return NULL;
-    }
-    c->empty--;
-    c->slabs--;
-    list_del(&slab->slab.link);
-    return slab;
+        return;
+    list_move_tail(&slab->slab.link, c->empty ? empty : &c->partial);
+    if (c->empty)
+        c->slabs--;
+    else
+        c->empty = 1;
 }
 
 static void slab_add(struct slab_cache *c, struct page *slab) {
@@ -150,11 +147,6 @@ static void slab_add(struct slab_cache *c, struct page *slab) {
     list_add(&slab->slab.link, &c->partial);
     c->empty++;
     c->slabs++;
-}
-
-static void slab_give_back(struct slab_cache *c, struct page *slab) {
-    if (slab)
-        page_free(slab, c->order);
 }
 
 // ---- between magazines and slabs ----
@@ -222,6 +214,7 @@ static __attribute__((noinline)) void *alloc_slow(struct slab_cache *c, unsigned
 static __attribute__((noinline)) void free_slow(struct slab_cache *c, void *object, u32 leave) {
     u64 irq = irq_save();
     struct magazine *m = magazine_get(c);
+    struct list empty;
 
     if (unlikely(memory_poison && object))
         poison_free(c->name, object, c->bytes, c->size);
@@ -229,14 +222,17 @@ static __attribute__((noinline)) void free_slow(struct slab_cache *c, void *obje
         m->object[m->count++] = object;
         object = NULL;
     }
-    while (object || (m && m->count > leave)) {
-        if (!object)
-            object = m->object[--m->count];
-        irqlock_acquire_irqs_off(&c->lock);
-        struct page *slab = slab_push(c, object);
-        irqlock_release_irqs_off(&c->lock);
-        slab_give_back(c, slab);
-        object = NULL;
+    list_init(&empty);
+    irqlock_acquire_irqs_off(&c->lock);
+    if (object)
+        slab_push(c, object, &empty);
+    while (m && m->count > leave)
+        slab_push(c, m->object[--m->count], &empty);
+    irqlock_release_irqs_off(&c->lock);
+    while (!list_empty(&empty)) {
+        struct page *slab = list_first(&empty, struct page, slab.link);
+        list_del(&slab->slab.link);
+        page_free(slab, c->order);
     }
     irq_restore(irq);
 }
@@ -355,8 +351,10 @@ static size_t free_spare(struct slab_cache *c) {
         c->slabs--;
     }
     irqlock_release(&c->lock, irq);
-    slab_give_back(c, spare);
-    return spare ? 1ul << c->order : 0;
+    if (!spare)
+        return 0;
+    page_free(spare, c->order);
+    return 1ul << c->order;
 }
 
 size_t slab_reclaim(void) {

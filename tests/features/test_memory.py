@@ -36,11 +36,12 @@ def test_M7_long_stress(shell, smp, check):
     m.poweroff()
 
 
-@pytest.mark.parametrize("names", ["M3_array_of_1_GiB M7_mapped_file_larger_than_memory M7_written_under_pressure",
-                                   "M7_used_pages_survive M7_locked_pages_stay M7_out_of_memory_kills_the_greedy"])
+@pytest.mark.parametrize("mem, names", [
+    ("64M", "M3_array_of_1_GiB M7_mapped_file_larger_than_memory M7_written_under_pressure"),
+    ("32M", "M7_file_coherence M7_used_pages_survive M7_locked_pages_stay M7_out_of_memory_kills_the_greedy")])
 @pytest.mark.parametrize("smp", [1, 4])
-def test_M3_M7_in_64_mib(shell, smp, names):
-    m = shell(smp=smp, mem="64M")
+def test_M3_M7_in_little_memory(shell, smp, mem, names):
+    m = shell(smp=smp, mem=mem)
     checks.usertests(m, names)
     m.poweroff()
 

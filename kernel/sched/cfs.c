@@ -8,8 +8,8 @@
  * the task's share of LATENCY, in which everybody should run once, and not less than MIN_TURN, so as not only to switch.
  *
  *        tree (waits)   30            on the hart: 21, and moving to the right
- *                     /    \          first: 23, next when the turn is over; min_vruntime: 21
- *                   24      41        (it waits beside the tree: where no more than one waits, none is touched)
+ *                     /    \          ahead: 23, next when the turn is over; min_vruntime: 21
+ *                   24      41        (who comes and is before the whole tree waits in front of it, and it is not touched)
  *
  * Who yields waits in a list beside, in which those who only wait for each other take turns at little cost.
  *
@@ -52,8 +52,12 @@ static bool less(const struct rb_node *a, const struct rb_node *b) {
                   rb_entry(b, struct sched_entity, node)->vruntime);
 }
 
-static struct sched_entity *second(struct cfs_queue *q) {
+static struct sched_entity *first_of_tree(const struct cfs_queue *q) {
     return rb_entry_or_null(rb_first_cached(&q->tree), struct sched_entity, node);
+}
+
+static struct sched_entity *first_of(const struct cfs_queue *q) {
+    return q->ahead ? q->ahead : first_of_tree(q);
 }
 
 static u64 hart_clock(struct runq *rq) {
@@ -63,7 +67,7 @@ static u64 hart_clock(struct runq *rq) {
 // min_vruntime is the least of the running task's and the first one's, but never falls.
 static inline void update_min(struct runq *rq) {
     struct cfs_queue *q = &rq->cfs;
-    struct sched_entity *running = &rq->running->se, *least = q->first;
+    struct sched_entity *running = &rq->running->se, *least = first_of(q);
     if (running->class == &cfs_class && (!least || before(running->vruntime, least->vruntime)))
         least = running;
     if (least && before(q->min_vruntime, least->vruntime))
@@ -83,38 +87,37 @@ static void arrive(struct runq *rq, struct sched_entity *se) {
 }
 
 static void __attribute__((noinline)) add_to_tree(struct cfs_queue *q, struct sched_entity *se) {
-    if (before(se->vruntime, q->first->vruntime)) {
+    if (q->ahead && before(se->vruntime, q->ahead->vruntime)) {
         struct sched_entity *new = se;
-        se = q->first;
-        q->first = new;
+        se = q->ahead;
+        q->ahead = new;
     }
     rb_add_cached(&se->node, &q->tree, less);
 }
 
 static inline void add(struct cfs_queue *q, struct sched_entity *se) {
+    struct sched_entity *first = first_of(q);
     q->load += se->weight;
-    if (q->first)
-        add_to_tree(q, se);
+    if (!first || (first != q->ahead && before(se->vruntime, first->vruntime)))
+        q->ahead = se;
     else
-        q->first = se;
+        add_to_tree(q, se);
 }
 
 static void __attribute__((noinline)) take_from_tree(struct cfs_queue *q, struct sched_entity *se) {
     rb_erase_cached(&se->node, &q->tree);
 }
 
-static inline void take_first(struct cfs_queue *q) {
-    struct sched_entity *next = second(q);
-    q->load -= q->first->weight;
-    q->first = next;
-    if (next)
-        take_from_tree(q, next);
-}
-
-static void take_yielded(struct cfs_queue *q, struct sched_entity *se) {
+static inline void take(struct cfs_queue *q, struct sched_entity *se) {
     q->load -= se->weight;
-    se->yielded = false;
-    list_del(&se->link);
+    if (se == q->ahead) {
+        q->ahead = NULL;
+    } else if (se->yielded) {
+        se->yielded = false;
+        list_del(&se->link);
+    } else {
+        take_from_tree(q, se);
+    }
 }
 
 // How far behind one that wakes may be: the more others wait, the less, or many that wake at once would hold up the rest.
@@ -135,21 +138,11 @@ static void cfs_enqueue(struct runq *rq, struct sched_entity *se, enum enqueue_r
     add(q, se);
 }
 
-static void cfs_dequeue(struct runq *rq, struct sched_entity *se) {
-    struct cfs_queue *q = &rq->cfs;
-    if (se == q->first) {
-        take_first(q);
-    } else if (se->yielded) {
-        take_yielded(q, se);
-    } else {
-        q->load -= se->weight;
-        take_from_tree(q, se);
-    }
-}
+static void cfs_dequeue(struct runq *rq, struct sched_entity *se) { take(&rq->cfs, se); }
 
 // Of those that wait the one that is furthest behind; of the yielded, only who has waited longest is looked at.
 static inline struct sched_entity *best(struct cfs_queue *q) {
-    struct sched_entity *first = q->first;
+    struct sched_entity *first = first_of(q);
     if (likely(list_empty(&q->yielded)))
         return first;
     struct sched_entity *se = list_first(&q->yielded, struct sched_entity, link);
@@ -157,12 +150,9 @@ static inline struct sched_entity *best(struct cfs_queue *q) {
 }
 
 static struct sched_entity *cfs_pick(struct runq *rq) {
-    struct cfs_queue *q = &rq->cfs;
-    struct sched_entity *se = best(q);
-    if (se == q->first && se)
-        take_first(q);
-    else if (se)
-        take_yielded(q, se);
+    struct sched_entity *se = best(&rq->cfs);
+    if (se)
+        take(&rq->cfs, se);
     return se;
 }
 
@@ -223,7 +213,7 @@ static bool cfs_tick(struct runq *rq, struct sched_entity *se) {
 
 // It gives up what it is behind the next one, and waits behind those that have yielded before.
 static void cfs_yield(struct runq *rq, struct sched_entity *se) {
-    struct sched_entity *first = rq->cfs.first;
+    struct sched_entity *first = first_of(&rq->cfs);
     if (first && before(se->vruntime, first->vruntime))
         se->vruntime = first->vruntime;
     se->yielded = true;
@@ -234,9 +224,9 @@ static struct sched_entity *cfs_waiting(struct runq *rq, struct sched_entity *af
     struct sched_entity *next = NULL;
     struct list *yielded = after && after->yielded ? after->link.next : q->yielded.next;
     if (!after)
-        next = q->first;
-    else if (after == q->first)
-        next = second(q);
+        next = first_of(q);
+    else if (after == q->ahead)
+        next = first_of_tree(q);
     else if (!after->yielded)
         next = rb_entry_or_null(rb_next(&after->node), struct sched_entity, node);
     if (next || yielded == &q->yielded)

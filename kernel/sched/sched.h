@@ -29,10 +29,10 @@ enum sched_policy {
 
 // What a class orders. One per task, guarded by the lock of the run queue it belongs to.
 struct sched_entity {
+    struct rb_node node;  // in a tree of its class. At the beginning: NULL is NULL without a test
     const struct sched_class *class;
     struct list link;       // in a FIFO of its class
     struct prio_queue *on;  // the array that FIFO is of
-    struct rb_node node;    // in a tree of its class
     u64 exec_start;         // ns: when the current stretch on a hart began, or the last one ended
     u64 exec_sum;           // ns on a hart since creation
     u64 vruntime;           // the same, counted the slower the heavier it is; cfs.c moves it
@@ -65,8 +65,8 @@ struct rr_queue {
 };
 
 struct cfs_queue {
-    struct sched_entity *first;  // of those that wait the one with the least vruntime
-    struct rb_root_cached tree;  // the others
+    struct sched_entity *ahead;  // waits in front of the tree, before all that are in it; or NULL
+    struct rb_root_cached tree;  // of those that wait, by vruntime
     struct list yielded;         // those that yielded, in this order
     u64 load;                    // sum of the weights of all that wait
     u64 min_vruntime;            // of all its tasks; only grows; others may read it [a]

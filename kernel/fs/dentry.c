@@ -159,10 +159,16 @@ static struct dentry *dentry_hash(struct dentry *d) {
     return other;
 }
 
+// Whether d may be in the cache, and the names in it.
+static inline bool lasts(const struct dentry *d) {
+    return likely(!d->sb->uncached) ||
+           (dentry_inode(d) && load_relaxed(&dentry_inode(d)->state) & INODE_LASTING);
+}
+
 struct dentry *dentry_lookup_locked(struct dentry *dir, const struct name *name) {
     struct inode *parent = dentry_inode(dir);
     struct super *sb = dir->sb;
-    struct dentry *d = sb->uncached ? NULL : dentry_find(dir, name);
+    struct dentry *d = lasts(dir) ? dentry_find(dir, name) : NULL;
     if (d)
         return d;
     if (parent->nlink == 0)
@@ -176,11 +182,11 @@ struct dentry *dentry_lookup_locked(struct dentry *dir, const struct name *name)
             inode_put(inode);
         return ERR_PTR(-ENOMEM);
     }
-    return sb->uncached ? d : dentry_hash(d);
+    return lasts(d) ? dentry_hash(d) : d;
 }
 
 struct dentry *dentry_lookup(struct dentry *dir, const struct name *name) {
-    struct dentry *d = dir->sb->uncached ? NULL : dentry_find(dir, name);
+    struct dentry *d = lasts(dir) ? dentry_find(dir, name) : NULL;
     if (likely(d))
         return d;
     struct inode *parent = dentry_inode(dir);

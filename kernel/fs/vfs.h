@@ -88,10 +88,11 @@ struct inode {
     void *private_;            // of the file system
     int writers;               // [a] open for writing; < 0: a running program (-ETXTBSY)
 };
-#define INODE_NEW 1u      // being read in; waiters sleep on it
-#define INODE_DIRTY 2u    // attributes newer than the disk
-#define INODE_BAD 4u      // could not be read
-#define INODE_FREEING 8u  // leaving the table; waiters sleep on it
+#define INODE_NEW 1u       // being read in; waiters sleep on it
+#define INODE_DIRTY 2u     // attributes newer than the disk
+#define INODE_BAD 4u       // could not be read
+#define INODE_FREEING 8u   // leaving the table; waiters sleep on it
+#define INODE_LASTING 16u  // its name is cached even if its super block is `uncached`
 
 struct super_ops {
     // Zeroed inode (embedded in the file system's own); NULL
@@ -127,7 +128,8 @@ struct super {
     void *private_;
     // Memory file system: inodes with names and their dentries are never reclaimed
     bool keep_dentries;
-    bool uncached;  // names come and go by themselves (procfs): every lookup asks the file system
+    bool
+        uncached;  // names come and go by themselves (procfs): a lookup asks the file system, but for INODE_LASTING
 };
 
 struct fs_type {

@@ -2,9 +2,9 @@
  * procfs and sysfs: files whose content is made when somebody reads them.
  *
  * Fixed files are a tree of `struct proc_entry`, registered by path with proc_add(); the same code serves /sys with
- * a second tree. What belongs to tasks is in tasks.c and taskfiles.c. An inode here is only a handle: each lookup
- * makes a new one that goes with its last user, and the name cache asks again every time (sb->uncached), for
- * tasks come and go without telling.
+ * a second tree; their names are cached (INODE_LASTING). What belongs to tasks is in tasks.c and taskfiles.c. An inode of that
+ * is only a handle: each lookup makes a new one that goes with its last user, and the name cache asks again every
+ * time (sb->uncached), for tasks come and go without telling.
  *
  * A generated file keeps its text per description. It is made when reading starts at position 0, so one pass
  * over the file sees one moment, and a program that rewinds sees the present.
@@ -147,17 +147,20 @@ static struct inode *fixed_inode(struct super *sb, struct proc_entry *e) {
     const struct file_ops *fops = e->fops ? e->fops : &generated_ops;
     struct inode *inode = proc_inode_new(sb, e->ino, e->mode, &fixed_inode_ops,
                                          S_ISDIR(e->mode) ? &fixed_dir_ops : fops);
-    if (!IS_ERR(inode))
+    if (!IS_ERR(inode)) {
         proc_i(inode)->entry = e;
+        inode->state = INODE_LASTING;
+    }
     return inode;
 }
 
 static struct inode *fixed_lookup(struct inode *dir, const struct name *name) {
-    struct proc_entry *parent = proc_i(dir)->entry, *e = entry_child(parent, name);
+    struct proc_entry *parent = proc_i(dir)->entry;
     int nr;
-    if (e)
-        return fixed_inode(dir->sb, e);
-    return parent == &proc_root && name_number(name, &nr) ? task_dir_lookup(dir->sb, nr) : NULL;
+    if (parent == &proc_root && name_number(name, &nr))
+        return task_dir_lookup(dir->sb, nr);
+    struct proc_entry *e = entry_child(parent, name);
+    return e ? fixed_inode(dir->sb, e) : NULL;
 }
 
 static ssize_t fixed_read_link(struct inode *inode, char *buf, size_t size) {

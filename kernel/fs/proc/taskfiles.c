@@ -638,6 +638,9 @@ static int show_fdinfo(struct printer *p, struct task *t, int fd) {
     .thread_too = true
 
 const struct task_entry task_entries[] = {
+    {LINK_ENTRY(exe)},
+    {LINK_ENTRY(cwd)},
+    {LINK_ENTRY(root)},
     {FILE_ENTRY("stat", 0444, show_stat)},
     {FILE_ENTRY("status", 0444, show_status)},
     {FILE_ENTRY("statm", 0444, show_statm)},
@@ -663,9 +666,6 @@ const struct task_entry task_entries[] = {
     {FILE_ENTRY("stack", 0400, show_stack), .private_ = true},
     {FILE_ENTRY("children", 0444, show_children)},
     {FILE_ENTRY("oom_score_adj", 0644, show_oom_score_adj), .write = write_oom_score_adj},
-    {LINK_ENTRY(exe)},
-    {LINK_ENTRY(cwd)},
-    {LINK_ENTRY(root)},
     {.name = "fd",
      .mode = S_IFDIR | 0500,
      .thread_too = true,

@@ -479,12 +479,13 @@ void table_free_dead(struct gather *g, struct vma *v) {
 // ---- permissions ----
 
 static pte_t reprotected(const struct vma *v, pte_t pte) {
-    struct page *p = pte_page(pte);
     bool write = pte & PTE_W;
 
-    if (!(v->flags & VM_SHARED) && p != zero_page && page_is_sole(p))
-        write = true;
-    return pte_for(v, p, write);
+    if (!write && !(v->flags & VM_SHARED)) {
+        struct page *p = pte_page(pte);
+        write = p != zero_page && page_is_sole(p);
+    }
+    return (pte & ~PTE_FLAGS) | pte_flags(v, write);
 }
 
 void table_protect(struct gather *g, struct vma *v, va_t start, va_t end) {

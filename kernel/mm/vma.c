@@ -105,7 +105,7 @@ bool vma_lock_ok(struct mm *mm, u64 pages) {
 }
 
 // pages of v (more or, negative, fewer) count for its mm.
-static void account(struct vma *v, s64 pages) {
+static inline void account(struct vma *v, s64 pages) {
     struct mm *mm = v->mm;
 
     mm->total_pages += pages;
@@ -226,7 +226,7 @@ static void forget_hit(struct mm *mm, struct vma *v) {
 }
 
 // Off the tree and the mapping's list; still counted.
-static void vma_unlink(struct mm *mm, struct vma *v) {
+static inline void vma_unlink(struct mm *mm, struct vma *v) {
     if (v->mapping)
         vma_mapping_unlink(v);
     if (v->prev)
@@ -295,7 +295,7 @@ static bool can_merge(const struct vma *a, const struct vma *b) {
 }
 
 // Let a take over b, which begins where a ends, when the two can be one. True if so; b is gone.
-static bool merge(struct mm *mm, struct vma *a, struct vma *b) {
+static inline bool merge(struct mm *mm, struct vma *a, struct vma *b) {
     if (!can_merge(a, b))
         return false;
     // a grows first, so that truncation and write-back find the pages all the time.
@@ -568,8 +568,6 @@ int vma_protect(struct mm *mm, va_t start, size_t length, u32 rwx) {
     int error = 0;
 
     assert(write_is_mine(&mm->lock));
-    if (!range_ok(start, length))
-        return -ENOMEM;
     gather_init(&g, mm);
     bool code = false;
     for (va_t at = start; at < end;) {

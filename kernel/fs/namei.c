@@ -132,7 +132,7 @@ static int walk_link(struct walk *w, struct inode *link) {
     if (!text)
         return -ENOMEM;
     size_t rest = strlen(w->rest) + 1;
-    ssize_t n = link->ops->read_link(link, text, PATH_MAX);
+    ssize_t n = link->ops->read_link(link, text);
     if (n > 0 && n + rest > PATH_MAX)
         n = -ENAMETOOLONG;
     if (n <= 0) {

@@ -312,10 +312,9 @@ static int tmpfs_rename(struct inode *dir, const struct name *name, struct inode
     return 0;
 }
 
-static ssize_t tmpfs_read_link(struct inode *inode, char *buf, size_t size) {
-    size_t n = min((size_t)inode->size, size);
-    memcpy(buf, tmpfs_i(inode)->target, n);
-    return n;
+static ssize_t tmpfs_read_link(struct inode *inode, char *buf) {
+    memcpy(buf, tmpfs_i(inode)->target, inode->size);
+    return inode->size;
 }
 
 static int tmpfs_changed(struct inode *inode) {

@@ -43,8 +43,8 @@ struct inode_ops {
     // `victim` is what new_name named, or NULL; it was checked to be replaceable. Both directories are locked.
     int (*rename)(struct inode *dir, const struct name *name, struct inode *moved,
                   struct inode *new_dir, const struct name *new_name, struct inode *victim);
-    // Target into buf of size bytes, without NUL: length or negative errno. `file`-less: /proc/self and symlinks alike.
-    ssize_t (*read_link)(struct inode *inode, char *buf, size_t size);
+    // Target into buf of PATH_MAX bytes; a NUL is not needed. Length or negative errno. `file`-less: /proc/self and symlinks alike.
+    ssize_t (*read_link)(struct inode *inode, char *buf);
     // A magic link (/proc/pid/exe, fd/N): where it leads, with references, instead of by text. May be NULL. 0 or errno.
     int (*follow)(struct inode *inode, struct path *out);
     // => inode->lock held for writing. Set the size: free or leave holes; page cache is handled by the caller. 0, -EFBIG, -ENOSPC …

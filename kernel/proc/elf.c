@@ -54,14 +54,18 @@ static int check_header(const Elf64_Ehdr *h) {
     return 0;
 }
 
-static int read_headers(struct image *im) {
-    size_t n = im->header.e_phnum * sizeof(Elf64_Phdr);
-    if (im->header.e_phoff > INT64_MAX - n)
+static int read_headers(struct image *im, const char *head) {
+    size_t n = im->header.e_phnum * sizeof(Elf64_Phdr), at = im->header.e_phoff;
+    if (at > INT64_MAX - n)
         return -ENOEXEC;
     im->headers = kmalloc(n, 0);
     if (!im->headers)
         return -ENOMEM;
-    ssize_t got = file_read_kernel(im->file, im->headers, n, im->header.e_phoff);
+    if (at + n <= EXEC_HEAD) {
+        memcpy(im->headers, head + at, n);
+        return 0;
+    }
+    ssize_t got = file_read_kernel(im->file, im->headers, n, at);
     if (got < 0)
         return got;
     return got == (ssize_t)n ? 0 : -ENOEXEC;
@@ -104,18 +108,19 @@ static int check_segments(struct image *im) {
     return h->e_entry < USER_TOP ? 0 : -EINVAL;
 }
 
-// => im->file and im->header are set
-static int image_read(struct image *im) {
+// => `head` is what im->file begins with
+static int image_read(struct image *im, const char *head) {
+    memcpy(&im->header, head, sizeof(im->header));
     int error = check_header(&im->header);
     if (!error)
-        error = read_headers(im);
+        error = read_headers(im, head);
     if (!error)
         error = check_segments(im);
     return error;
 }
 
 // Open the program's interpreter, if it names one, as im. 0 with im->file NULL: it does not.
-static int open_interpreter(const struct image *program, struct image *im) {
+static int open_interpreter(struct exec *x, const struct image *program, struct image *im) {
     const Elf64_Phdr *p = program->headers, *end = p + program->header.e_phnum;
     while (p < end && p->p_type != PT_INTERP)
         p++;
@@ -140,10 +145,11 @@ static int open_interpreter(const struct image *program, struct image *im) {
     kfree(path);
     if (error)
         return error;
-    n = file_read_kernel(im->file, &im->header, sizeof(im->header), 0);
-    if (n < 0)
-        return n;
-    return n == sizeof(im->header) ? image_read(im) : -ENOEXEC;
+    error = exec_read_head(x, im->file);
+    if (!error)
+        error = image_read(im, x->head);
+    return error == -ENOEXEC ? -ELIBBAD
+                             : error;  // not another format's turn: x->head is the interpreter's
 }
 
 static void image_free(struct image *im) {
@@ -320,7 +326,7 @@ static int build(struct exec *x, struct image *program, struct image *interprete
 // => program is read and checked
 static int load(struct exec *x, struct image *program) {
     struct image interpreter = {0};
-    int error = open_interpreter(program, &interpreter);
+    int error = open_interpreter(x, program, &interpreter);
     if (!error)
         error = exec_gather(x);
     if (!error)
@@ -333,8 +339,7 @@ static int load(struct exec *x, struct image *program) {
 
 static int elf_load(struct exec *x) {
     struct image program = {.file = x->file};
-    memcpy(&program.header, x->head, sizeof(program.header));
-    int error = image_read(&program);
+    int error = image_read(&program, x->head);
     if (!error)
         error = load(x, &program);
     kfree(program.headers);

@@ -417,10 +417,12 @@ static void commit(struct exec *x, struct cred *cred) {
 
 /* ---- finding the format ---- */
 
-static int read_head(struct exec *x) {
-    memset(x->head, 0, sizeof(x->head));
-    ssize_t n = file_read_kernel(x->file, x->head, sizeof(x->head), 0);
-    return n < 0 ? n : 0;
+int exec_read_head(struct exec *x, struct file *f) {
+    ssize_t n = file_read_kernel(f, x->head, sizeof(x->head), 0);
+    if (n < 0)
+        return n;
+    memset(x->head + n, 0, sizeof(x->head) - n);
+    return 0;
 }
 
 static int try_formats(struct exec *x) {
@@ -433,7 +435,7 @@ static int try_formats(struct exec *x) {
 static int load(struct exec *x) {
     int result;
     do {
-        result = read_head(x);
+        result = exec_read_head(x, x->file);
         if (!result)
             result = try_formats(x);
     } while (result == EXEC_AGAIN);
@@ -472,9 +474,10 @@ static int run(struct exec *x) {
 int do_execve(int dirfd, const char *path, const struct exec_args *args) {
     if (unlikely(current->flags & TASK_TOO_MANY) && user_too_many())
         return -EAGAIN;
-    struct exec *x = kzalloc(sizeof(*x));
+    struct exec *x = kmalloc(sizeof(*x), 0);
     if (!x)
         return -ENOMEM;
+    memset(x, 0, offsetof(struct exec, head));
     x->args = args;
     x->given_path = path;
     x->file = path_open_exec(path, dirfd);

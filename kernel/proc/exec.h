@@ -8,7 +8,7 @@
 struct file;
 struct mm;
 
-#define EXEC_HEAD 256  // bytes of the file that formats look at
+#define EXEC_HEAD 512  // bytes of the file that formats look at
 #define EXEC_DEPTH 5   // scripts whose interpreters are scripts
 #define EXEC_PREFIX (3 * EXEC_DEPTH + 1)
 #define EXEC_AGAIN 1  // a format's answer: x->file is another file now
@@ -26,7 +26,6 @@ struct exec {
     struct file *file;       // the program; owned
     char *path;              // name of x->file, as argv[0] of a script's interpreter sees it
     const char *given_path;  // as the caller said: AT_EXECFN
-    char head[EXEC_HEAD];    // start of the file, the rest zero
     const struct exec_args *args;
     // Arguments that replace argv[0], last one first; owned
     char *prefix[EXEC_PREFIX];
@@ -40,6 +39,7 @@ struct exec {
     // Made by the format
     struct mm *mm;
     u64 entry;
+    char head[EXEC_HEAD];  // start of a file, the rest zero: exec_read_head()
 };
 
 struct binfmt {
@@ -48,6 +48,7 @@ struct binfmt {
 };
 extern const struct binfmt elf_format, flat_format, script_format;
 
+int exec_read_head(struct exec *x, struct file *f);  // 0 or errno
 // Copy argv and envp in. 0, -E2BIG, -EFAULT, -ENOMEM.
 int exec_gather(struct exec *x);
 // An empty address space as x->mm, with the places of its stack and its mappings chosen. 0 or -ENOMEM

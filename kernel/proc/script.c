@@ -11,6 +11,8 @@
 #include "mm/slab.h"
 #include "proc/exec.h"
 
+#define LINE 256  // bytes that the first line may have
+
 static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 static char *copy_string(const char *s, size_t n) {
@@ -33,10 +35,10 @@ static int push(struct exec *x, const char *s, size_t n) {
 // The two words of the first line. -ENOEXEC: it is cut off, or empty.
 static int parse_line(const char *head, const char **name, size_t *name_length, const char **arg,
                       size_t *arg_length) {
-    const char *end = memchr(head, '\n', EXEC_HEAD), *s = head + 2;
-    bool whole = end || memchr(head, 0, EXEC_HEAD);
+    const char *end = memchr(head, '\n', LINE), *s = head + 2;
+    bool whole = end || memchr(head, 0, LINE);
     if (!end)
-        end = head + strnlen(head, EXEC_HEAD);
+        end = head + strnlen(head, LINE);
     while (s < end && is_blank(*s))
         s++;
     while (end > s && is_blank(end[-1]))

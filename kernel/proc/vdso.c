@@ -37,17 +37,15 @@ void vdso_init(void) {
     keep(vdso_image);
 }
 
-static long map(struct mm *mm, va_t addr, u32 flags, const struct vma_ops *ops) {
-    struct vma_request r = {
-        .addr = addr, .length = PAGE_SIZE, .flags = flags, .fixed = true, .ops = ops};
-    return vma_map(mm, &r);
-}
-
 int vdso_map(struct mm *mm) {
+    static const struct vma_request both[] = {
+        {VVAR, PAGE_SIZE, VM_READ, .fixed = true, .ops = &vvar_ops},
+        {VDSO, PAGE_SIZE, VM_READ | VM_EXEC, .fixed = true, .ops = &vdso_ops},
+    };
     write_lock(&mm->lock);
-    long addr = map(mm, VVAR, VM_READ, &vvar_ops);
+    long addr = vma_map(mm, &both[0]);
     if (addr > 0)
-        addr = map(mm, VDSO, VM_READ | VM_EXEC, &vdso_ops);
+        addr = vma_map(mm, &both[1]);
     write_unlock(&mm->lock);
     return addr < 0 ? addr : 0;
 }

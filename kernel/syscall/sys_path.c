@@ -200,7 +200,7 @@ static long read_link(const struct path *p, u64 user, int size) {
     char *buf = page_alloc_va(0);
     if (!buf)
         return -ENOMEM;
-    ssize_t n = i->ops->read_link ? i->ops->read_link(i, buf, PAGE_SIZE) : -EINVAL;
+    ssize_t n = i->ops->read_link ? i->ops->read_link(i, buf) : -EINVAL;
     if (n > size)
         n = size;
     if (n > 0 && copy_to_user(user, buf, n))

@@ -235,6 +235,24 @@ static void bad_interpreter(void) {
     broken("interpreter", sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr), PT_INTERP, 4);
 }
 
+/* What may not interpret a program does not run in its place either. */
+static void script_as_interpreter(void) {
+    static const char name[] = "script";
+    Elf64_Phdr p = {.p_type = PT_INTERP, .p_offset = 1 << 24, .p_filesz = sizeof(name)};
+    char line[200];
+    int fd;
+
+    snprintf(line, sizeof(line), "#!%s --child\n", self_path);
+    put_file(name, line);
+    OK(sys_fchmodat(AT_FDCWD, name, 0755));
+    copy_file(self_path, "bad", 0755);
+    fd = (int)OK(open_at("bad", O_WRONLY, 0));
+    EQ(sys_pwrite64(fd, &p, sizeof(p), sizeof(Elf64_Ehdr) + sizeof(p)), (long)sizeof(p));
+    EQ(sys_pwrite64(fd, name, sizeof(name), p.p_offset), (long)sizeof(name));
+    sys_close(fd);
+    FAILS(ELIBBAD, try_exec("bad"));
+}
+
 static void scripts(void) {
     char line[200];
 
@@ -446,6 +464,7 @@ const struct test exec_tests[] = {
     {"T7_exec_bad_elf_segments", bad_elf_segments, 0},
     {"T7_exec_truncated", truncated, 0},
     {"T7_exec_bad_interpreter", bad_interpreter, 0},
+    {"T7_exec_script_as_interpreter", script_as_interpreter, 0},
     {"T7_exec_scripts", scripts, 0},
     {"T7_exec_flat_programs", flat_programs, 0},
     {"T7_exec_argument_limits", argument_limits, 0},

@@ -170,7 +170,7 @@ void ext_evict(struct inode *inode);
 void ext_set_ops(struct ext_inode *e);
 int ext_resize(struct inode *inode, u64 size);
 int ext_sync_inode(struct inode *inode, bool data_only);
-ssize_t ext_read_link(struct inode *inode, char *buf, size_t size);
+ssize_t ext_read_link(struct inode *inode, char *buf);
 
 // ---- dir.c, name.c ----
 int ext_dir_find(struct inode *dir, const struct name *name, u32 *ino);  // *ino = 0: no such name

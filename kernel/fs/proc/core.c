@@ -99,8 +99,7 @@ int sysfs_add(const char *path, u32 mode, void (*show)(struct printer *)) {
     return entry_add(&sys_root, path, &(struct proc_entry){.mode = S_IFREG | mode, .show = show});
 }
 
-int proc_add_link(struct proc_entry *root, const char *path,
-                  ssize_t (*link)(char *buf, size_t size)) {
+int proc_add_link(struct proc_entry *root, const char *path, ssize_t (*link)(char *buf)) {
     return entry_add(root, path, &(struct proc_entry){.mode = S_IFLNK | 0777, .link = link});
 }
 
@@ -163,9 +162,9 @@ static struct inode *fixed_lookup(struct inode *dir, const struct name *name) {
     return e ? fixed_inode(dir->sb, e) : NULL;
 }
 
-static ssize_t fixed_read_link(struct inode *inode, char *buf, size_t size) {
+static ssize_t fixed_read_link(struct inode *inode, char *buf) {
     struct proc_entry *e = proc_i(inode)->entry;
-    return e->link ? e->link(buf, size) : -EINVAL;
+    return e->link ? e->link(buf) : -EINVAL;
 }
 
 // Names cannot be made or removed: the operations that would are absent, and truncating (O_TRUNC) does nothing.

@@ -15,12 +15,11 @@ struct proc_entry {
     u64 ino;                             // [I]
     void (*show)(struct printer *p);
     int (*write)(const char *text, size_t n);
-    ssize_t (*link)(char *buf, size_t size);
+    ssize_t (*link)(char *buf);   // into PATH_MAX bytes
     const struct file_ops *fops;  // in place of generated_ops
 };
 extern struct proc_entry proc_root, sys_root;
-int proc_add_link(struct proc_entry *root, const char *path,
-                  ssize_t (*link)(char *buf, size_t size));
+int proc_add_link(struct proc_entry *root, const char *path, ssize_t (*link)(char *buf));
 int proc_add_ops(const char *path, u32 mode, const struct file_ops *fops);
 struct proc_entry *entry_child(struct proc_entry *dir, const struct name *name);
 
@@ -33,10 +32,9 @@ struct task_entry {
     int (*show)(struct printer *p, struct task *t);             // 0 or errno
     int (*show_fd)(struct printer *p, struct task *t, int fd);  // of a folder: of its files N
     int (*write)(struct task *t, const char *text, size_t n);
-    ssize_t (*link)(struct task *t, char *buf, size_t size);
-    int (*follow)(struct task *t, struct path *out);
-    const struct inode_ops *inode_ops;  // of a folder
-    const struct file_ops *file_ops;    // of a folder, or in place of generated_ops
+    int (*follow)(struct task *t, struct path *out);  // of a link: where it leads
+    const struct inode_ops *inode_ops;                // of a folder
+    const struct file_ops *file_ops;                  // of a folder, or in place of generated_ops
 };
 extern const struct task_entry task_entries[];
 extern const u32 nr_task_entries;
@@ -77,7 +75,7 @@ struct mm *task_mm_get(struct task *t);
 struct fs_context *task_fs_get(struct task *t);
 int task_next_fd(struct task *t, int from);  // smallest open number >= from, or -1
 // taskfiles.c: what follows a link to an open file
-ssize_t file_link_text(struct file *f, char *buf, size_t size);
+ssize_t file_link_text(struct file *f, char *buf);  // into PATH_MAX bytes
 int file_link_follow(struct file *f, struct path *out);
 // memory.c
 void status_memory(struct printer *p, struct mm *mm);  // lines of status

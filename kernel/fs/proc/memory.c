@@ -51,7 +51,7 @@ static void print_map_file(struct printer *p, void *file) {
     char *path = kmalloc(PATH_MAX, 0);
     printer_printf(p, "%02x:%02x %lu", i->sb->devno >> 8, i->sb->devno & 0xff, i->ino);
     mm_maps_pad(p);
-    ssize_t n = path ? file_link_text(f, path, PATH_MAX - 1) : -ENOMEM;
+    ssize_t n = path ? file_link_text(f, path) : -ENOMEM;
     if (n > 0)
         p->put(p, path, n);
     kfree(path);

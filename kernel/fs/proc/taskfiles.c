@@ -523,29 +523,14 @@ static int show_limits(struct printer *p, struct task *t) {
 // Where files without a path appear to be mounted when a link to one is followed.
 static struct mount nowhere = {.ref = {1}};
 
-static ssize_t path_text(const struct path *path, char *buf, size_t size) {
-    char *text = kmalloc(PATH_MAX, 0);
-    ssize_t n = text ? path_string(path, text, PATH_MAX) : -ENOMEM;
-    if (n > 0) {
-        n = min((size_t)n, size);
-        memcpy(buf, text, n);
-    }
-    kfree(text);
-    return n;
-}
-
-ssize_t file_link_text(struct file *f, char *buf, size_t size) {
-    char text[40];
+ssize_t file_link_text(struct file *f, char *buf) {
     struct inode *i = f->inode;
     if (f->path.dentry)
-        return path_text(&f->path, buf, size);
+        return path_string(&f->path, buf, PATH_MAX);
     const struct anon_kind *kind = anon_kind(f);
-    size_t n = kind ? scnprintf(text, sizeof(text), "anon_inode:[%s]", kind->name)
-                    : scnprintf(text, sizeof(text), "%s:[%lu]",
-                                S_ISFIFO(i->mode) ? "pipe" : "socket", i->ino);
-    n = min(n, size);
-    memcpy(buf, text, n);
-    return n;
+    return kind ? scnprintf(buf, PATH_MAX, "anon_inode:[%s]", kind->name)
+                : scnprintf(buf, PATH_MAX, "%s:[%lu]", S_ISFIFO(i->mode) ? "pipe" : "socket",
+                            i->ino);
 }
 
 int file_link_follow(struct file *f, struct path *out) {
@@ -593,27 +578,6 @@ static int follow_fs(struct task *t, struct path *out, bool root) {
 static int follow_cwd(struct task *t, struct path *out) { return follow_fs(t, out, false); }
 static int follow_root(struct task *t, struct path *out) { return follow_fs(t, out, true); }
 
-static ssize_t link_by(struct task *t, int (*follow)(struct task *, struct path *), char *buf,
-                       size_t size) {
-    struct path path;
-    int error = follow(t, &path);
-    if (error)
-        return error;
-    ssize_t n = path_text(&path, buf, size);
-    path_put(&path);
-    return n;
-}
-
-static ssize_t link_exe(struct task *t, char *buf, size_t size) {
-    return link_by(t, follow_exe, buf, size);
-}
-static ssize_t link_cwd(struct task *t, char *buf, size_t size) {
-    return link_by(t, follow_cwd, buf, size);
-}
-static ssize_t link_root(struct task *t, char *buf, size_t size) {
-    return link_by(t, follow_root, buf, size);
-}
-
 // ---- descriptors ----
 
 static int show_fdinfo(struct printer *p, struct task *t, int fd) {
@@ -634,8 +598,7 @@ static int show_fdinfo(struct printer *p, struct task *t, int fd) {
 #define FILE_ENTRY(name_, perm, show_)                                                             \
     .name = name_, .mode = S_IFREG | (perm), .show = show_, .thread_too = true
 #define LINK_ENTRY(name_)                                                                          \
-    .name = #name_, .mode = S_IFLNK | 0777, .link = link_##name_, .follow = follow_##name_,        \
-    .thread_too = true
+    .name = #name_, .mode = S_IFLNK | 0777, .follow = follow_##name_, .thread_too = true
 
 const struct task_entry task_entries[] = {
     {LINK_ENTRY(exe)},

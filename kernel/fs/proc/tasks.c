@@ -207,15 +207,6 @@ static struct task *link_task(struct inode *inode) {
     return ERR_PTR(-EACCES);
 }
 
-static ssize_t task_read_link(struct inode *inode, char *buf, size_t size) {
-    struct task *t = link_task(inode);
-    if (IS_ERR(t))
-        return PTR_ERR(t);
-    ssize_t n = proc_i(inode)->task_entry->link(t, buf, size);
-    task_put(t);
-    return n;
-}
-
 static int task_follow(struct inode *inode, struct path *out) {
     struct task *t = link_task(inode);
     if (IS_ERR(t))
@@ -223,6 +214,16 @@ static int task_follow(struct inode *inode, struct path *out) {
     int error = proc_i(inode)->task_entry->follow(t, out);
     task_put(t);
     return error;
+}
+
+static ssize_t task_read_link(struct inode *inode, char *buf) {
+    struct path path;
+    int error = task_follow(inode, &path);
+    if (error)
+        return error;
+    ssize_t n = path_string(&path, buf, PATH_MAX);
+    path_put(&path);
+    return n;
 }
 
 static const struct inode_ops task_link_inode_ops = {.read_link = task_read_link,
@@ -244,11 +245,11 @@ static struct file *node_file(struct inode *inode) {
     return ERR_PTR(may ? -ENOENT : -EACCES);
 }
 
-static ssize_t fd_read_link(struct inode *inode, char *buf, size_t size) {
+static ssize_t fd_read_link(struct inode *inode, char *buf) {
     struct file *f = node_file(inode);
     if (IS_ERR(f))
         return PTR_ERR(f);
-    ssize_t n = file_link_text(f, buf, size);
+    ssize_t n = file_link_text(f, buf);
     file_put(f);
     return n;
 }
@@ -405,27 +406,13 @@ int task_dirs_readdir(struct dir_emit *e, u64 *pos, u64 base) {
     return 0;
 }
 
-static ssize_t self_link(char *buf, size_t size) {
-    char text[16];
-    size_t n = min((size_t)scnprintf(text, sizeof(text), "%d", task_tgid(current)), size);
-    memcpy(buf, text, n);
-    return n;
+static ssize_t self_link(char *buf) { return scnprintf(buf, PATH_MAX, "%d", task_tgid(current)); }
+
+static ssize_t thread_self_link(char *buf) {
+    return scnprintf(buf, PATH_MAX, "%d/task/%d", task_tgid(current), current->pid->nr);
 }
 
-static ssize_t thread_self_link(char *buf, size_t size) {
-    char text[40];
-    size_t n = min(
-        (size_t)scnprintf(text, sizeof(text), "%d/task/%d", task_tgid(current), current->pid->nr),
-        size);
-    memcpy(buf, text, n);
-    return n;
-}
-
-static ssize_t mounts_link(char *buf, size_t size) {
-    size_t n = min(strlen("self/mounts"), size);
-    memcpy(buf, "self/mounts", n);
-    return n;
-}
+static ssize_t mounts_link(char *buf) { return strlcpy(buf, "self/mounts", PATH_MAX); }
 
 void task_links_init(void) {
     proc_add_link(&proc_root, "self", self_link);

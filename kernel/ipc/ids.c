@@ -29,6 +29,7 @@
 #include "lib/hash.h"
 #include "lib/string.h"
 #include "mm/pagecache.h"
+#include "mm/uaccess.h"
 #include "time/timer.h"
 
 void ipc_table_init(struct ipc_table *t) {
@@ -77,18 +78,6 @@ struct ipc_object *ipc_lock_for(struct ipc_table *t, int id, u32 want) {
     return ERR_PTR(-EACCES);
 }
 
-struct ipc_object *ipc_lock_stat(struct ipc_table *t, int id, bool by_number, bool any) {
-    if (by_number && id >= IPC_NUMBERS)
-        return ERR_PTR(-EINVAL);
-    struct ipc_object *o = lock_masked(t, id, by_number ? IPC_NUMBERS - 1 : ~0u);
-    if (!o)
-        return ERR_PTR(-EINVAL);
-    if (any || ipc_permission(o, 0444) == 0)
-        return o;
-    ipc_unlock(o);
-    return ERR_PTR(-EACCES);
-}
-
 void ipc_put(struct ipc_table *t, struct ipc_object *o) {
     if (ref_put(&o->ref))
         t->free(o);
@@ -106,27 +95,6 @@ int ipc_permission(const struct ipc_object *o, u32 want) {
     return want & ~granted && !capable(CAP_IPC_OWNER) ? -EACCES : 0;
 }
 
-void ipc_fill(const struct ipc_object *o, struct ipc64_perm *p) {
-    *p = (struct ipc64_perm){
-        .key = o->key,
-        .uid = o->uid,
-        .gid = o->gid,
-        .cuid = o->cuid,
-        .cgid = o->cgid,
-        .mode = o->mode,
-        .seq = (u32)o->id / IPC_NUMBERS,
-    };
-}
-
-int ipc_set(struct ipc_object *o, const struct ipc64_perm *p) {
-    if (p->uid == -1u || p->gid == -1u)
-        return -EINVAL;
-    o->uid = p->uid;
-    o->gid = p->gid;
-    o->mode = (o->mode & ~0777u) | (p->mode & 0777);
-    return 0;
-}
-
 struct ipc_object *ipc_lock_own(struct ipc_table *t, int id) {
     mutex_lock(&t->lock);
     struct ipc_object *o = ipc_lock(t, id);
@@ -142,9 +110,53 @@ struct ipc_object *ipc_lock_own(struct ipc_table *t, int id) {
     return ERR_PTR(error);
 }
 
-void ipc_unlock_own(struct ipc_table *t, struct ipc_object *o) {
+// => o locked
+static void fill(const struct ipc_table *t, struct ipc_object *o, void *ds) {
+    memset(ds, 0, t->ds_size);
+    *(struct ipc64_perm *)ds = (struct ipc64_perm){
+        .key = o->key,
+        .uid = o->uid,
+        .gid = o->gid,
+        .cuid = o->cuid,
+        .cgid = o->cgid,
+        .mode = o->mode,
+        .seq = (u32)o->id / IPC_NUMBERS,
+    };
+    t->status(o, ds);
+}
+
+long ipc_stat(struct ipc_table *t, int id, bool by_number, bool any, u64 user) {
+    u64 ds[IPC_DS_MAX / sizeof(u64)];
+    if (by_number && id >= IPC_NUMBERS)
+        return -EINVAL;
+    struct ipc_object *o = lock_masked(t, id, by_number ? IPC_NUMBERS - 1 : ~0u);
+    if (!o)
+        return -EINVAL;
+    int error = any ? 0 : ipc_permission(o, 0444);
+    fill(t, o, ds);
+    id = by_number ? o->id : 0;
+    ipc_unlock(o);
+    return error ?: copy_to_user(user, ds, t->ds_size) ?: id;
+}
+
+long ipc_set(struct ipc_table *t, int id, u64 user) {
+    u64 ds[IPC_DS_MAX / sizeof(u64)];
+    const struct ipc64_perm *p = (const void *)ds;
+    if (copy_from_user(ds, user, t->ds_size))
+        return -EFAULT;
+    struct ipc_object *o = ipc_lock_own(t, id);
+    if (IS_ERR(o))
+        return PTR_ERR(o);
+    int error = p->uid == -1u || p->gid == -1u ? -EINVAL : t->set ? t->set(o, ds) : 0;
+    if (!error) {
+        o->uid = p->uid;
+        o->gid = p->gid;
+        o->mode = (o->mode & ~0777u) | (p->mode & 0777);
+        o->ctime = ipc_now();
+    }
     ipc_unlock(o);
     mutex_unlock(&t->lock);
+    return error;
 }
 
 // ---- making and removing ----
@@ -194,6 +206,7 @@ static long make(struct ipc_table *t, int key, int flags, u64 size) {
     o->uid = o->cuid = current->cred->euid;
     o->gid = o->cgid = current->cred->egid;
     o->mode = flags & 0777;
+    o->ctime = ipc_now();
     if (key != IPC_PRIVATE)
         hlist_add(&o->by_key, keys_of(t, key));
     struct ipc_bucket *b = bucket_of(t, id);
@@ -270,16 +283,15 @@ int ipc_highest(struct ipc_table *t) {
 }
 
 void ipc_show(struct ipc_table *t, struct printer *p, const char *heading,
-              void (*fill)(const struct ipc_object *o, void *copy),
-              void (*line)(struct printer *p, const void *copy)) {
-    u64 copy[IPC_LINE_MAX / sizeof(u64)];
+              void (*line)(struct printer *p, struct ipc_object *o, const void *ds)) {
+    u64 ds[IPC_DS_MAX / sizeof(u64)];
     struct ipc_object *o;
     printer_printf(p, "%s\n", heading);
     mutex_lock(&t->lock);
     for (u32 n = 0; (o = ipc_next(t, n)) != NULL; n = ipc_number(o) + 1) {
-        fill(o, copy);
+        fill(t, o, ds);
         ipc_unlock(o);
-        line(p, copy);
+        line(p, o, ds);
     }
     mutex_unlock(&t->lock);
 }

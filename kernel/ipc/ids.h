@@ -26,6 +26,7 @@ struct ipc_object {
     u32 uid, gid;              // [lock]
     u32 cuid, cgid;            // [I] who made it
     u32 mode;                  // [lock] permissions, and bits of the kind
+    s64 ctime;  // [lock] seconds: when it was made, or changed by IPC_SET and its like
 };
 
 // One for each kind of object.
@@ -35,11 +36,16 @@ struct ipc_table {
     struct mutex lock;  // who makes or removes objects, and keys
     // Of the owner. create: a new object, ERR_PTR(-ENOMEM, -EINVAL, -ENOSPC); fits: may shmget, msgget, semget of a key give
     // this one? 0 or -EINVAL; remove: wake who sleeps on it; free: the last reference is gone. => table->lock held in the
-    // first two, and the object's in the middle two
+    // first two, and the object's in the middle two. status: what IPC_STAT tells, into a zeroed struct of ds_size bytes;
+    // set: IPC_SET gives it this: 0 or errno, NULL: nothing of its own. => the object's lock held. Both structs begin with
+    // a struct ipc64_perm, which is not theirs
     struct ipc_object *(*create)(u64 size, int flags);
     int (*fits)(struct ipc_object *o, u64 size);
     void (*remove)(struct ipc_object *o);
     void (*free)(struct ipc_object *o);
+    void (*status)(struct ipc_object *o, void *ds);
+    int (*set)(struct ipc_object *o, const void *ds);
+    size_t ds_size;  // [I]
     // [table]
     struct idmap numbers;
     u32 sequence, last;
@@ -68,16 +74,14 @@ int ipc_permission(const struct ipc_object *o, u32 want);
 // The object of an id, locked, with this permission; ERR_PTR(-EINVAL, -EACCES).
 struct ipc_object *ipc_lock_for(struct ipc_table *t, int id, u32 want);
 
-// What IPC_STAT (id), *_STAT (a number), *_STAT_ANY (any: whoever asks) name, locked; ERR_PTR(-EINVAL, -EACCES).
-struct ipc_object *ipc_lock_stat(struct ipc_table *t, int id, bool by_number, bool any);
-void ipc_fill(const struct ipc_object *o, struct ipc64_perm *p);  // => o locked
+// IPC_STAT (id), *_STAT (a number), *_STAT_ANY (any: whoever asks). 0, the id for a number, -EINVAL, -EACCES, -EFAULT
+long ipc_stat(struct ipc_table *t, int id, bool by_number, bool any, u64 user);
+long ipc_set(struct ipc_table *t, int id, u64 user);  // IPC_SET: 0, -EINVAL, -EPERM, -EFAULT
 
-// IPC_SET and IPC_RMID are for the owner, the maker and root. The object, locked, and the table locked too, both of which
-// ipc_unlock_own() undoes; ERR_PTR(-EINVAL, -EPERM).
+// IPC_SET and IPC_RMID are for the owner, the maker and root. The object, locked, and the table locked too;
+// ERR_PTR(-EINVAL, -EPERM).
 struct ipc_object *ipc_lock_own(struct ipc_table *t, int id);
-void ipc_unlock_own(struct ipc_table *t, struct ipc_object *o);
-int ipc_set(struct ipc_object *o, const struct ipc64_perm *p);  // 0 or -EINVAL. => o locked
-void ipc_forget_key(struct ipc_object *o);                      // => object and table locked
+void ipc_forget_key(struct ipc_object *o);  // => object and table locked
 // Out of the table; the caller drops the table's reference when all is unlocked. => table locked, o not
 void ipc_remove(struct ipc_table *t, struct ipc_object *o);
 int ipc_remove_id(struct ipc_table *t, int id);  // IPC_RMID: 0, -EINVAL, -EPERM
@@ -86,11 +90,10 @@ static inline u32 ipc_number(const struct ipc_object *o) { return (u32)o->id % I
 // The object with the lowest number >= from, locked, or NULL. => table locked
 struct ipc_object *ipc_next(struct ipc_table *t, u32 from);
 int ipc_highest(struct ipc_table *t);  // number in use; 0: none, too
-// /proc/sysvipc/*: a heading, and a line for each object. fill: copy what line needs, => o locked; line: print it.
-#define IPC_LINE_MAX 128
+// /proc/sysvipc/*: a heading, and a line for each object, of what status() told. => o not locked, but it stays
+#define IPC_DS_MAX 128
 void ipc_show(struct ipc_table *t, struct printer *p, const char *heading,
-              void (*fill)(const struct ipc_object *o, void *copy),
-              void (*line)(struct printer *p, const void *copy));
+              void (*line)(struct printer *p, struct ipc_object *o, const void *ds));
 
 s64 ipc_now(void);  // seconds since 1970
 

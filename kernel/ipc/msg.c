@@ -40,7 +40,7 @@ struct msg_queue {
     struct list messages;            // [lock] in the order of arrival
     struct list receivers, senders;  // [lock] that sleep
     u64 bytes, count, max_bytes;     // [lock]
-    s64 stime, rtime, ctime;         // [lock] seconds
+    s64 stime, rtime;                // [lock] seconds
     int lspid, lrpid;                // [lock]
 };
 
@@ -65,10 +65,19 @@ static struct ipc_object *queue_create(u64 unused, int flags);
 static int queue_fits(struct ipc_object *o, u64 unused);
 static void queue_removed(struct ipc_object *o);
 static void queue_free(struct ipc_object *o);
+static void queue_status(struct ipc_object *o, void *ds);
+static int queue_set(struct ipc_object *o, const void *ds);
 
-static struct ipc_table queues = {IPC_TABLE_INIT(queues, "msg"), .limit = &msgmni,
-                                  .create = queue_create,        .fits = queue_fits,
-                                  .remove = queue_removed,       .free = queue_free};
+static struct ipc_table queues = {IPC_TABLE_INIT(queues, "msg"),
+                                  .limit = &msgmni,
+                                  .create = queue_create,
+                                  .fits = queue_fits,
+                                  .remove = queue_removed,
+                                  .free = queue_free,
+                                  .status = queue_status,
+                                  .set = queue_set,
+                                  .ds_size = sizeof(struct msqid64_ds)};
+BUILD_ASSERT(sizeof(struct msqid64_ds) <= IPC_DS_MAX);
 
 static inline struct msg_queue *queue_of(struct ipc_object *o) {
     return container_of(o, struct msg_queue, o);
@@ -90,7 +99,6 @@ static struct ipc_object *queue_create(u64 unused, int flags) {
     list_init(&q->receivers);
     list_init(&q->senders);
     q->max_bytes = READ_ONCE(msgmnb);
-    q->ctime = ipc_now();
     return &q->o;
 }
 
@@ -308,57 +316,27 @@ long msg_receive(int id, u64 user, u64 size, long type, int flags) {
 
 // ---- msgctl ----
 
-struct row {
-    struct msqid64_ds ds;
-    int id;
-};
-BUILD_ASSERT(sizeof(struct row) <= IPC_LINE_MAX);
-
-static void fill(const struct ipc_object *o, void *copy) {
-    const struct msg_queue *q = container_of(o, struct msg_queue, o);
-    struct row *r = copy;
-    r->ds = (struct msqid64_ds){
-        .msg_stime = q->stime,
-        .msg_rtime = q->rtime,
-        .msg_ctime = q->ctime,
-        .msg_cbytes = q->bytes,
-        .msg_qnum = q->count,
-        .msg_qbytes = q->max_bytes,
-        .msg_lspid = q->lspid,
-        .msg_lrpid = q->lrpid,
-    };
-    ipc_fill(o, &r->ds.msg_perm);
-    r->id = o->id;
-}
-
-static long status(int id, int cmd, u64 user) {
-    struct row r;
-    struct ipc_object *o = ipc_lock_stat(&queues, id, cmd != IPC_STAT, cmd == MSG_STAT_ANY);
-    if (IS_ERR(o))
-        return PTR_ERR(o);
-    fill(o, &r);
-    ipc_unlock(o);
-    return copy_to_user(user, &r.ds, sizeof(r.ds)) ? -EFAULT : cmd == IPC_STAT ? 0 : r.id;
+static void queue_status(struct ipc_object *o, void *ds) {
+    const struct msg_queue *q = queue_of(o);
+    struct msqid64_ds *d = ds;
+    d->msg_stime = q->stime;
+    d->msg_rtime = q->rtime;
+    d->msg_ctime = o->ctime;
+    d->msg_cbytes = q->bytes;
+    d->msg_qnum = q->count;
+    d->msg_qbytes = q->max_bytes;
+    d->msg_lspid = q->lspid;
+    d->msg_lrpid = q->lrpid;
 }
 
 // A queue may be made to hold more than msgmnb by root only.
-static long set(int id, u64 user) {
-    struct msqid64_ds ds;
-    if (copy_from_user(&ds, user, sizeof(ds)))
-        return -EFAULT;
-    struct ipc_object *o = ipc_lock_own(&queues, id);
-    if (IS_ERR(o))
-        return PTR_ERR(o);
-    int error = ds.msg_qbytes > READ_ONCE(msgmnb) && !capable(CAP_SYS_RESOURCE)
-                    ? -EPERM
-                    : ipc_set(o, &ds.msg_perm);
-    if (!error) {
-        queue_of(o)->max_bytes = ds.msg_qbytes;
-        queue_of(o)->ctime = ipc_now();
-        let_in(queue_of(o));
-    }
-    ipc_unlock_own(&queues, o);
-    return error;
+static int queue_set(struct ipc_object *o, const void *ds) {
+    u64 bytes = ((const struct msqid64_ds *)ds)->msg_qbytes;
+    if (bytes > READ_ONCE(msgmnb) && !capable(CAP_SYS_RESOURCE))
+        return -EPERM;
+    queue_of(o)->max_bytes = bytes;
+    let_in(queue_of(o));
+    return 0;
 }
 
 static void count_usage(struct msginfo *i) {
@@ -393,9 +371,9 @@ long msg_control(int id, int cmd, u64 user) {
     case IPC_STAT:
     case MSG_STAT:
     case MSG_STAT_ANY:
-        return status(id, cmd, user);
+        return ipc_stat(&queues, id, cmd != IPC_STAT, cmd == MSG_STAT_ANY, user);
     case IPC_SET:
-        return set(id, user);
+        return ipc_set(&queues, id, user);
     case IPC_RMID:
         return ipc_remove_id(&queues, id);
     case IPC_INFO:
@@ -408,12 +386,11 @@ long msg_control(int id, int cmd, u64 user) {
 
 // ---- /proc ----
 
-static void show_row(struct printer *p, const void *copy) {
-    const struct row *r = copy;
-    const struct msqid64_ds *d = &r->ds;
+static void show_row(struct printer *p, struct ipc_object *o, const void *ds) {
+    const struct msqid64_ds *d = ds;
     const struct ipc64_perm *q = &d->msg_perm;
     printer_printf(p, "%10d %10d  %4o  %10lu %10lu %5u %5u %5u %5u %5u %5u %10lu %10lu %10lu\n",
-                   q->key, r->id, q->mode, d->msg_cbytes, d->msg_qnum, d->msg_lspid, d->msg_lrpid,
+                   q->key, o->id, q->mode, d->msg_cbytes, d->msg_qnum, d->msg_lspid, d->msg_lrpid,
                    q->uid, q->gid, q->cuid, q->cgid, d->msg_stime, d->msg_rtime, d->msg_ctime);
 }
 
@@ -421,7 +398,7 @@ static void show_queues(struct printer *p) {
     ipc_show(&queues, p,
              "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  "
              "cgid      stime      rtime      ctime",
-             fill, show_row);
+             show_row);
 }
 
 IPC_LIMIT(msgmax, MIB(2))

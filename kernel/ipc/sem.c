@@ -40,7 +40,7 @@ struct sem {
 struct sem_set {
     struct ipc_object o;
     u32 nsems;            // [I]
-    s64 otime, ctime;     // [lock] seconds
+    s64 otime;            // [lock] seconds
     struct list waiters;  // [lock] of sem_waiter
     struct list undos;    // [lock] of sem_undo.set_link
     struct sem sems[];    // [lock]
@@ -81,10 +81,13 @@ static struct ipc_object *sem_create(u64 nsems, int flags);
 static int sem_fits(struct ipc_object *o, u64 nsems);
 static void sem_removed(struct ipc_object *o);
 static void sem_free(struct ipc_object *o);
+static void sem_status(struct ipc_object *o, void *ds);
 
 static struct ipc_table sets = {IPC_TABLE_INIT(sets, "sem"), .limit = &semmni,
                                 .create = sem_create,        .fits = sem_fits,
-                                .remove = sem_removed,       .free = sem_free};
+                                .remove = sem_removed,       .free = sem_free,
+                                .status = sem_status,        .ds_size = sizeof(struct semid64_ds)};
+BUILD_ASSERT(sizeof(struct semid64_ds) <= IPC_DS_MAX);
 
 static inline struct sem_set *set_of(struct ipc_object *o) {
     return container_of(o, struct sem_set, o);
@@ -103,7 +106,6 @@ static struct ipc_object *sem_create(u64 nsems, int flags) {
         return ERR_PTR(-ENOMEM);
     atomic_add_relaxed(&total, nsems);
     s->nsems = nsems;
-    s->ctime = ipc_now();
     list_init(&s->waiters);
     list_init(&s->undos);
     return &s->o;
@@ -407,7 +409,7 @@ static long set_one(int id, int number, int value) {
     bool there = number >= 0 && (u32)number < set->nsems;
     if (there) {
         set_value(set, number, value);
-        set->ctime = ipc_now();
+        set->o.ctime = ipc_now();
         serve(set);
     }
     ipc_unlock(o);
@@ -426,7 +428,7 @@ static int set_values(struct sem_set *set, const u16 *values) {
             return -ERANGE;
     for (u32 i = 0; i < set->nsems; i++)
         set_value(set, i, values[i]);
-    set->ctime = ipc_now();
+    set->o.ctime = ipc_now();
     serve(set);
     return 0;
 }
@@ -458,43 +460,11 @@ static long all_values(int id, int cmd, u64 user) {
     return error;
 }
 
-struct row {
-    struct semid64_ds ds;
-    int id;
-};
-BUILD_ASSERT(sizeof(struct row) <= IPC_LINE_MAX);
-
-static void fill(const struct ipc_object *o, void *copy) {
-    const struct sem_set *s = container_of(o, struct sem_set, o);
-    struct row *r = copy;
-    r->ds =
-        (struct semid64_ds){.sem_otime = s->otime, .sem_ctime = s->ctime, .sem_nsems = s->nsems};
-    ipc_fill(o, &r->ds.sem_perm);
-    r->id = o->id;
-}
-
-static long status(int id, int cmd, u64 user) {
-    struct row r;
-    struct ipc_object *o = ipc_lock_stat(&sets, id, cmd != IPC_STAT, cmd == SEM_STAT_ANY);
-    if (IS_ERR(o))
-        return PTR_ERR(o);
-    fill(o, &r);
-    ipc_unlock(o);
-    return copy_to_user(user, &r.ds, sizeof(r.ds)) ? -EFAULT : cmd == IPC_STAT ? 0 : r.id;
-}
-
-static long set_owner(int id, u64 user) {
-    struct semid64_ds ds;
-    if (copy_from_user(&ds, user, sizeof(ds)))
-        return -EFAULT;
-    struct ipc_object *o = ipc_lock_own(&sets, id);
-    if (IS_ERR(o))
-        return PTR_ERR(o);
-    int error = ipc_set(o, &ds.sem_perm);
-    if (!error)
-        set_of(o)->ctime = ipc_now();
-    ipc_unlock_own(&sets, o);
-    return error;
+static void sem_status(struct ipc_object *o, void *ds) {
+    struct semid64_ds *d = ds;
+    d->sem_otime = set_of(o)->otime;
+    d->sem_ctime = o->ctime;
+    d->sem_nsems = set_of(o)->nsems;
 }
 
 static long info(int cmd, u64 user) {
@@ -532,9 +502,9 @@ long sem_control(int id, int number, int cmd, u64 arg) {
     case IPC_STAT:
     case SEM_STAT:
     case SEM_STAT_ANY:
-        return status(id, cmd, arg);
+        return ipc_stat(&sets, id, cmd != IPC_STAT, cmd == SEM_STAT_ANY, arg);
     case IPC_SET:
-        return set_owner(id, arg);
+        return ipc_set(&sets, id, arg);
     case IPC_RMID:
         return ipc_remove_id(&sets, id);
     case IPC_INFO:
@@ -547,18 +517,17 @@ long sem_control(int id, int number, int cmd, u64 arg) {
 
 // ---- /proc ----
 
-static void show_row(struct printer *p, const void *copy) {
-    const struct row *r = copy;
-    const struct ipc64_perm *q = &r->ds.sem_perm;
-    printer_printf(p, "%10d %10d  %4o %10lu %5u %5u %5u %5u %10lu %10lu\n", q->key, r->id, q->mode,
-                   r->ds.sem_nsems, q->uid, q->gid, q->cuid, q->cgid, r->ds.sem_otime,
-                   r->ds.sem_ctime);
+static void show_row(struct printer *p, struct ipc_object *o, const void *ds) {
+    const struct semid64_ds *d = ds;
+    const struct ipc64_perm *q = &d->sem_perm;
+    printer_printf(p, "%10d %10d  %4o %10lu %5u %5u %5u %5u %10lu %10lu\n", q->key, o->id, q->mode,
+                   d->sem_nsems, q->uid, q->gid, q->cuid, q->cgid, d->sem_otime, d->sem_ctime);
 }
 
 static void show_sets(struct printer *p) {
     ipc_show(&sets, p,
              "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime",
-             fill, show_row);
+             show_row);
 }
 
 static void show_limits(struct printer *p) {

@@ -31,12 +31,12 @@
 
 struct shm {
     struct ipc_object o;
-    u64 size;                 // [I] bytes
-    u64 pages;                // [I]
-    bool charged;             // [I] its pages are promised
-    u64 nattch;               // [lock] VMAs
-    s64 atime, dtime, ctime;  // [lock] seconds
-    int cpid, lpid;           // [I]; [lock]
+    u64 size;          // [I] bytes
+    u64 pages;         // [I]
+    bool charged;      // [I] its pages are promised
+    u64 nattch;        // [lock] VMAs
+    s64 atime, dtime;  // [lock] seconds
+    int cpid, lpid;    // [I]; [lock]
     struct mapping mapping;
 };
 
@@ -47,11 +47,18 @@ static u64 total;  // [table] pages of all segments
 static struct ipc_object *shm_create(u64 size, int flags);
 static int shm_fits(struct ipc_object *o, u64 size);
 static void shm_free(struct ipc_object *o);
+static void shm_status(struct ipc_object *o, void *ds);
 static void shm_removed(struct ipc_object *o) { (void)o; }
 
-static struct ipc_table segments = {
-    IPC_TABLE_INIT(segments, "shm"), .limit = &shmmni, .create = shm_create, .fits = shm_fits,
-    .remove = shm_removed,           .free = shm_free};
+static struct ipc_table segments = {IPC_TABLE_INIT(segments, "shm"),
+                                    .limit = &shmmni,
+                                    .create = shm_create,
+                                    .fits = shm_fits,
+                                    .remove = shm_removed,
+                                    .free = shm_free,
+                                    .status = shm_status,
+                                    .ds_size = sizeof(struct shmid64_ds)};
+BUILD_ASSERT(sizeof(struct shmid64_ds) <= IPC_DS_MAX);
 
 static inline struct shm *shm_of(struct ipc_object *o) { return container_of(o, struct shm, o); }
 
@@ -76,7 +83,6 @@ static struct ipc_object *shm_create(u64 size, int flags) {
     atomic_add_relaxed(&total, pages);
     s->size = size;
     s->pages = pages;
-    s->ctime = ipc_now();
     s->cpid = task_tgid(current);
     mapping_init(&s->mapping, &shm_mapping_ops, s, MAPPING_PINNED);
     return &s->o;
@@ -241,44 +247,16 @@ long shm_detach(u64 addr) {
 
 // ---- shmctl ----
 
-static void fill(const struct ipc_object *o, void *copy) {
-    const struct shm *s = container_of(o, struct shm, o);
-    struct shmid64_ds *ds = copy;
-    *ds = (struct shmid64_ds){
-        .shm_segsz = s->size,
-        .shm_atime = s->atime,
-        .shm_dtime = s->dtime,
-        .shm_ctime = s->ctime,
-        .shm_cpid = s->cpid,
-        .shm_lpid = s->lpid,
-        .shm_nattch = s->nattch,
-    };
-    ipc_fill(o, &ds->shm_perm);
-}
-
-static long status(int id, int cmd, u64 user) {
-    struct shmid64_ds ds;
-    struct ipc_object *o = ipc_lock_stat(&segments, id, cmd != IPC_STAT, cmd == SHM_STAT_ANY);
-    if (IS_ERR(o))
-        return PTR_ERR(o);
-    fill(o, &ds);
-    id = o->id;
-    ipc_unlock(o);
-    return copy_to_user(user, &ds, sizeof(ds)) ? -EFAULT : cmd == IPC_STAT ? 0 : id;
-}
-
-static long set(int id, u64 user) {
-    struct shmid64_ds ds;
-    if (copy_from_user(&ds, user, sizeof(ds)))
-        return -EFAULT;
-    struct ipc_object *o = ipc_lock_own(&segments, id);
-    if (IS_ERR(o))
-        return PTR_ERR(o);
-    int error = ipc_set(o, &ds.shm_perm);
-    if (!error)
-        shm_of(o)->ctime = ipc_now();
-    ipc_unlock_own(&segments, o);
-    return error;
+static void shm_status(struct ipc_object *o, void *ds) {
+    const struct shm *s = shm_of(o);
+    struct shmid64_ds *d = ds;
+    d->shm_segsz = s->size;
+    d->shm_atime = s->atime;
+    d->shm_dtime = s->dtime;
+    d->shm_ctime = o->ctime;
+    d->shm_cpid = s->cpid;
+    d->shm_lpid = s->lpid;
+    d->shm_nattch = s->nattch;
 }
 
 static long remove(int id) {
@@ -343,9 +321,9 @@ long shm_control(int id, int cmd, u64 user) {
     case IPC_STAT:
     case SHM_STAT:
     case SHM_STAT_ANY:
-        return status(id, cmd, user);
+        return ipc_stat(&segments, id, cmd != IPC_STAT, cmd == SHM_STAT_ANY, user);
     case IPC_SET:
-        return set(id, user);
+        return ipc_set(&segments, id, user);
     case IPC_RMID:
         return remove(id);
     case SHM_LOCK:
@@ -362,31 +340,15 @@ long shm_control(int id, int cmd, u64 user) {
 
 // ---- /proc ----
 
-struct row {
-    struct shmid64_ds ds;
-    int id;
-    u64 pages;
-};
-BUILD_ASSERT(sizeof(struct row) <= IPC_LINE_MAX);
-
-static void fill_row(const struct ipc_object *o, void *copy) {
-    const struct shm *s = container_of(o, struct shm, o);
-    struct row *r = copy;
-    fill(o, &r->ds);
-    r->id = o->id;
-    r->pages = READ_ONCE(s->mapping.nr_pages);
-}
-
-static void show_row(struct printer *p, const void *copy) {
-    const struct row *r = copy;
-    const struct shmid64_ds *d = &r->ds;
+static void show_row(struct printer *p, struct ipc_object *o, const void *ds) {
+    const struct shmid64_ds *d = ds;
     const struct ipc64_perm *q = &d->shm_perm;
     printer_printf(p,
                    "%10d %10d  %4o %21lu %5u %5u  %5lu %5u %5u %5u %5u %10lu %10lu %10lu %21lu "
                    "%21lu\n",
-                   q->key, r->id, q->mode, d->shm_segsz, d->shm_cpid, d->shm_lpid, d->shm_nattch,
+                   q->key, o->id, q->mode, d->shm_segsz, d->shm_cpid, d->shm_lpid, d->shm_nattch,
                    q->uid, q->gid, q->cuid, q->cgid, d->shm_atime, d->shm_dtime, d->shm_ctime,
-                   r->pages * PAGE_SIZE, 0ul);
+                   READ_ONCE(shm_of(o)->mapping.nr_pages) * PAGE_SIZE, 0ul);
 }
 
 static void show_segments(struct printer *p) {
@@ -394,7 +356,7 @@ static void show_segments(struct printer *p) {
         &segments, p,
         "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid "
         " cgid      atime      dtime      ctime                   rss                  swap",
-        fill_row, show_row);
+        show_row);
 }
 
 IPC_LIMIT(shmmax, ~0ul)

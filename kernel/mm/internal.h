@@ -305,7 +305,6 @@ void vma_link_forked(struct mm *mm, struct vma *v, struct vma *last, struct vma 
 int vma_set_flags(struct mm *mm, va_t start, va_t end, u32 set, u32 clear);
 // Move the start down to addr (a stack) or the end up (the heap, mremap). 0 or -ENOMEM.
 int vma_grow(struct vma *v, va_t start, va_t end);
-long vma_unmapped_area(struct mm *mm, va_t hint, size_t length);  // address or -ENOMEM
 bool vma_limit_ok(struct mm *mm, u64 pages, u32 flags);
 // RLIMIT_MEMLOCK allows so many more locked pages.
 bool vma_lock_ok(struct mm *mm, u64 pages);

@@ -268,20 +268,13 @@ static int map_image(struct mm *mm, const struct image *im, bool program) {
 // Where an image that may be anywhere goes; `at` 0: where there is room. 0 or errno.
 static int place(struct mm *mm, struct image *im, u64 at) {
     u64 length = im->end - im->start;
-    im->bias = 0;
-    if (im->header.e_type == ET_EXEC)
-        return 0;
-    struct vma_request r = {.addr = at, .length = length, .fixed = at != 0, .ops = &anon_vma_ops};
-    if (at && length > STACK_TOP - at)
+    long addr = im->header.e_type == ET_EXEC ? (long)im->start
+                : at                         ? (long)at
+                                             : vma_unmapped_area(mm, 0, length);
+    if (addr < 0 || addr + length > STACK_TOP)
         return -ENOMEM;
-    long addr = map_locked(mm, &r);
-    if (addr < 0)
-        return addr;
-    write_lock(&mm->lock);
-    int error = vma_unmap(mm, addr, length);
-    write_unlock(&mm->lock);
-    im->bias = addr - im->start;
-    return error;
+    im->bias = (u64)addr - im->start;
+    return 0;
 }
 
 /* ---- the whole ---- */

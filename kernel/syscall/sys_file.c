@@ -22,7 +22,7 @@
 
 /* ---- read and write ---- */
 
-long sys_read(const u64 *a) {
+static inline __attribute__((always_inline)) long rw(const u64 *a, bool write) {
     struct fd_ref r = fd_get((int)a[0]);
     if (!r.file)
         return -EBADF;
@@ -31,26 +31,13 @@ long sys_read(const u64 *a) {
         struct iovec v = {(void *)a[1], min(a[2], MAX_RW)};
         struct iter it;
         iter_init(&it, &v, 1, v.iov_len, false);
-        n = file_read(r.file, &it, NULL);
+        n = write ? file_write(r.file, &it, NULL) : file_read(r.file, &it, NULL);
     }
     fd_put(r);
     return n;
 }
-
-long sys_write(const u64 *a) {
-    struct fd_ref r = fd_get((int)a[0]);
-    if (!r.file)
-        return -EBADF;
-    ssize_t n = -EFAULT;
-    if (user_range_ok(a[1], a[2])) {
-        struct iovec v = {(void *)a[1], min(a[2], MAX_RW)};
-        struct iter it;
-        iter_init(&it, &v, 1, v.iov_len, false);
-        n = file_write(r.file, &it, NULL);
-    }
-    fd_put(r);
-    return n;
-}
+long sys_read(const u64 *a) { return rw(a, false); }
+long sys_write(const u64 *a) { return rw(a, true); }
 
 // Read or write n bytes at an offset of the caller's.
 static long rw_at(int fd, const struct iovec *v, u32 segments, size_t n, s64 offset, bool write) {
@@ -439,21 +426,6 @@ long sys_getdents64(const u64 *a) {
 }
 
 /* ---- poll and select ---- */
-
-// The deadline of a struct timespec of the caller's; 0 or errno.
-static int deadline_in(u64 user, u64 *deadline) {
-    struct timespec t;
-    u64 ns;
-    *deadline = TIME_NEVER;
-    if (!user)
-        return 0;
-    if (copy_from_user(&t, user, sizeof(t)))
-        return -EFAULT;
-    if (timespec_to_ns(&t, &ns))
-        return -EINVAL;
-    *deadline = ns ? deadline_after(ns) : 0;
-    return 0;
-}
 
 // Tell how much of the time is left, as Linux does. Of no time it was none.
 static void time_left_out(u64 user, u64 deadline) {

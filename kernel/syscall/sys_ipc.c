@@ -21,15 +21,9 @@ long sys_semctl(const u64 *a) { return sem_control((int)a[0], (int)a[1], (int)a[
 long sys_semop(const u64 *a) { return sem_operate((int)a[0], a[1], (u32)a[2], TIME_NEVER); }
 
 long sys_semtimedop(const u64 *a) {
-    struct timespec t;
-    u64 ns;
-    if (!a[3])
-        return sys_semop(a);
-    if (copy_from_user(&t, a[3], sizeof(t)))
-        return -EFAULT;
-    if (timespec_to_ns(&t, &ns))
-        return -EINVAL;
-    return sem_operate((int)a[0], a[1], (u32)a[2], deadline_after(ns));
+    u64 deadline;
+    int error = deadline_in(a[3], &deadline);
+    return error ? error : sem_operate((int)a[0], a[1], (u32)a[2], deadline);
 }
 
 long sys_msgget(const u64 *a) { return msg_get((int)a[0], (int)a[1]); }
@@ -45,17 +39,10 @@ long sys_mq_getsetattr(const u64 *a) { return mq_getsetattr((int)a[0], a[1], a[2
 
 // A moment of the wall clock. 0, -EFAULT, -EINVAL
 static int wall_deadline_in(u64 user, u64 *deadline) {
-    struct timespec t;
     u64 ns;
-    *deadline = TIME_NEVER;
-    if (!user)
-        return 0;
-    if (copy_from_user(&t, user, sizeof(t)))
-        return -EFAULT;
-    if (timespec_to_ns(&t, &ns))
-        return -EINVAL;
-    *deadline = WALL_CLOCK | ns;
-    return 0;
+    int error = user ? timespec_in(user, &ns) : 0;
+    *deadline = user ? WALL_CLOCK | ns : TIME_NEVER;
+    return error;
 }
 
 long sys_mq_timedsend(const u64 *a) {

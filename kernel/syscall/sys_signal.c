@@ -129,19 +129,12 @@ long sys_rt_sigsuspend(const u64 *a) {
 
 long sys_rt_sigtimedwait(const u64 *a) {
     struct siginfo info;
-    struct timespec t;
-    u64 set, ns, deadline = TIME_NEVER;
+    u64 set, deadline;
     if (a[3] != sizeof(sigset_t))
         return -EINVAL;
-    if (get_user_u64(&set, a[0]))
-        return -EFAULT;
-    if (a[2]) {
-        if (copy_from_user(&t, a[2], sizeof(t)))
-            return -EFAULT;
-        if (timespec_to_ns(&t, &ns))
-            return -EINVAL;
-        deadline = ns ? deadline_after(ns) : 0;
-    }
+    int error = get_user_u64(&set, a[0]) ?: deadline_in(a[2], &deadline);
+    if (error)
+        return error;
     int sig = signal_wait(set, &info, deadline);
     if (sig > 0 && a[1] && copy_to_user(a[1], &info, sizeof(info)))
         return -EFAULT;

@@ -364,14 +364,10 @@ long sys_sendmmsg(const u64 *a) { return WITH_SOCKET(s, a[0], send_messages(s, f
 
 static long recv_messages(struct socket *s, struct file *f, const u64 *a) {
     u32 count = min((u32)a[2], (u32)UIO_MAXIOV), flags = (u32)a[3], i = 0;
-    struct timespec t;
-    u64 ns = TIME_NEVER;
-    ssize_t n = 0;
-    if (a[4] && copy_from_user(&t, a[4], sizeof(t)))
-        return -EFAULT;
-    if (a[4] && timespec_to_ns(&t, &ns))
-        return -EINVAL;
-    u64 end = deadline_after(ns);
+    u64 end;
+    ssize_t n = deadline_in(a[4], &end);
+    if (n)
+        return n;
     for (; i < count && n >= 0 && (!i || clock_ns() < end); i += n >= 0) {
         n = recv_message(s, f, nth(a[1], i), flags & ~MSG_WAITFORONE);
         if (n >= 0 && put_length(a[1], i, n))

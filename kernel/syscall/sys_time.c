@@ -20,14 +20,6 @@ static long timespec_out(u64 ns, u64 user) {
     return copy_to_user(user, &t, sizeof(t));
 }
 
-// 0, -EFAULT, -EINVAL
-static int timespec_in(u64 user, u64 *ns) {
-    struct timespec t;
-    if (copy_from_user(&t, user, sizeof(t)))
-        return -EFAULT;
-    return timespec_to_ns(&t, ns);
-}
-
 long sys_clock_gettime(const u64 *a) {
     u64 ns;
     int error = posix_clock_get((int)a[0], &ns);

@@ -15,6 +15,7 @@ struct proc_entry {
     u64 ino;                             // [I]
     void (*show)(struct printer *p);
     int (*write)(const char *text, size_t n);
+    u64 *number, most;  // in place of show and write: the file is this number, up to `most`
     ssize_t (*link)(char *buf, size_t size);
     const struct file_ops *fops;  // in place of generated_ops
 };

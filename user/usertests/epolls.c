@@ -331,7 +331,7 @@ static void interrupted(void) {
     woken = shared_page();
     on_signal(SIGUSR1, on_usr1, SA_RESTART);
     if (fork() == 0) {
-        sleep_ms(30);
+        until_asleep(parent);
         sys_kill(parent, SIGUSR1);
         sys_exit_group(0);
     }
@@ -360,8 +360,7 @@ static void killed(void) {
     ep = new_epoll();
     watch(ep, fd, EPOLLIN);
     pid = spawn(wait_forever);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     kill_child(pid);
     add(fd);
     EQ(wait_one(ep, fd, 0), EPOLLIN);

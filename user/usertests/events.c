@@ -93,8 +93,7 @@ static void write_blocks(void) {
     event = (int)OK(sys_eventfd2(0, 0));
     add(event, ~0ul - 1);
     pid = spawn(add_one);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     EQ(take(event), ~0ul - 1);
     wait_ok(pid);
     EQ(take(event), 1);
@@ -134,7 +133,7 @@ static void read_is_interrupted(void) {
     event = (int)OK(sys_eventfd2(0, 0));
     on_signal(SIGUSR1, count_signal, 0);
     if (fork() == 0) {
-        sleep_ms(30);
+        until_asleep(parent);
         sys_kill(parent, SIGUSR1);
         sys_exit_group(0);
     }
@@ -142,7 +141,7 @@ static void read_is_interrupted(void) {
     EQ(handled, 1);
     on_signal(SIGUSR1, count_signal, SA_RESTART);
     if (fork() == 0) {
-        sleep_ms(30);
+        until_asleep(parent);
         sys_kill(parent, SIGUSR1);
         sleep_ms(30);
         add(event, 9);
@@ -159,8 +158,7 @@ static void killed_in_read(void) {
 
     event = (int)OK(sys_eventfd2(0, 0));
     pid = spawn(take_event);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     kill_child(pid);
     add(event, 3);
     EQ(take(event), 3);
@@ -180,12 +178,11 @@ static void closed_while_read(void) {
 
     event = (int)OK(sys_eventfd2(0, 0));
     copy = (int)OK(sys_dup(event));
-    OK(clone_call(THREAD, new_stack(), 0, 0, 0, take_in_thread, 0));
-    sleep_ms(20);
+    until_asleep((int)OK(clone_call(THREAD, new_stack(), 0, 0, 0, take_in_thread, 0)));
     OK(sys_close(event));
     add(copy, 1);
-    sleep_ms(20);
-    EQ(poll_ms(copy, POLLIN, 0), 0);
+    while (poll_ms(copy, POLLIN, 0))
+        sys_sched_yield();
 }
 
 static void event_limits(void) {
@@ -212,14 +209,16 @@ static int timer(int clock, int flags, long first_ms, long interval_ns) {
 }
 
 static void once(void) {
-    int64_t start = now_ms();
-    int fd = timer(CLOCK_MONOTONIC, 0, 40, 0);
-    struct itimerspec now;
+    int fd = timer(CLOCK_MONOTONIC, 0, 100040, 0);
+    struct itimerspec now, t = {{0, 0}, {0, 40 * MS}};
+    int64_t start;
     uint64_t n;
 
     FAILS(EAGAIN, sys_read(fd, &n, 8));
     OK(sys_timerfd_gettime(fd, &now));
-    CHECK(now.it_value.tv_nsec > 0 && now.it_value.tv_nsec <= 40 * MS);
+    CHECK(now.it_value.tv_sec > 0 && now.it_value.tv_sec <= 100);
+    start = now_ms();
+    OK(sys_timerfd_settime(fd, 0, &t, 0));
     OK(sys_fcntl(fd, F_SETFL, 0));
     EQ(take(fd), 1);
     CHECK(now_ms() - start >= 40);
@@ -343,8 +342,7 @@ static void killed_with_timer(void) {
     event = timer(CLOCK_MONOTONIC, 0, 100000, 0);
     OK(sys_fcntl(event, F_SETFL, 0));
     pid = spawn(take_timer);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     kill_child(pid);
     for (int i = 0; i < 50; i++) { /* closed while it runs out */
         int fd = timer(CLOCK_REALTIME, 0, 1, 100000);
@@ -475,13 +473,11 @@ static void killed_with_signalfd(void) {
 
     event = signals(SIGMASK(SIGUSR1), 0);
     pid = spawn(read_next);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     OK(sys_kill(pid, SIGUSR1));
     wait_ok(pid);
     pid = spawn(read_next);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     kill_child(pid);
 }
 

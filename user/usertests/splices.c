@@ -250,9 +250,9 @@ static void waits(void) {
     kill_child(other);
     kill_child(pid);
     on_signal(SIGALRM, count_signal, 0);
-    OK(sys_setitimer(0, &(struct itimerval){{0, 0}, {0, 20000}}, 0));
+    OK(sys_setitimer(0, &(struct itimerval){{0, 20000}, {0, 20000}}, 0));
     FAILS(EINTR, sys_splice(a[0], 0, b[1], 0, 1, 0));
-    EQ(signals, 1);
+    CHECK(signals > 0);
 }
 
 static void sockets(void) {

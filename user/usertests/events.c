@@ -187,6 +187,8 @@ static void closed_while_read(void) {
 
 static void event_limits(void) {
     struct rlimit few = {20, 20};
+    sigset_t mask = SIGMASK(SIGUSR1);
+    int fds[2];
 
     OK(sys_setrlimit(RLIMIT_NOFILE, &few));
     while (sys_dup(0) >= 0)
@@ -194,6 +196,14 @@ static void event_limits(void) {
     FAILS(EMFILE, sys_eventfd2(0, 0));
     FAILS(EMFILE, sys_timerfd_create(CLOCK_MONOTONIC, 0));
     FAILS(EMFILE, sys_epoll_create1(0));
+    FAILS(EMFILE, sys_signalfd4(-1, &mask, 8, 0));
+    FAILS(EMFILE, sys_pipe2(fds, 0));
+    FAILS(EMFILE, sys_memfd_create("m", 0));
+    FAILS(EMFILE, sys_mq_open("ut.limit", O_RDWR | O_CREAT, 0600, 0));
+    FAILS(ENOENT, sys_mq_unlink("ut.limit")); /* nor is there a queue */
+    OK(sys_close(19));
+    FAILS(EMFILE, sys_pipe2(fds, 0)); /* needs two */
+    EQ(sys_eventfd2(0, 0), 19);       /* and has kept none */
 }
 
 /* ---- timerfd */
@@ -490,7 +500,7 @@ const struct test event_tests[] = {
     {"I8_eventfd_interrupted", read_is_interrupted, 0},
     {"I8_eventfd_killed", killed_in_read, 0},
     {"I8_eventfd_closed_while_read", closed_while_read, 0},
-    {"I8_event_limits", event_limits, 0},
+    {"I10_descriptors_at_the_limit", event_limits, 0},
     {"I8_timerfd_once", once, 0},
     {"I8_timerfd_periodic", periodic, 0},
     {"I8_timerfd_short_periods", short_periods, 0},

@@ -396,6 +396,33 @@ static void select_pipe(void) {
     FAILS(EINVAL, sys_pselect6(-1, 0, 0, 0, &zero, 0));
 }
 
+/* The mask holds for the wait only; a time-out is counted down; nothing that blocks the signal's handler comes before. */
+static void select_mask(void) {
+    sigset_t alrm = SIGMASK(SIGALRM), none = 0, old;
+    struct {
+        sigset_t *set;
+        size_t size;
+    } mask = {&none, 8}, bad = {&none, 4};
+    struct timespec t = {0, 20000000};
+    int64_t start = now_ms();
+
+    EQ(sys_pselect6(0, 0, 0, 0, &t, &mask), 0);
+    CHECK(now_ms() - start >= 20 && t.tv_sec == 0 && t.tv_nsec == 0);
+    FAILS(EINVAL, sys_pselect6(0, 0, 0, 0, &t, &bad));
+    t.tv_nsec = -1;
+    FAILS(EINVAL, sys_pselect6(0, 0, 0, 0, &t, 0));
+    on_signal(SIGALRM, on_alarm, SA_RESTART);
+    OK(sys_rt_sigprocmask(SIG_BLOCK, &alrm, 0, 8));
+    OK(sys_kill(getpid(), SIGALRM));
+    t.tv_nsec = 1;
+    EQ(sys_pselect6(0, 0, 0, 0, &t, 0), 0);
+    EQ(alarms, 0);
+    FAILS(EINTR, sys_pselect6(0, 0, 0, 0, 0, &mask)); /* never restarted */
+    EQ(alarms, 1);
+    OK(sys_rt_sigprocmask(SIG_BLOCK, 0, &old, 8));
+    EQ(old, alrm);
+}
+
 static void write_and_leave(void) {
     int fd = (int)OK(open_at("gone", O_WRONLY, 0));
 
@@ -440,5 +467,6 @@ const struct test pipe_tests[] = {
     {"I8_poll_wakes", poll_wakes, 0},
     {"I8_poll_mask", poll_mask, 0},
     {"I8_select_pipe", select_pipe, 0},
+    {"I8_select_mask", select_mask, 0},
     {0, 0, 0},
 };

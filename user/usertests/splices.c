@@ -326,6 +326,43 @@ static void send_to_pipe(void) {
     FAILS(EINVAL, sys_sendfile(fd, a[0], 0, 1));
 }
 
+static void copy_range(void) {
+    int fd = numbered_file(), to = (int)OK(open_at("to", O_RDWR | O_CREAT, 0600)),
+        append = (int)OK(open_at("to", O_WRONLY | O_APPEND, 0)),
+        only = (int)OK(open_at("to", O_RDONLY, 0));
+    int64_t from = 10, at = PAGE - 3, end = FILE_SIZE, past = FILE_SIZE + 5, minus = -1,
+            huge = INT64_MAX - 5;
+
+    two_pipes();
+    EQ(sys_copy_file_range(fd, &from, to, &at, 2 * PAGE, 0), 2 * PAGE);
+    EQ(from, 10 + 2 * PAGE);
+    EQ(at, 3 * PAGE - 3);
+    EQ(sys_lseek(fd, 0, SEEK_CUR) + sys_lseek(to, 0, SEEK_CUR), 0); /* both stay */
+    OK(sys_lseek(to, PAGE - 3, SEEK_SET));
+    expect(to, in + 10, 2 * PAGE);
+    EQ(size_of("to"), 3 * PAGE - 3);
+    OK(sys_lseek(to, 0, SEEK_SET));
+    EQ(sys_copy_file_range(fd, 0, to, 0, 1 << 30, 0), FILE_SIZE);
+    EQ(sys_lseek(fd, 0, SEEK_CUR), FILE_SIZE);
+    EQ(sys_lseek(to, 0, SEEK_CUR), FILE_SIZE);
+    EQ(sys_copy_file_range(fd, 0, to, 0, 10, 0), 0); /* nothing is left */
+    EQ(sys_copy_file_range(fd, &past, to, &at, 10, 0), 0);
+    from = 0;
+    EQ(sys_copy_file_range(fd, &from, fd, &end, 1 << 30, 0),
+       FILE_SIZE); /* what is there does not reach itself */
+    from = 0, at = 99;
+    FAILS(EINVAL, sys_copy_file_range(fd, &from, fd, &at, 100, 0));
+    FAILS(EINVAL, sys_copy_file_range(fd, &minus, to, &at, 1, 0));
+    FAILS(EOVERFLOW, sys_copy_file_range(fd, &from, to, &huge, 10, 0));
+    FAILS(EINVAL, sys_copy_file_range(fd, &from, to, &at, 1, 1));
+    FAILS(EINVAL, sys_copy_file_range(fd, &from, a[1], 0, 1, 0));
+    FAILS(EISDIR, sys_copy_file_range((int)OK(open_at(".", O_RDONLY, 0)), 0, to, &at, 1, 0));
+    FAILS(EBADF, sys_copy_file_range(fd, &from, append, 0, 1, 0));
+    FAILS(EBADF, sys_copy_file_range(fd, &from, only, &at, 1, 0));
+    FAILS(EBADF, sys_copy_file_range(99, &from, to, &at, 1, 0));
+    FAILS(EFAULT, sys_copy_file_range(fd, unmapped_page(), to, &at, 1, 0));
+}
+
 /* Numbers go through three pipes, moved, copied and read: none is lost or twice there. */
 static void chain(void) {
     enum { COUNT = 20000 };
@@ -468,6 +505,7 @@ const struct test splice_tests[] = {
     {"I1_vmsplice", own_memory, 0},
     {"I1_vmsplice_other_memory", other_memory, 0},
     {"I1_sendfile_to_pipe", send_to_pipe, 0},
+    {"I1_copy_file_range", copy_range, 0},
     {"I1_packets", packets, 0},
     {"I1_pipe_sizes", sizes, 0},
     {"I1_pipe_user_limits", user_limits, 0},

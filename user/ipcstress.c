@@ -26,7 +26,7 @@ enum {
     SENDERS = 4,
     RECEIVERS = 4,
     CHILDREN = SENDERS + RECEIVERS,
-    NUMBERS = 1 << 21,
+    NUMBERS = 1 << 24, /* more than a minute can send; as many as signalfd_send has bits for */
     STUCK_S = 30
 };
 

@@ -14,7 +14,9 @@ struct task;
 // NULL: not writable. Before or after mounting. path must stay valid. 0, -ENOMEM, -EEXIST.
 int proc_add(const char *path, u32 mode, void (*show)(struct printer *),
              int (*write)(const char *text, size_t n));
-// The same for /sys/<path>.
+// The same with one number from 0 to `most`, which root sets. It is read with READ_ONCE.
+int proc_add_number(const char *path, u64 *number, u64 most);
+// As proc_add, for /sys/<path>.
 int sysfs_add(const char *path, u32 mode, void (*show)(struct printer *));
 
 // May current see the inside of t: its memory, files, environment? Same user, or root.

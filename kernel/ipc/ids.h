@@ -32,7 +32,7 @@ struct ipc_object {
 // One for each kind of object.
 struct ipc_table {
     const char *name;   // [I]
-    const u32 *limit;   // [I] objects at most
+    const u64 *limit;   // [I] objects at most
     struct mutex lock;  // who makes or removes objects, and keys
     // Of the owner. create: a new object, ERR_PTR(-ENOMEM, -EINVAL, -ENOSPC); fits: may shmget, msgget, semget of a key give
     // this one? 0 or -EINVAL; remove: wake who sleeps on it; free: the last reference is gone. => table->lock held in the
@@ -112,21 +112,6 @@ int ipc_sleep(struct spinlock *lock, struct ipc_waiter *w, struct list *queue, u
               const char *wmesg);
 void ipc_wake(struct ipc_waiter *w, int result);  // off its queue. => the same lock held
 void ipc_wake_all(struct list *queue, int result);
-
-// ---- limits as files of /proc/sys/kernel ----
-// One function that shows, one that sets a number from 0 to `max`.
-#define IPC_LIMIT(variable, max)                                                                   \
-    static void show_##variable(struct printer *p) {                                               \
-        printer_printf(p, "%lu\n", (u64)READ_ONCE(variable));                                      \
-    }                                                                                              \
-    static int set_##variable(const char *text, size_t n) {                                        \
-        u64 value;                                                                                 \
-        (void)n;                                                                                   \
-        if (parse_u64(text, &value) || value > (max))                                              \
-            return -EINVAL;                                                                        \
-        WRITE_ONCE(variable, value);                                                               \
-        return 0;                                                                                  \
-    }
 
 void shm_init(void);
 void sem_init(void);

@@ -67,7 +67,7 @@ struct transfer {
     struct message *message;  // to be sent, or that was received [queue]
 };
 
-static u32 queues_max = 256, msg_max = 10, msgsize_max = 8192, msg_default = 10,
+static u64 queues_max = 256, msg_max = 10, msgsize_max = 8192, msg_default = 10,
            msgsize_default = 8192;
 static struct mutex queues_lock = MUTEX_INIT(queues_lock, RANK_IPC_TABLE, "mqueues");
 static struct list queues = LIST_INIT(queues);
@@ -85,9 +85,9 @@ static int check_attributes(const struct mq_attr *a) {
     bool root = capable(CAP_SYS_RESOURCE);
     if (a->mq_maxmsg <= 0 || a->mq_msgsize <= 0)
         return -EINVAL;
-    if (a->mq_maxmsg > (root ? MESSAGES_MAX : READ_ONCE(msg_max)))
+    if ((u64)a->mq_maxmsg > (root ? MESSAGES_MAX : READ_ONCE(msg_max)))
         return -EINVAL;
-    return a->mq_msgsize > (root ? MESSAGE_SIZE_MAX : READ_ONCE(msgsize_max)) ? -EINVAL : 0;
+    return (u64)a->mq_msgsize > (root ? MESSAGE_SIZE_MAX : READ_ONCE(msgsize_max)) ? -EINVAL : 0;
 }
 
 // Into the list, if the user may have so many bytes more. 0, -EMFILE, -ENOSPC
@@ -578,12 +578,6 @@ long mq_getsetattr(int fd, u64 new_, u64 old) {
 
 static struct fs_type mqueue_type = {.name = "mqueue", .single = true, .mount = mqueue_mount};
 
-IPC_LIMIT(queues_max, 1048576)
-IPC_LIMIT(msg_max, MESSAGES_MAX)
-IPC_LIMIT(msgsize_max, MESSAGE_SIZE_MAX)
-IPC_LIMIT(msg_default, MESSAGES_MAX)
-IPC_LIMIT(msgsize_default, MESSAGE_SIZE_MAX)
-
 void mqueue_init(void) {
     mqueue_inode_ops = tmpfs_inode_ops;
     mqueue_inode_ops.make = mqueue_make;
@@ -594,11 +588,11 @@ void mqueue_init(void) {
     mqueue_super_ops.free = mqueue_free;
     mqueue_super_ops.statfs = mqueue_statfs;
     fs_register(&mqueue_type);
-    proc_add("sys/fs/mqueue/queues_max", 0644, show_queues_max, set_queues_max);
-    proc_add("sys/fs/mqueue/msg_max", 0644, show_msg_max, set_msg_max);
-    proc_add("sys/fs/mqueue/msgsize_max", 0644, show_msgsize_max, set_msgsize_max);
-    proc_add("sys/fs/mqueue/msg_default", 0644, show_msg_default, set_msg_default);
-    proc_add("sys/fs/mqueue/msgsize_default", 0644, show_msgsize_default, set_msgsize_default);
+    proc_add_number("sys/fs/mqueue/queues_max", &queues_max, 1048576);
+    proc_add_number("sys/fs/mqueue/msg_max", &msg_max, MESSAGES_MAX);
+    proc_add_number("sys/fs/mqueue/msgsize_max", &msgsize_max, MESSAGE_SIZE_MAX);
+    proc_add_number("sys/fs/mqueue/msg_default", &msg_default, MESSAGES_MAX);
+    proc_add_number("sys/fs/mqueue/msgsize_default", &msgsize_default, MESSAGE_SIZE_MAX);
 }
 
 void mqueue_start(void) {

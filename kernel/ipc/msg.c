@@ -59,7 +59,7 @@ struct sender {
     struct msg *msg;
 };
 
-static u32 msgmax = 8192, msgmnb = 16384, msgmni = 32000;
+static u64 msgmax = 8192, msgmnb = 16384, msgmni = 32000;
 
 static struct ipc_object *queue_create(u64 unused, int flags);
 static int queue_fits(struct ipc_object *o, u64 unused);
@@ -401,14 +401,10 @@ static void show_queues(struct printer *p) {
              show_row);
 }
 
-IPC_LIMIT(msgmax, MIB(2))
-IPC_LIMIT(msgmnb, INT32_MAX)
-IPC_LIMIT(msgmni, IPC_NUMBERS)
-
 void msg_init(void) {
     ipc_table_init(&queues);
     proc_add("sysvipc/msg", 0444, show_queues, NULL);
-    proc_add("sys/kernel/msgmax", 0644, show_msgmax, set_msgmax);
-    proc_add("sys/kernel/msgmnb", 0644, show_msgmnb, set_msgmnb);
-    proc_add("sys/kernel/msgmni", 0644, show_msgmni, set_msgmni);
+    proc_add_number("sys/kernel/msgmax", &msgmax, MIB(2));
+    proc_add_number("sys/kernel/msgmnb", &msgmnb, INT32_MAX);
+    proc_add_number("sys/kernel/msgmni", &msgmni, IPC_NUMBERS);
 }

@@ -37,19 +37,20 @@
 #include "lib/string.h"
 #include "mm/slab.h"
 #include "mm/uaccess.h"
+#include "proc/life.h"
 
-static u64 pipe_max_size = MIB(1);  // bytes that an unprivileged F_SETPIPE_SZ may ask for
+// pipe(7): bytes that an unprivileged F_SETPIPE_SZ may ask for; pages that the pipes of an unprivileged user may hold, 0 is any:
+// beyond `soft` new ones are small and none grows, beyond `hard` there are no new ones.
+static u64 pipe_max_size = MIB(1);
+static u64 user_pages_soft = PIPE_SLOTS * 1024, user_pages_hard;
 
-static struct pipe *pipe_alloc(void) {
-    struct pipe *p = kzalloc(sizeof(*p));
-    if (!p)
-        return NULL;
-    mutex_init(&p->lock, RANK_PIPE, "pipe");
-    waitq_init(&p->readers);
-    waitq_init(&p->writers);
-    p->ring = p->first_ring;
-    p->slots = PIPE_SLOTS;
-    return p;
+// ---- life ----
+
+// How many pages u's pipes may hold with `more` more.
+static u64 charge(struct user *u, s64 more) { return atomic_add(&u->pipe_pages, more) + more; }
+
+static bool too_many(u64 pages, u64 limit) {
+    return limit && pages > limit && !capable(CAP_SYS_RESOURCE) && !capable(CAP_SYS_ADMIN);
 }
 
 static void pipe_free(struct pipe *p) {
@@ -59,7 +60,35 @@ static void pipe_free(struct pipe *p) {
         page_put(p->spare);
     if (p->ring != p->first_ring)
         kfree(p->ring);
+    charge(p->user, -(s64)p->slots);
+    spin_lock(&family_lock);
+    user_put(p->user);
+    spin_unlock(&family_lock);
     kfree(p);
+}
+
+// NULL: no memory, or the user has too many.
+static struct pipe *pipe_alloc(void) {
+    struct pipe *p = kzalloc(sizeof(*p));
+    if (!p)
+        return NULL;
+    mutex_init(&p->lock, RANK_PIPE, "pipe");
+    waitq_init(&p->readers);
+    waitq_init(&p->writers);
+    p->ring = p->first_ring;
+    spin_lock(&family_lock);
+    p->user = user_get(current->cred->uid);
+    spin_unlock(&family_lock);
+    p->slots = PIPE_SLOTS;
+    u64 pages = charge(p->user, PIPE_SLOTS);
+    if (too_many(pages, READ_ONCE(user_pages_soft))) {
+        p->slots = PIPE_SLOTS_FEW;
+        pages = charge(p->user, PIPE_SLOTS_FEW - PIPE_SLOTS);
+    }
+    if (!too_many(pages, READ_ONCE(user_pages_hard)))
+        return p;
+    pipe_free(p);
+    return NULL;
 }
 
 // ---- moving bytes; => pipe->lock held ----
@@ -141,7 +170,7 @@ static int pipe_fill(struct pipe *p, struct iter *from, size_t whole, size_t *do
 // ---- file operations ----
 
 static inline bool may_take(const struct pipe *p) {
-    return !pipe_empty(p) || !READ_ONCE(p->nr_writers);
+    return (!pipe_empty(p) || !READ_ONCE(p->nr_writers)) && !READ_ONCE(p->leaving);
 }
 
 static inline int wait_bytes(struct pipe *p, bool nonblock) {
@@ -224,7 +253,7 @@ static u32 pipe_poll(struct file *f, struct poll_table *pt) {
     u32 events = 0;
     if (f->mode & FILE_READ) {
         poll_wait(f, &p->readers, pt);
-        if (!pipe_empty(p))
+        if (!pipe_empty(p) && !READ_ONCE(p->leaving))
             events |= PIPE_READABLE;
         // Not before a first writer came: f->pos is opened_write as this reader found it.
         if (!READ_ONCE(p->nr_writers) && (u32)f->pos != READ_ONCE(p->opened_write))
@@ -254,7 +283,7 @@ static long pipe_ioctl(struct file *f, u32 cmd, u64 arg) {
 
 // ---- open and close ----
 
-// The pipe of a FIFO's inode, one more description counted; NULL: out of memory.
+// The pipe of a FIFO's inode, one more description counted; NULL as pipe_alloc.
 static struct pipe *pipe_attach(struct inode *inode) {
     write_lock(&inode->lock);
     if (!inode->pipe)
@@ -358,7 +387,7 @@ static u64 next_ino;  // [a]
 static struct inode *pipe_inode(void) {
     struct pipe *p = pipe_alloc();
     if (!p)
-        return ERR_PTR(-ENOMEM);
+        return ERR_PTR(-ENFILE);
     struct inode *inode = inode_new(&pipefs, atomic_add(&next_ino, 1) + 1, S_IFIFO | 0600);
     if (IS_ERR(inode)) {
         pipe_free(p);
@@ -420,6 +449,8 @@ static int pipe_resize(struct pipe *p, u32 slots) {
     u32 used = p->head - p->tail;
     if (used > slots)
         return -EBUSY;
+    if (slots * sizeof(struct pipe_slot) > MIB(4))
+        return -ENOMEM;
     struct pipe_slot *ring = slots <= PIPE_SLOTS && p->ring != p->first_ring
                                  ? p->first_ring
                                  : kzalloc(slots * sizeof(*ring));
@@ -436,16 +467,24 @@ static int pipe_resize(struct pipe *p, u32 slots) {
     return 0;
 }
 
+// May a pipe become so large, and its user's pipes with it?
+static bool may_grow(u64 slots, u64 pages) {
+    if (slots * PAGE_SIZE > READ_ONCE(pipe_max_size) && !capable(CAP_SYS_RESOURCE))
+        return false;
+    return !too_many(pages, READ_ONCE(user_pages_soft)) &&
+           !too_many(pages, READ_ONCE(user_pages_hard));
+}
+
 static long pipe_set_size(struct pipe *p, u64 size) {
     if (size > GIB(2))
         return -EINVAL;
     u64 slots = 1ul << ilog2_up(div_round_up(max(size, 1ul), PAGE_SIZE));
-    if (slots * PAGE_SIZE > READ_ONCE(pipe_max_size) && !capable(CAP_SYS_RESOURCE))
-        return -EPERM;
-    if (slots * sizeof(struct pipe_slot) > MIB(4))
-        return -ENOMEM;
     mutex_lock(&p->lock);
-    long result = pipe_resize(p, slots);
+    s64 more = (s64)slots - p->slots;
+    u64 pages = charge(p->user, more);
+    long result = more > 0 && !may_grow(slots, pages) ? -EPERM : pipe_resize(p, slots);
+    if (result)
+        charge(p->user, -more);
     mutex_unlock(&p->lock);
     // The unlocked looks may have seen half of the change.
     pipe_wake(&p->readers, PIPE_READABLE);
@@ -475,4 +514,8 @@ static int set_max_size(const char *text, size_t n) {
     return 0;
 }
 
-void pipe_init(void) { proc_add("sys/fs/pipe-max-size", 0644, show_max_size, set_max_size); }
+void pipe_init(void) {
+    proc_add("sys/fs/pipe-max-size", 0644, show_max_size, set_max_size);
+    proc_add_number("sys/fs/pipe-user-pages-soft", &user_pages_soft, INT64_MAX);
+    proc_add_number("sys/fs/pipe-user-pages-hard", &user_pages_hard, INT64_MAX);
+}

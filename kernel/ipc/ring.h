@@ -5,7 +5,8 @@
 #include "ipc/pipe.h"
 #include "mm/page.h"
 
-#define PIPE_SLOTS 16  // 64 KiB, pipe(7)
+#define PIPE_SLOTS 16     // 64 KiB, pipe(7)
+#define PIPE_SLOTS_FEW 2  // of a user who has too many pages in pipes
 
 struct pipe_slot {
     struct page *page;  // with a reference
@@ -25,9 +26,11 @@ struct pipe {
     u32 nr_readers, nr_writers;     // descriptions open for it
     u32 opened_read, opened_write;  // how often that happened: what open of a FIFO waits for
     struct pipe_slot *ring;
+    bool leaving;  // a splice writes the first slot somewhere: it is not to be read
     struct page *spare;
     struct pipe_slot first_ring[PIPE_SLOTS];
-    u32 files;  // [inode lock] descriptions
+    u32 files;          // [inode lock] descriptions
+    struct user *user;  // [I] who made it, with a reference: pays for `slots` pages
 };
 
 static inline bool pipe_empty(const struct pipe *p) {

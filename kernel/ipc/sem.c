@@ -74,7 +74,7 @@ struct sem_waiter {
     struct operation *op;
 };
 
-static u32 semmsl = 32000, semmns = 1024000000, semopm = 500, semmni = 32000;
+static u64 semmsl = 32000, semmns = 1024000000, semopm = 500, semmni = 32000;
 static u64 total;  // [a] semaphores of all sets
 
 static struct ipc_object *sem_create(u64 nsems, int flags);
@@ -531,12 +531,12 @@ static void show_sets(struct printer *p) {
 }
 
 static void show_limits(struct printer *p) {
-    printer_printf(p, "%u\t%u\t%u\t%u\n", semmsl, semmns, semopm, semmni);
+    printer_printf(p, "%lu\t%lu\t%lu\t%lu\n", semmsl, semmns, semopm, semmni);
 }
 
 // Four numbers, of which later ones may be left out.
 static int set_limits(const char *text, size_t n) {
-    u32 *const limits[] = {&semmsl, &semmns, &semopm, &semmni};
+    u64 *const limits[] = {&semmsl, &semmns, &semopm, &semmni};
     static const u32 highest[] = {65536, INT32_MAX, 65536, IPC_NUMBERS};
     u64 values[ARRAY_SIZE(limits)];
     size_t count = 0;
@@ -551,7 +551,7 @@ static int set_limits(const char *text, size_t n) {
             return -EINVAL;
     }
     for (size_t i = 0; i < count; i++)
-        WRITE_ONCE(*limits[i], (u32)values[i]);
+        WRITE_ONCE(*limits[i], values[i]);
     return count ? 0 : -EINVAL;
 }
 

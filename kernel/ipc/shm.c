@@ -41,7 +41,7 @@ struct shm {
 };
 
 static u64 shmmax = ~0ul - MIB(16), shmall = ~0ul - MIB(16);
-static u32 shmmni = 4096;
+static u64 shmmni = 4096;
 static u64 total;  // [table] pages of all segments
 
 static struct ipc_object *shm_create(u64 size, int flags);
@@ -359,14 +359,10 @@ static void show_segments(struct printer *p) {
         show_row);
 }
 
-IPC_LIMIT(shmmax, ~0ul)
-IPC_LIMIT(shmall, ~0ul)
-IPC_LIMIT(shmmni, IPC_NUMBERS)
-
 void shm_init(void) {
     ipc_table_init(&segments);
     proc_add("sysvipc/shm", 0444, show_segments, NULL);
-    proc_add("sys/kernel/shmmax", 0644, show_shmmax, set_shmmax);
-    proc_add("sys/kernel/shmall", 0644, show_shmall, set_shmall);
-    proc_add("sys/kernel/shmmni", 0644, show_shmmni, set_shmmni);
+    proc_add_number("sys/kernel/shmmax", &shmmax, ~0ul);
+    proc_add_number("sys/kernel/shmall", &shmall, ~0ul);
+    proc_add_number("sys/kernel/shmmni", &shmmni, IPC_NUMBERS);
 }

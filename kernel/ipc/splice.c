@@ -14,8 +14,10 @@
  * slot that kept the mark. A file without cached pages (a socket, a terminal) is read into a fresh page. Output to a file is a
  * copy, for its page cache has pages of its own: SPLICE_F_MOVE is a hint.
  *
- * Locks: a pipe's mutex, two by address. It is held while the output file is written, so that bytes leave the pipe in order
- * and only when they arrived; not while an input is read or waited for. Sleeps.
+ * Bytes leave a pipe in order and only when they arrived: while the output file is written, which may wait for ever, the first
+ * slot stays where it is, and `leaving` keeps readers and other splices away. Writers go on behind it.
+ *
+ * Locks: a pipe's mutex, two by address; not held while files are read, written or waited for. Sleeps.
  */
 #include "abi/errno.h"
 #include "ipc/ring.h"
@@ -139,8 +141,7 @@ static void consume(struct pipe *p, u32 n) {
         pipe_drop_first(p);
 }
 
-static ssize_t write_first(struct pipe *p, struct file *out, u64 *pos, size_t n) {
-    const struct pipe_slot *s = pipe_slot(p, p->tail);
+static ssize_t write_slot(const struct pipe_slot *s, struct file *out, u64 *pos, size_t n) {
     struct iovec v = {(char *)page_va(s->page) + s->offset, min(n, (size_t)s->length)};
     struct iter it;
     iter_init(&it, &v, 1, v.iov_len, true);
@@ -154,18 +155,24 @@ static ssize_t pipe_to_file(struct pipe *p, struct file *out, u64 *pos, size_t n
     int error = pipe_wait_bytes(p, nonblock);
     if (error)
         return error;
-    bool was_full = pipe_full(p);
+    WRITE_ONCE(p->leaving, true);
     while (n && !pipe_empty(p)) {
-        part = write_first(p, out, pos, n);
+        struct pipe_slot first = *pipe_slot(p, p->tail);
+        mutex_unlock(&p->lock);
+        part = write_slot(&first, out, pos, n);
+        mutex_lock(&p->lock);
         if (part <= 0)
             break;
+        bool was_full = pipe_full(p);
         consume(p, part);
+        if (was_full)
+            pipe_wake(&p->writers, PIPE_WRITABLE);
         n -= part;
         done += part;
     }
+    WRITE_ONCE(p->leaving, false);
     mutex_unlock(&p->lock);
-    if (was_full && done)
-        pipe_wake(&p->writers, PIPE_WRITABLE);
+    pipe_wake(&p->readers, PIPE_READABLE);
     return done ? done : part;
 }
 
@@ -227,7 +234,7 @@ static ssize_t pipe_to_pipe(struct pipe *in, struct pipe *out, size_t n, bool no
             return error;
         lock_both(in, out);
         was_full = pipe_full(in);
-        done = move_slots(in, out, n, stay);
+        done = in->leaving ? 0 : move_slots(in, out, n, stay);
         mutex_unlock(&in->lock);
         mutex_unlock(&out->lock);
     }

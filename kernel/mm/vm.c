@@ -39,7 +39,7 @@
 #include "proc/proc.h"
 
 static struct slab_cache *mm_cache;
-int randomize_va_space;
+u64 randomize_va_space;
 
 const struct vma_ops anon_vma_ops = {.name = ""};
 const struct vma_ops stack_vma_ops = {.name = "[stack]"};

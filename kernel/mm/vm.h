@@ -203,11 +203,11 @@ void mm_maps_pad(struct printer *p);
 u64 mm_rss(const struct mm *mm);  // pages in memory
 u64 mm_rss_peak(const struct mm *mm);
 extern u64 committed_pages;  // [a] promised by VM_ACCOUNT VMAs
-extern int
-    randomize_va_space;  // places of a new program, proc(5): 0 fixed, 1 random but for the heap, 2 all random
+// Places of a new program, proc(5): 0 fixed, 1 random but for the heap, 2 all random.
+extern u64 randomize_va_space;
 bool vma_charge(u64 pages);  // promise memory: false when it is too much
 void vma_uncharge(u64 pages);
-extern int overcommit_memory;  // /proc/sys/vm/overcommit_memory: 0 heuristic, 1 always
+extern u64 overcommit_memory;  // /proc/sys/vm/overcommit_memory: 0 heuristic, 1 always
 void vm_init(void);
 void reclaim_init(void);
 

@@ -30,7 +30,7 @@
 
 struct slab_cache *vma_cache;
 u64 committed_pages;
-int overcommit_memory;
+u64 overcommit_memory;
 
 static inline struct vma *node_vma(struct rb_node *n) {
     return n ? rb_entry(n, struct vma, node) : NULL;
@@ -75,7 +75,7 @@ va_t vma_mapped_until(struct mm *mm, va_t start, va_t end) {
 // ---- limits ----
 
 bool vma_charge(u64 pages) {
-    if (overcommit_memory == 0 && pages > pages_total)
+    if (READ_ONCE(overcommit_memory) == 0 && pages > pages_total)
         return false;
     atomic_add_relaxed(&committed_pages, pages);
     return true;

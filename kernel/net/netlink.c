@@ -27,26 +27,6 @@ struct note {
     struct packet *packet;
 };
 
-static int no_address(struct socket *s, const struct sockaddr_storage *a, u32 len) {
-    (void)s, (void)a, (void)len;
-    return -EOPNOTSUPP;
-}
-static int no_connect(struct socket *s, const struct sockaddr_storage *a, u32 len, bool nonblock) {
-    (void)nonblock;
-    return no_address(s, a, len);
-}
-static int no_listen(struct socket *s, u32 backlog) {
-    (void)s, (void)backlog;
-    return -EOPNOTSUPP;
-}
-static struct socket *no_accept(struct socket *s, bool nonblock) {
-    (void)s, (void)nonblock;
-    return ERR_PTR(-EOPNOTSUPP);
-}
-static int no_shutdown(struct socket *s, int how) {
-    (void)s, (void)how;
-    return -EOPNOTSUPP;
-}
 static ssize_t no_send(struct socket *s, struct message *m) {
     (void)s, (void)m;
     return -ECONNREFUSED;
@@ -68,12 +48,7 @@ static ssize_t netlink_recv(struct socket *s, struct message *m) {
 }
 
 static const struct socket_ops netlink_ops = {
-    .bind = no_address,
-    .listen = no_listen,
-    .connect = no_connect,
-    .accept = no_accept,
     .name = netlink_name,
-    .shutdown = no_shutdown,
     .send = no_send,
     .recv = netlink_recv,
     .poll = unix_poll,
@@ -92,11 +67,6 @@ static struct socket *netlink_create(int type, int protocol) {
     s->ops = &netlink_ops;
     s->family = AF_NETLINK;
     return s;
-}
-
-static int no_pair(struct socket *a, struct socket *b) {
-    (void)a, (void)b;
-    return -EOPNOTSUPP;
 }
 
 struct note *note_make(int fd, u64 user, u32 n) {
@@ -142,6 +112,6 @@ void note_drop(struct note *note) {
     kfree(note);
 }
 
-static const struct socket_family netlink_family = {AF_NETLINK, netlink_create, no_pair};
+static const struct socket_family netlink_family = {AF_NETLINK, netlink_create, NULL};
 
 void netlink_init(void) { socket_register(&netlink_family); }

@@ -165,19 +165,19 @@ int socket_pair(int family, int type, int protocol, struct file *f[2]) {
     f[0] = open_file(family, type, protocol);
     if (IS_ERR(f[0]))
         return PTR_ERR(f[0]);
-    f[1] = open_file(family, type, protocol);
-    int error =
-        IS_ERR(f[1]) ? (int)PTR_ERR(f[1]) : families[family]->pair(f[0]->private_, f[1]->private_);
-    if (!error)
-        return 0;
-    if (!IS_ERR(f[1]))
-        file_put(f[1]);
-    file_put(f[0]);
-    return error;
+    f[1] = families[family]->pair ? open_file(family, type, protocol) : ERR_PTR(-EOPNOTSUPP);
+    if (IS_ERR(f[1])) {
+        file_put(f[0]);
+        return PTR_ERR(f[1]);
+    }
+    families[family]->pair(f[0]->private_, f[1]->private_);
+    return 0;
 }
 
 int socket_accept(struct file *listener, u32 flags) {
     struct socket *s = listener->private_, *accepted;
+    if (!s->ops->accept)
+        return -EOPNOTSUPP;
     int fd = fd_reserve(flags & SOCK_CLOEXEC);
     if (fd < 0)
         return fd;

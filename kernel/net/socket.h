@@ -31,6 +31,7 @@ void passed_free(struct passed *p);  // puts the files; NULL is nothing
 // A name for get_option: bytes that a read would find (FIONREAD).
 #define SOCKET_BYTES (-1)
 
+// bind, listen, connect, accept and shutdown may be NULL: -EOPNOTSUPP.
 struct socket_ops {
     int (*bind)(struct socket *s, const struct sockaddr_storage *a, u32 len);
     int (*listen)(struct socket *s, u32 backlog);
@@ -63,8 +64,10 @@ struct socket_family {
     int family;
     // A socket of that type, ERR_PTR(-ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -ENOMEM)
     struct socket *(*create)(int type, int protocol);
-    int (*pair)(struct socket *a, struct socket *b);  // 0 or -EOPNOTSUPP
+    void (*pair)(struct socket *a, struct socket *b);  // connects two new ones; NULL: -EOPNOTSUPP
 };
+// A call that not every family has.
+#define SOCKET_CALL(s, op, ...) ((s)->ops->op ? (s)->ops->op(s, __VA_ARGS__) : -EOPNOTSUPP)
 void socket_register(const struct socket_family *f);
 void socket_setup(struct socket *s, const struct socket_ops *ops, int family, int type);
 // The socket of a file, or NULL: it is something else.

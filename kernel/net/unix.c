@@ -103,7 +103,7 @@ static void add_relay(struct unix_socket *u, struct unix_socket *peer) {
     waitq_add(&peer->room, &u->relay);
 }
 
-static int unix_pair(struct socket *a, struct socket *b) {
+static void unix_pair(struct socket *a, struct socket *b) {
     struct unix_socket *end[2] = {unix_of(a), unix_of(b)};
     for (int i = 0; i < 2; i++) {
         unix_get(end[!i]);
@@ -112,7 +112,6 @@ static int unix_pair(struct socket *a, struct socket *b) {
         if (is_datagram(end[i]))
             add_relay(end[i], end[!i]);
     }
-    return 0;
 }
 
 // The other end of a connection is gone.

@@ -68,8 +68,9 @@ struct user {
     struct hlist_node hash;  // [family]
     u32 uid;                 // [I]
     u32 tasks;               // [family]
-    u32 refs;                // [family] processes whose user it is, and user_reserve()
+    u32 refs;                // [family] processes whose user it is, pipes, and user_reserve()
     u32 signals;             // [a] queued for those processes, and their timers
+    u64 pipe_pages;          // [a] that its pipes may hold
 };
 
 struct sigqueue;  // one pending signal with its siginfo; proc/signal.c

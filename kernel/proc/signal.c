@@ -306,17 +306,25 @@ static bool wants(const struct task *t, int sig) {
     return !(t->flags & TASK_EXITING) && !(t->blocked & SIGMASK(sig));
 }
 
+// It may, and will before long: vfork() waits as long as the child likes, and only SIGKILL ends that.
+static bool takes_soon(const struct task *t, int sig) {
+    return wants(t, sig) && !(READ_ONCE(t->state) & TASK_KILLABLE);
+}
+
 // The thread that is to be woken for a signal to the whole process, or NULL when all block it.
 static struct task *choose_thread(struct process *p, int sig) {
-    struct task *t;
+    struct task *t, *late = NULL;
     if (current->process == p && wants(current, sig))
         return current;
-    if (p->leader && wants(p->leader, sig))
+    if (p->leader && takes_soon(p->leader, sig))
         return p->leader;
-    list_for_each (t, &p->threads, thread_link)
-        if (wants(t, sig))
+    list_for_each (t, &p->threads, thread_link) {
+        if (takes_soon(t, sig))
             return t;
-    return NULL;
+        if (wants(t, sig))
+            late = t;
+    }
+    return late;
 }
 
 // SIGCONT takes effect when it is sent, whatever its disposition; a stop signal takes back a pending SIGCONT.

@@ -61,18 +61,18 @@ long sys_socketpair(const u64 *a) {
 long sys_bind(const u64 *a) {
     struct sockaddr_storage to;
     return WITH_SOCKET(s, a[0],
-                       address_in(a[1], (u32)a[2], &to) ?: s->ops->bind(s, &to, (u32)a[2]));
+                       address_in(a[1], (u32)a[2], &to) ?: SOCKET_CALL(s, bind, &to, (u32)a[2]));
 }
 
 long sys_connect(const u64 *a) {
     struct sockaddr_storage to;
     return WITH_SOCKET(s, a[0],
                        address_in(a[1], (u32)a[2], &to)
-                           ?: s->ops->connect(s, &to, (u32)a[2], f->flags & O_NONBLOCK));
+                           ?: SOCKET_CALL(s, connect, &to, (u32)a[2], f->flags & O_NONBLOCK));
 }
 
 long sys_listen(const u64 *a) {
-    return WITH_SOCKET(s, a[0], s->ops->listen(s, min((u32)a[1], SOMAXCONN)));
+    return WITH_SOCKET(s, a[0], SOCKET_CALL(s, listen, min((u32)a[1], SOMAXCONN)));
 }
 
 static long name_out(struct socket *s, bool peer, const u64 *a) {
@@ -102,7 +102,7 @@ long sys_accept4(const u64 *a) { return WITH_SOCKET(s, a[0], accepted(f, a, (u32
 long sys_shutdown(const u64 *a) {
     int how = (int)a[1];
     return WITH_SOCKET(s, a[0],
-                       how < SHUT_RD || how > SHUT_RDWR ? -EINVAL : s->ops->shutdown(s, how));
+                       how < SHUT_RD || how > SHUT_RDWR ? -EINVAL : SOCKET_CALL(s, shutdown, how));
 }
 
 /* ---- options ---- */

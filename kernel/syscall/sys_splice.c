@@ -124,6 +124,8 @@ static ssize_t do_copy_range(struct file *in, struct file *out, const u64 *a) {
         return error;
     if (from + n < from || to + n < to || (s64)(from + n) < 0 || (s64)(to + n) < 0)
         return -EOVERFLOW;
+    u64 size = READ_ONCE(in->inode->size);
+    n = from < size ? min(n, size - from) : 0;
     if (in->inode == out->inode && from < to + n && to < from + n)
         return -EINVAL;
     struct copy c = {in, out, &from, &to};

@@ -54,7 +54,7 @@ class TestDprint:
             (folder / "dprint.json").write_text('{"json": {"indentWidth": 4}, "includes": ["data/*.json"], "plugins": ["./plugin.wasm"]}')
             (folder / "data").mkdir()
             for i in range(20):
-                (folder / f"data/{i}.json").write_text('{"b":[1,2,   %d],\n"a":{"x":true}}' % i)
+                (folder / f"data/{i}.json").write_text('{\n"b":[1,2,   %d],"a":{"x":true}}' % i)
 
         return debian_with(add=fill)
 

@@ -227,6 +227,27 @@ static void vfork_waits(void) {
     EQ(proc_state(getpid()), 'R');
 }
 
+static volatile long interrupted;
+
+static int waits_for_alarm(void *leader) {
+    struct itimerval t = {{0, 20000}, {0, 20000}}, off = {{0, 0}, {0, 0}};
+
+    if (looks_at_parent(leader))
+        return 1;
+    sys_setitimer(ITIMER_REAL, &t, 0);
+    interrupted = sys_ppoll(0, 0, 0, 0, 8);
+    sys_setitimer(ITIMER_REAL, &off, 0);
+    return 0;
+}
+
+/* While the leader waits in vfork, another thread takes what is sent to the process. */
+static void vfork_leaves_signals(void) {
+    catch_signal(SIGALRM, 0);
+    OK(clone_call(THREAD | CLONE_VFORK, new_stack(), 0, 0, 0, waits_for_alarm,
+                  (void *)(long)getpid()));
+    EQ(interrupted, -EINTR);
+}
+
 /* Without CLONE_VM each word is written where it is said to be: in the parent's memory, or in the child's. */
 static void tid_words_of_fork(void) {
     static volatile int parent_word, child_word;
@@ -346,6 +367,7 @@ const struct test code_tests[] = {
     {"T10_no_zombies", no_zombies, 0},
     {"T10_pause", pauses, 0},
     {"T2_vfork_waits", vfork_waits, 0},
+    {"T2_vfork_leaves_signals", vfork_leaves_signals, 0},
     {"T3_clone_tid_words_of_fork", tid_words_of_fork, 0},
     {"T3_clone_cleartid_of_process", cleared_by_process, 0},
     {"T8_ids_real_effective_saved", real_effective_saved, 0},

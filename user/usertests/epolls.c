@@ -3,6 +3,7 @@
 #include "abi/eventfd.h"
 #include "abi/poll.h"
 #include "abi/sched.h"
+#include "abi/socket.h"
 
 static int ep;
 
@@ -135,6 +136,16 @@ static void hang_up(void) {
     watch(ep, fds[1], EPOLLOUT);
     OK(sys_close(fds[0]));
     EQ(wait_one(ep, fds[1], 0), EPOLLOUT | EPOLLERR);
+    ep = new_epoll();
+    OK(sys_socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    watch(ep, fds[1], EPOLLRDHUP | EPOLLET);
+    OK(control(ep, EPOLL_CTL_ADD, fds[0], EPOLLIN));
+    OK(sys_shutdown(fds[0], SHUT_WR));
+    EQ(wait_one(ep, fds[1], 0), EPOLLRDHUP); /* half a hang-up is told to who asks */
+    EQ(wait_one(ep, fds[1], 0), 0);
+    OK(control(ep, EPOLL_CTL_DEL, fds[1], 0));
+    OK(sys_shutdown(fds[1], SHUT_WR));
+    EQ(wait_one(ep, fds[0], 0), EPOLLIN | EPOLLHUP);
 }
 
 /* Closing the last descriptor takes the item away, an earlier one does not. */
@@ -331,7 +342,7 @@ static void interrupted(void) {
     woken = shared_page();
     on_signal(SIGUSR1, on_usr1, SA_RESTART);
     if (fork() == 0) {
-        sleep_ms(30);
+        until_asleep(parent);
         sys_kill(parent, SIGUSR1);
         sys_exit_group(0);
     }
@@ -360,8 +371,7 @@ static void killed(void) {
     ep = new_epoll();
     watch(ep, fd, EPOLLIN);
     pid = spawn(wait_forever);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     kill_child(pid);
     add(fd);
     EQ(wait_one(ep, fd, 0), EPOLLIN);

@@ -93,8 +93,7 @@ static void write_blocks(void) {
     event = (int)OK(sys_eventfd2(0, 0));
     add(event, ~0ul - 1);
     pid = spawn(add_one);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     EQ(take(event), ~0ul - 1);
     wait_ok(pid);
     EQ(take(event), 1);
@@ -134,7 +133,7 @@ static void read_is_interrupted(void) {
     event = (int)OK(sys_eventfd2(0, 0));
     on_signal(SIGUSR1, count_signal, 0);
     if (fork() == 0) {
-        sleep_ms(30);
+        until_asleep(parent);
         sys_kill(parent, SIGUSR1);
         sys_exit_group(0);
     }
@@ -142,7 +141,7 @@ static void read_is_interrupted(void) {
     EQ(handled, 1);
     on_signal(SIGUSR1, count_signal, SA_RESTART);
     if (fork() == 0) {
-        sleep_ms(30);
+        until_asleep(parent);
         sys_kill(parent, SIGUSR1);
         sleep_ms(30);
         add(event, 9);
@@ -159,8 +158,7 @@ static void killed_in_read(void) {
 
     event = (int)OK(sys_eventfd2(0, 0));
     pid = spawn(take_event);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     kill_child(pid);
     add(event, 3);
     EQ(take(event), 3);
@@ -180,16 +178,17 @@ static void closed_while_read(void) {
 
     event = (int)OK(sys_eventfd2(0, 0));
     copy = (int)OK(sys_dup(event));
-    OK(clone_call(THREAD, new_stack(), 0, 0, 0, take_in_thread, 0));
-    sleep_ms(20);
+    until_asleep((int)OK(clone_call(THREAD, new_stack(), 0, 0, 0, take_in_thread, 0)));
     OK(sys_close(event));
     add(copy, 1);
-    sleep_ms(20);
-    EQ(poll_ms(copy, POLLIN, 0), 0);
+    while (poll_ms(copy, POLLIN, 0))
+        sys_sched_yield();
 }
 
 static void event_limits(void) {
     struct rlimit few = {20, 20};
+    sigset_t mask = SIGMASK(SIGUSR1);
+    int fds[2];
 
     OK(sys_setrlimit(RLIMIT_NOFILE, &few));
     while (sys_dup(0) >= 0)
@@ -197,6 +196,14 @@ static void event_limits(void) {
     FAILS(EMFILE, sys_eventfd2(0, 0));
     FAILS(EMFILE, sys_timerfd_create(CLOCK_MONOTONIC, 0));
     FAILS(EMFILE, sys_epoll_create1(0));
+    FAILS(EMFILE, sys_signalfd4(-1, &mask, 8, 0));
+    FAILS(EMFILE, sys_pipe2(fds, 0));
+    FAILS(EMFILE, sys_memfd_create("m", 0));
+    FAILS(EMFILE, sys_mq_open("ut.limit", O_RDWR | O_CREAT, 0600, 0));
+    FAILS(ENOENT, sys_mq_unlink("ut.limit")); /* nor is there a queue */
+    OK(sys_close(19));
+    FAILS(EMFILE, sys_pipe2(fds, 0)); /* needs two */
+    EQ(sys_eventfd2(0, 0), 19);       /* and has kept none */
 }
 
 /* ---- timerfd */
@@ -212,14 +219,16 @@ static int timer(int clock, int flags, long first_ms, long interval_ns) {
 }
 
 static void once(void) {
-    int64_t start = now_ms();
-    int fd = timer(CLOCK_MONOTONIC, 0, 40, 0);
-    struct itimerspec now;
+    int fd = timer(CLOCK_MONOTONIC, 0, 100040, 0);
+    struct itimerspec now, t = {{0, 0}, {0, 40 * MS}};
+    int64_t start;
     uint64_t n;
 
     FAILS(EAGAIN, sys_read(fd, &n, 8));
     OK(sys_timerfd_gettime(fd, &now));
-    CHECK(now.it_value.tv_nsec > 0 && now.it_value.tv_nsec <= 40 * MS);
+    CHECK(now.it_value.tv_sec > 0 && now.it_value.tv_sec <= 100);
+    start = now_ms();
+    OK(sys_timerfd_settime(fd, 0, &t, 0));
     OK(sys_fcntl(fd, F_SETFL, 0));
     EQ(take(fd), 1);
     CHECK(now_ms() - start >= 40);
@@ -343,8 +352,7 @@ static void killed_with_timer(void) {
     event = timer(CLOCK_MONOTONIC, 0, 100000, 0);
     OK(sys_fcntl(event, F_SETFL, 0));
     pid = spawn(take_timer);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     kill_child(pid);
     for (int i = 0; i < 50; i++) { /* closed while it runs out */
         int fd = timer(CLOCK_REALTIME, 0, 1, 100000);
@@ -475,13 +483,11 @@ static void killed_with_signalfd(void) {
 
     event = signals(SIGMASK(SIGUSR1), 0);
     pid = spawn(read_next);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     OK(sys_kill(pid, SIGUSR1));
     wait_ok(pid);
     pid = spawn(read_next);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     kill_child(pid);
 }
 
@@ -494,7 +500,7 @@ const struct test event_tests[] = {
     {"I8_eventfd_interrupted", read_is_interrupted, 0},
     {"I8_eventfd_killed", killed_in_read, 0},
     {"I8_eventfd_closed_while_read", closed_while_read, 0},
-    {"I8_event_limits", event_limits, 0},
+    {"I10_descriptors_at_the_limit", event_limits, 0},
     {"I8_timerfd_once", once, 0},
     {"I8_timerfd_periodic", periodic, 0},
     {"I8_timerfd_short_periods", short_periods, 0},

@@ -115,7 +115,7 @@ static void blocked_writer(void) {
         sys_exit_group(0);
     }
     OK(sys_close(fds[1]));
-    sleep_ms(30);
+    until_asleep(pid);
     long total = 0;
     for (long r; (r = OK(sys_read(fds[0], buffer, 10000))) > 0;)
         total += r;
@@ -134,7 +134,7 @@ static void reader_dies(void) {
         sys_exit_group(0);
     }
     OK(sys_close(fds[1]));
-    sleep_ms(30);
+    until_asleep(pid);
     OK(sys_close(fds[0]));
     EQ(wait_status(pid), SIGPIPE);
 }
@@ -208,13 +208,14 @@ static void futex_wake(void) {
     FAILS(EAGAIN, sys_futex(w, FUTEX_WAIT, 1, 0, 0, 0));
     EQ(sys_futex(w, FUTEX_WAKE, 1, 0, 0, 0), 0);
     for (int i = 0; i < 4; i++) {
-        if (fork() == 0) {
+        int pid = fork();
+        if (pid == 0) {
             while (*(volatile uint32_t *)w == 0)
                 sys_futex(w, FUTEX_WAIT, 0, 0, 0, 0);
             sys_exit_group(0);
         }
+        until_asleep(pid);
     }
-    sleep_ms(50);
     EQ(sys_futex(w, FUTEX_WAKE, 2, 0, 0, 0), 2);
     *(volatile uint32_t *)w = 1;
     sys_futex(w, FUTEX_WAKE, 100, 0, 0, 0);
@@ -242,12 +243,13 @@ static void futex_requeue(void) {
     uint32_t *w = shared_page();
 
     for (int i = 0; i < 3; i++) {
-        if (fork() == 0) {
+        int pid = fork();
+        if (pid == 0) {
             EQ(sys_futex(w, FUTEX_WAIT, 0, 0, 0, 0), 0);
             sys_exit_group(0);
         }
+        until_asleep(pid);
     }
-    sleep_ms(50);
     FAILS(EAGAIN, sys_futex(w, FUTEX_CMP_REQUEUE, 1, (void *)10, w + 16, 5));
     EQ(sys_futex(w, FUTEX_CMP_REQUEUE, 1, (void *)10, w + 16, 0), 3);
     EQ(sys_futex(w, FUTEX_WAKE, 10, 0, 0, 0), 0);
@@ -266,8 +268,8 @@ static void futex_bitset(void) {
             EQ(sys_futex(w, FUTEX_WAIT_BITSET, 0, 0, 0, 1u << i), 0);
             sys_exit_group(0);
         }
+        until_asleep(pids[i]);
     }
-    sleep_ms(50);
     EQ(sys_futex(w, FUTEX_WAKE_BITSET, 10, 0, 0, 4), 0);
     EQ(sys_futex(w, FUTEX_WAKE_BITSET, 10, 0, 0, 2), 1);
     wait_ok(pids[1]);
@@ -283,7 +285,7 @@ static void futex_wake_op(void) {
         EQ(sys_futex(w + 1, FUTEX_WAIT, 0, 0, 0, 0), 0);
         sys_exit_group(0);
     }
-    sleep_ms(50);
+    until_asleep(pid);
     EQ(sys_futex(w, FUTEX_WAKE_OP, 1, (void *)1, w + 1,
                  FUTEX_OP(FUTEX_OP_ADD, 7, FUTEX_OP_CMP_EQ, 0)),
        1);
@@ -394,6 +396,33 @@ static void select_pipe(void) {
     FAILS(EINVAL, sys_pselect6(-1, 0, 0, 0, &zero, 0));
 }
 
+/* The mask holds for the wait only; a time-out is counted down; nothing that blocks the signal's handler comes before. */
+static void select_mask(void) {
+    sigset_t alrm = SIGMASK(SIGALRM), none = 0, old;
+    struct {
+        sigset_t *set;
+        size_t size;
+    } mask = {&none, 8}, bad = {&none, 4};
+    struct timespec t = {0, 20000000};
+    int64_t start = now_ms();
+
+    EQ(sys_pselect6(0, 0, 0, 0, &t, &mask), 0);
+    CHECK(now_ms() - start >= 20 && t.tv_sec == 0 && t.tv_nsec == 0);
+    FAILS(EINVAL, sys_pselect6(0, 0, 0, 0, &t, &bad));
+    t.tv_nsec = -1;
+    FAILS(EINVAL, sys_pselect6(0, 0, 0, 0, &t, 0));
+    on_signal(SIGALRM, on_alarm, SA_RESTART);
+    OK(sys_rt_sigprocmask(SIG_BLOCK, &alrm, 0, 8));
+    OK(sys_kill(getpid(), SIGALRM));
+    t.tv_nsec = 1;
+    EQ(sys_pselect6(0, 0, 0, 0, &t, 0), 0);
+    EQ(alarms, 0);
+    FAILS(EINTR, sys_pselect6(0, 0, 0, 0, 0, &mask)); /* never restarted */
+    EQ(alarms, 1);
+    OK(sys_rt_sigprocmask(SIG_BLOCK, 0, &old, 8));
+    EQ(old, alrm);
+}
+
 static void write_and_leave(void) {
     int fd = (int)OK(open_at("gone", O_WRONLY, 0));
 
@@ -438,5 +467,6 @@ const struct test pipe_tests[] = {
     {"I8_poll_wakes", poll_wakes, 0},
     {"I8_poll_mask", poll_mask, 0},
     {"I8_select_pipe", select_pipe, 0},
+    {"I8_select_mask", select_mask, 0},
     {0, 0, 0},
 };

@@ -186,8 +186,7 @@ static void shut_wakes(void) {
 
     pair(SOCK_STREAM);
     pid = spawn(read_and_exit);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     OK(sys_shutdown(s[1], SHUT_WR));
     wait_ok(pid);
 }
@@ -244,17 +243,14 @@ static void killed_and_closed(void) {
 
     pair(SOCK_STREAM);
     pid = spawn(fill_up);
-    sleep_ms(20);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     kill_child(pid);
     pid = spawn(read_and_exit);
-    sleep_ms(10);
+    until_asleep(pid);
     kill_child(pid);
     pair(SOCK_STREAM);
     pid = spawn(fill_up);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     OK(sys_shutdown(s[1], SHUT_RD)); /* the writer gets SIGPIPE */
     EQ(wait_status(pid), SIGPIPE);
 }
@@ -317,14 +313,14 @@ static void interrupted(void) {
     pair(SOCK_STREAM);
     on_signal(SIGUSR1, on_usr1, 0);
     if (fork() == 0) {
-        sleep_ms(30);
+        until_asleep(parent);
         sys_kill(parent, SIGUSR1);
         sys_exit_group(0);
     }
     FAILS(EINTR, sys_read(s[0], &c, 1));
     on_signal(SIGUSR1, on_usr1, SA_RESTART);
     if (fork() == 0) {
-        sleep_ms(30);
+        until_asleep(parent);
         sys_kill(parent, SIGUSR1);
         sleep_ms(30);
         send_text(s[1], "x");
@@ -438,14 +434,12 @@ static void accept_blocks(void) {
 
     accepting = listener("name", SOCK_STREAM, 1);
     pid = spawn(accept_one);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     c = client("name", SOCK_STREAM);
     expect(c, "yes");
     wait_ok(pid);
     pid = spawn(accept_one);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     kill_child(pid);
     nonblocking(accepting);
     FAILS(EAGAIN, sys_accept(accepting, 0, 0));
@@ -461,13 +455,11 @@ static void backlog(void) {
     FAILS(EAGAIN, connect_to(c, "name"));
     EQ(poll_now(c, 0), POLLOUT | POLLHUP); /* is not connected */
     pid = spawn(connect_one);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     OK(sys_accept(accepting, 0, 0));
     wait_ok(pid); /* there was room */
     pid = spawn(connect_one);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     kill_child(pid);
     OK(sys_accept(accepting, 0, 0));
     OK(connect_to(c, "name"));
@@ -481,8 +473,7 @@ static void listener_closes(void) {
     accepting = listener("name", SOCK_STREAM, 0);
     c = client("name", SOCK_STREAM);
     pid = spawn(connect_refused);
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     OK(sys_shutdown(accepting, SHUT_RDWR));
     wait_ok(pid);
     OK(sys_close(accepting));
@@ -607,8 +598,7 @@ static void datagrams_wait(void) {
         EQ(sys_write(a, "y", 1), 1);
         sys_exit_group(0);
     }
-    while (proc_state(pid) != 'S')
-        sleep_ms(1);
+    until_asleep(pid);
     EQ(sys_read(b, &c, 1), 1);
     wait_ok(pid);
     pid = fork();
@@ -616,7 +606,7 @@ static void datagrams_wait(void) {
         EQ(poll_now(a, 20000), POLLOUT); /* woken in poll */
         sys_exit_group(0);
     }
-    sleep_ms(20);
+    until_asleep(pid);
     EQ(sys_read(b, &c, 1), 1);
     wait_ok(pid);
 }
@@ -804,7 +794,7 @@ static void cycles(void) {
         OK(sys_close(t[0]));
         OK(sys_close(t[1]));
     }
-    for (int tries = 0; tries < 100; tries++) { /* a thread looks for them */
+    for (int tries = 0; tries < 1000; tries++) { /* a thread looks for them */
         after = proc_number("/proc/slabinfo", "\nfile ");
         if (after - before < 50)
             break;

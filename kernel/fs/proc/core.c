@@ -65,6 +65,8 @@ static struct proc_entry *entry_make(struct proc_entry *dir, const char *path,
                 return ERR_PTR(-ENOMEM);
             e->show = content->show;
             e->write = content->write;
+            e->number = content->number;
+            e->most = content->most;
             e->link = content->link;
             e->fops = content->fops;
             return e;
@@ -89,6 +91,11 @@ int proc_add(const char *path, u32 mode, void (*show)(struct printer *),
              int (*write)(const char *, size_t)) {
     return entry_add(&proc_root, path,
                      &(struct proc_entry){.mode = S_IFREG | mode, .show = show, .write = write});
+}
+
+int proc_add_number(const char *path, u64 *number, u64 most) {
+    return entry_add(&proc_root, path,
+                     &(struct proc_entry){.mode = S_IFREG | 0644, .number = number, .most = most});
 }
 
 int proc_add_ops(const char *path, u32 mode, const struct file_ops *fops) {
@@ -272,6 +279,8 @@ static int text_make(struct inode *inode, struct text *t) {
     t->too_big = false;
     if (pi->task_entry)
         error = task_show(inode, &t->printer);
+    else if (pi->entry->number)
+        printer_printf(&t->printer, "%lu\n", READ_ONCE(*pi->entry->number));
     else if (pi->entry->show)
         pi->entry->show(&t->printer);
     else
@@ -315,8 +324,18 @@ static ssize_t generated_read(struct file *f, struct iter *to, u64 *pos) {
     return result;
 }
 
+static int write_number(const struct proc_entry *e, const char *text) {
+    u64 value;
+    if (parse_u64(text, &value) || value > e->most)
+        return -EINVAL;
+    WRITE_ONCE(*e->number, value);
+    return 0;
+}
+
 static int write_text(struct inode *inode, const char *text, size_t n) {
     struct proc_inode *pi = proc_i(inode);
+    if (!pi->task_entry && pi->entry->number)
+        return write_number(pi->entry, text);
     if (!pi->task_entry)
         return pi->entry->write ? pi->entry->write(text, n) : -EIO;
     if (!pi->task_entry->write)

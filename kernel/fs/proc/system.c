@@ -232,32 +232,6 @@ static void show_swaps(struct printer *p) {
     printer_printf(p, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
 }
 
-static void show_overcommit(struct printer *p) {
-    printer_printf(p, "%d\n", READ_ONCE(overcommit_memory));
-}
-
-static int set_overcommit(const char *text, size_t n) {
-    u64 value;
-    (void)n;
-    if (parse_u64(text, &value) || value > 1)
-        return -EINVAL;
-    WRITE_ONCE(overcommit_memory, (int)value);
-    return 0;
-}
-
-static void show_randomize(struct printer *p) {
-    printer_printf(p, "%d\n", READ_ONCE(randomize_va_space));
-}
-
-static int set_randomize(const char *text, size_t n) {
-    u64 value;
-    (void)n;
-    if (parse_u64(text, &value) || value > 2)
-        return -EINVAL;
-    WRITE_ONCE(randomize_va_space, (int)value);
-    return 0;
-}
-
 static void show_dirty_ratio(struct printer *p) {
     printer_printf(p, "%u\n", pagecache_dirty_ratio());
 }
@@ -470,20 +444,20 @@ void system_files_init(void) {
         {"sys/kernel/pid_max", 0644, show_pid_max, set_pid_max},
         {"sys/kernel/random/boot_id", 0444, show_boot_id, NULL},
         {"sys/kernel/random/uuid", 0444, show_uuid, NULL},
-        {"sys/kernel/randomize_va_space", 0644, show_randomize, set_randomize},
         {"sys/kernel/sched_rt_period_us", 0644, show_rt_period, set_rt_period},
         {"sys/kernel/sched_rt_runtime_us", 0644, show_rt_runtime, set_rt_runtime},
         {"sys/kernel/threads-max", 0444, show_threads_max, NULL},
         {"sys/kernel/version", 0444, show_build, NULL},
         {"sys/vm/dirty_ratio", 0644, show_dirty_ratio, set_dirty_ratio},
         {"sys/vm/drop_caches", 0200, NULL, write_drop_caches},
-        {"sys/vm/overcommit_memory", 0644, show_overcommit, set_overcommit},
         {"sys/vm/max_map_count", 0444, show_map_count, NULL},
         {"xv39/counters", 0444, show_counters, NULL},
     };
     random_bytes(boot_id, sizeof(boot_id));
     for (size_t i = 0; i < ARRAY_SIZE(files); i++)
         proc_add(files[i].path, files[i].mode, files[i].show, files[i].write);
+    proc_add_number("sys/kernel/randomize_va_space", &randomize_va_space, 2);
+    proc_add_number("sys/vm/overcommit_memory", &overcommit_memory, 1);
     for_each_hart (h) {
         static char path[MAX_HARTS][40];
         scnprintf(path[h], sizeof(path[h]), "devices/system/cpu/cpu%u/online", h);

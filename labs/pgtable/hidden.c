@@ -215,6 +215,32 @@ static void page_of_each_process(void) {
     EQ(thread_join(t), getpid());
 }
 
+static void has_not_looked(void) { sleep_long(); }
+
+static void has_looked(void) {
+    EQ(FACTS->pid, getpid());
+    sleep_long();
+}
+
+/* /proc/PID/mem: what is read is the other's, or an error. */
+static void page_seen_by_others(void) {
+    void (*const child[])(void) = {has_not_looked, has_looked};
+
+    EQ(FACTS->pid, getpid());
+    for (int i = 0; i < 2; i++) {
+        struct facts f;
+        char path[64];
+        int pid = spawn(child[i]), fd;
+        until_asleep(pid);
+        snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+        fd = (int)OK(open_at(path, O_RDONLY, 0));
+        if (sys_pread64(fd, &f, sizeof(f), (int64_t)FACTS_AT) == sizeof(f) || i == 1)
+            EQ(f.pid, pid);
+        OK(sys_close(fd));
+        kill_child(pid);
+    }
+}
+
 const struct test hidden_tests[] = {
     {"walk_sees_the_tree", walk_sees_the_tree, 0},
     {"walk_sees_rights", walk_sees_rights, 0},
@@ -224,5 +250,6 @@ const struct test hidden_tests[] = {
     {"walk_while_others_change", walk_while_others_change, 0},
     {"page_is_read_only", page_is_read_only, 0},
     {"page_of_each_process", page_of_each_process, 0},
+    {"page_seen_by_others", page_seen_by_others, 0},
     {0, 0, 0},
 };

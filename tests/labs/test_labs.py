@@ -146,6 +146,9 @@ def test_D3_handout_tells_nothing(name, tmp_path):
     for change in lab.solution:
         if change["file"] in {removed["file"] for removed in lab.remove}:
             continue
+        if "create" in change:
+            assert not (out / change["file"]).exists()
+            continue
         assert (out / change["file"]).read_bytes() == (paths.TOP / change["file"]).read_bytes()
 
 

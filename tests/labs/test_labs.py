@@ -119,10 +119,13 @@ def test_D3_lab_is_well_formed(name, tmp_path):
 def test_D3_tests_compile(name, tmp_path):
     """Without warnings, with any term's parameters."""
     for seed in ("", "spring"):
-        tree = tmp_path / f"tree{seed}"
-        grade.labtest_tree(spec.load(name, seed), tree, (1, 2))
-        paths.run(paths.kernel_gcc(), "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-march=rv64gc", "-mabi=lp64d",
-                  "-fsyntax-only", "-Iuser/xv6", "-I.", "-Ikernel/include", *sorted(tree.glob("user/labtest/[a-tv-z]*.c")), cwd=tree)
+        lab, tree = spec.load(name, seed), tmp_path / f"tree{seed}"
+        grade.user_tree(tree)
+        for main, apart in [("labs/judge.c", False), *([("labs/apart.c", True)] if lab.theirs else [])]:
+            grade.add_cases(lab, tree, main, apart)
+            paths.run(paths.kernel_gcc(), "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-march=rv64gc", "-mabi=lp64d",
+                      "-fsyntax-only", "-Iuser/xv6", "-I.", "-Ikernel/include", *sorted(tree.glob("user/labtest/[a-tv-z]*.c")), cwd=tree)
+            shutil.rmtree(tree / "user/labtest")
 
 
 @each_lab

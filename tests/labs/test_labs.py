@@ -187,6 +187,21 @@ def test_D3_only_plain_sources_are_taken(tmp_path):
     assert not list(out.glob("build/obj/kernel/x.d"))
 
 
+def test_D3_what_is_taken_of_programs(tmp_path):
+    """A lab's `theirs`: a plain file, which is compiled where it sees no test."""
+    lab, tree = spec.load("threads"), tree_with(tmp_path, {"elsewhere.c": "", "user/lib/x.c": ""})
+    theirs = tree / lab.theirs[0]
+    for step, change in enumerate((lambda: None, lambda: theirs.symlink_to(tree / "elsewhere.c"), lambda: (theirs.unlink(), theirs.mkdir()))):
+        change()
+        good, said = grade.apart_program(lab, tree, tmp_path / f"work{step}")
+        assert not good and "not a plain file" in said
+    theirs.rmdir()
+    theirs.write_text('#include "user/labtest/hidden_apart.c"\n')
+    (tmp_path / "work").mkdir()
+    good, said = grade.apart_program(lab, tree, tmp_path / "work")
+    assert not good and "No such file" in said and "mutex_lock" not in said, said
+
+
 def test_D3_too_much_is_refused(tmp_path):
     tree = tree_with(tmp_path, {f"kernel/many/f{n}.c": "" for n in range(grade.MAX_FILES)})
     assert grade.submitted(tree)[0] == []

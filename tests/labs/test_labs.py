@@ -119,10 +119,13 @@ def test_D3_lab_is_well_formed(name, tmp_path):
 def test_D3_tests_compile(name, tmp_path):
     """Without warnings, with any term's parameters."""
     for seed in ("", "spring"):
-        tree = tmp_path / f"tree{seed}"
-        grade.labtest_tree(spec.load(name, seed), tree, (1, 2))
-        paths.run(paths.kernel_gcc(), "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-march=rv64gc", "-mabi=lp64d",
-                  "-fsyntax-only", "-Iuser/xv6", "-I.", "-Ikernel/include", *sorted(tree.glob("user/labtest/[a-tv-z]*.c")), cwd=tree)
+        lab, tree = spec.load(name, seed), tmp_path / f"tree{seed}"
+        grade.user_tree(tree)
+        for main, apart in [("labs/judge.c", False), *([("labs/apart.c", True)] if lab.theirs else [])]:
+            grade.add_cases(lab, tree, main, apart)
+            paths.run(paths.kernel_gcc(), "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-march=rv64gc", "-mabi=lp64d",
+                      "-fsyntax-only", "-Iuser/xv6", "-I.", "-Ikernel/include", *sorted(tree.glob("user/labtest/[a-tv-z]*.c")), cwd=tree)
+            shutil.rmtree(tree / "user/labtest")
 
 
 @each_lab
@@ -185,6 +188,21 @@ def test_D3_only_plain_sources_are_taken(tmp_path):
     for name in ("Makefile", "tools/ksyms", "kernel/kernel.ld"):
         assert (out / name).read_bytes() == (paths.TOP / name).read_bytes()
     assert not list(out.glob("build/obj/kernel/x.d"))
+
+
+def test_D3_what_is_taken_of_programs(tmp_path):
+    """A lab's `theirs`: a plain file, which is compiled where it sees no test."""
+    lab, tree = spec.load("threads"), tree_with(tmp_path, {"elsewhere.c": "", "user/lib/x.c": ""})
+    theirs = tree / lab.theirs[0]
+    for step, change in enumerate((lambda: None, lambda: theirs.symlink_to(tree / "elsewhere.c"), lambda: (theirs.unlink(), theirs.mkdir()))):
+        change()
+        good, said = grade.apart_program(lab, tree, tmp_path / f"work{step}")
+        assert not good and "not a plain file" in said
+    theirs.rmdir()
+    theirs.write_text('#include "user/labtest/hidden_apart.c"\n')
+    (tmp_path / "work").mkdir()
+    good, said = grade.apart_program(lab, tree, tmp_path / "work")
+    assert not good and "No such file" in said and "mutex_lock" not in said, said
 
 
 def test_D3_too_much_is_refused(tmp_path):

@@ -1,6 +1,6 @@
 """Grading a tree: its kernel, built and run by our Makefile, tools, user programs and tests.
 
-Of a submission only kernel/ is looked at, and of that only regular files with plain names; its Makefile, tools, programs, tests and
+Of a submission only kernel/ is looked at, and files that the lab names; of that only regular files with plain names; its Makefile, tools, programs, tests and
 what it has built stay where they are. The kernel is compiled in one folder, the program that judges it (labs/judge.c with the
 lab's cases) in another, of the reference's files only: neither an #include nor a header of the submission gets to the
 hidden tests or to the key that makes a verdict a verdict.
@@ -165,18 +165,28 @@ def make(folder: Path, *goals: str) -> tuple[bool, str]:
         return child.returncode == 0 and not late, said.read(1 << 20).decode(errors="replace") + late
 
 
-def labtest_tree(lab: Lab, out: Path, key: tuple[int, int]) -> None:
-    """A folder with the reference's user programs and the one that judges."""
+def user_tree(out: Path) -> None:
+    """A folder with the reference's user programs."""
     handout.copy(out, ("Makefile", "tools", "mkfs", "user", "kernel/include"))
     objects = TOP / "build/obj/user/lib"
     if objects.is_dir():
         shutil.copytree(objects, out / "build/obj/user/lib", copy_function=shutil.copy2)
+
+
+def labtest_tree(lab: Lab, out: Path, key: tuple[int, int]) -> None:
+    """A folder with the reference's user programs and the one that judges."""
+    user_tree(out)
+    add_cases(lab, out, "labs/judge.c", False, key)
+
+
+def add_cases(lab: Lab, out: Path, main: str, apart: bool, key: tuple[int, int] = (0, 0)) -> None:
+    """The program user/labtest: this main file, and cases with a table of them."""
     mine = out / "user/labtest"
     mine.mkdir()
-    shutil.copyfile(TOP / "labs/judge.c", mine / "main.c")
-    for path in lab.files():
+    shutil.copyfile(TOP / main, mine / "main.c")
+    for path in lab.files(apart=apart):
         (mine / path.name).write_text(lab.fill(path.read_text()))
-    for name in ("help.c", "frame.c", *lab.cases):
+    for name in ("help.c", "frame.c", *(lab.apart_cases if apart else lab.cases)):
         shutil.copyfile(TOP / "user/usertests" / name, mine / f"ut_{name}")
     (mine / "lab.h").write_text(lab.header())
     tables = re.findall(r"(?m)^const struct test (\w+)\[\] = \{", "\n".join(p.read_text() for p in mine.glob("*.c")))
@@ -191,15 +201,37 @@ def labtest_tree(lab: Lab, out: Path, key: tuple[int, int]) -> None:
         f"const uint64_t judge_key[2] = {{{key[0]:#x}, {key[1]:#x}}};\n")
 
 
+def apart_program(lab: Lab, submission: Path, work: Path) -> tuple[bool, str]:
+    """work/labapart, of what students wrote for programs and the cases that call it: whether that went well, and what was said. Theirs is
+    compiled where no case is to be seen, and only then linked with them; the program that judges has nothing of it."""
+    tree, said = work / "apart", ""
+    user_tree(tree)
+    for name in lab.theirs:
+        path = submission / name
+        if path.resolve() != submission.resolve() / name or not path.is_file() or path.stat().st_size > 1 << 20:
+            return False, f"{name} is not there, or not a plain file"
+        shutil.copyfile(path, tree / name)
+    good, said = make(tree, *(f"build/obj/{name}.o" for name in lab.theirs))
+    if not good:
+        return False, said
+    for name in lab.theirs:
+        (tree / f"build/obj/{name}.d").unlink()
+    add_cases(lab, tree, "labs/apart.c", True)
+    good, more = make(tree, "build/user/labtest")
+    if good:
+        shutil.move(tree / "build/user/labtest", work / "labapart")
+    return good, said + ("" if good else more)
+
+
 def labtest_image(lab: Lab, work: Path, key: tuple[int, int]) -> Path:
-    """A disk with the program that judges; it depends on nothing of the submission."""
+    """A disk with the program that judges, which depends on nothing of the submission, and those that it starts."""
     tree, image = work / "labtest", work / "lab.img"
     labtest_tree(lab, tree, key)
     programs = ["build/user/labtest", *(f"build/user/{name}" for name in lab.machine.get("programs", []))]
     good, said = make(tree, *programs)
     if not good:
         raise GraderError(f"the tests of lab {lab.name} do not build:\n{said}")
-    paths.run(tree / "mkfs/xv39", image, *(tree / program for program in programs), env=os.environ | {"SIZE": "16"})
+    paths.run(tree / "mkfs/xv39", image, *(tree / program for program in programs), *work.glob("labapart"), env=os.environ | {"SIZE": "16"})
     return image
 
 
@@ -355,11 +387,14 @@ def grade(lab: Lab, tree: Path, *, fresh: bool = False, only: list[str] | None =
         if say:
             say(f"{lab.name}: building the kernel")
         result.built, result.build_output = make(work / "kernel", "kernel")
+        if lab.theirs and result.built:
+            result.built, said = apart_program(lab, tree, work)
+            result.build_output += said
         result.build_output = result.build_output.replace(str(work), "")
         result.warnings = len(re.findall(r"(?m)^\S+: warning:", result.build_output))
         if not result.built:
             for outcome in result.outcomes:
-                outcome.why = "the kernel does not build"
+                outcome.why = "it does not build"
             return result
         kernel = work / "xv39"
         shutil.move(work / "kernel/kernel/kernel", kernel)

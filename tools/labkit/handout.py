@@ -11,7 +11,7 @@ from .spec import TOP, Lab, LabError, public_toml
 
 # What a student needs to build, run and grade; the rest of the reference stays at home.
 WANTED = ("Makefile", ".gitignore", ".clang-format", ".gdbinit.tmpl", "LICENSE", "kernel", "user", "mkfs", "tools", "docs",
-          "labs/judge.c", "tests/xv39", "tests/conftest.py", "tests/pytest.ini", "tests/features/test_usertests.py")
+          "labs/judge.c", "labs/apart.c", "tests/xv39", "tests/conftest.py", "tests/pytest.ini", "tests/features/test_usertests.py")
 WHEN = "2025-01-01T00:00:00Z"  # of the first commit: the same handout has the same hash
 
 

@@ -30,7 +30,7 @@ def text(result: Result, verbose: bool = False) -> str:
     lines = [f"Lab {lab.name}: {lab.title}" + (f" (seed {lab.seed})" if lab.seed else "")]
     lines += [f"  {note}" for note in result.notes]
     if not result.built:
-        lines += ["  the kernel does not build:", *(f"    {line}" for line in end_of(result.build_output, 40).splitlines())]
+        lines += ["  it does not build:", *(f"    {line}" for line in end_of(result.build_output, 40).splitlines())]
     elif result.warnings:
         lines.append(f"  the kernel builds with {result.warnings} warnings")
     console = None  # one that several failures have in common is shown once

@@ -50,6 +50,8 @@ class Lab:
     wrong: list[Wrong] = field(default_factory=list)    # (reference with solution) -> a wrong one
     breaks: list[str] = field(default_factory=list)     # what else fails in the handout: patterns of usertests
     cases: list[str] = field(default_factory=list)      # files of user/usertests that have tests of this lab
+    apart_cases: list[str] = field(default_factory=list)  # the same, of those that call what students wrote for programs
+    theirs: list[str] = field(default_factory=list)     # what students write outside kernel/: sources of the programs' library
     machine: dict = field(default_factory=dict)         # smp, mem, append, extra (of QEMU)
 
     @property
@@ -64,9 +66,11 @@ class Lab:
             return str(self.parameters[match[1]])
         return re.sub(r"@([A-Z][A-Z0-9_]*)@", value, text)
 
-    def files(self, hidden: bool = True) -> list[Path]:
-        """The C files with its own tests."""
-        return [path for path in sorted(self.folder.glob("*.[ch]")) if hidden or not path.name.startswith("hidden")]
+    def files(self, hidden: bool = True, apart: bool | None = None) -> list[Path]:
+        """The C files with its own tests. Those in apart.c and hidden_apart.c call what students wrote for programs: apart=True are
+        these and headers, apart=False all others."""
+        return [path for path in sorted(self.folder.glob("*.[ch]")) if (hidden or not path.name.startswith("hidden"))
+                and (apart is None or path.suffix == ".h" or path.stem.endswith("apart") == apart)]
 
     def header(self) -> str:
         """lab.h: the parameters, for C."""
@@ -99,7 +103,7 @@ def load(name: str, seed: str = "", labs: Path = LABS) -> Lab:
     exact = tomllib.loads(lab.fill(text))
     lab.tests = [Test(**test) for test in exact["test"]]
     lab.wrong = [Wrong(w["name"], w["why"], w["loses"], w["edit"]) for w in exact.get("wrong", [])]
-    for key in ("remove", "solution", "breaks", "cases"):
+    for key in ("remove", "solution", "breaks", "cases", "apart_cases", "theirs"):
         setattr(lab, key, exact.get(key, []))
     lab.machine = {"smp": 2, "mem": "128M", "append": "", "extra": []} | exact.get("machine", {})
     if len({test.name for test in lab.tests}) != len(lab.tests):
@@ -119,7 +123,8 @@ def public_toml(lab: Lab) -> str:
 
     hidden = sum(test.points for test in lab.tests if test.hidden)
     lines = [f"# {hidden:g} of {lab.points:g} points are for tests that are not in here.", f"title = {quoted(lab.title)}",
-             f"seed = {quoted(lab.seed)}", f"cases = {value(lab.cases)}", "", "[machine]",
+             f"seed = {quoted(lab.seed)}", f"cases = {value(lab.cases)}",
+             f"apart_cases = {value(lab.apart_cases)}", f"theirs = {value(lab.theirs)}", "", "[machine]",
              *(f"{k} = {value(v)}" for k, v in lab.machine.items()), "", "[parameters]",
              *(f"{k} = {value(v)}" for k, v in lab.parameters.items())]
     for test in lab.tests:

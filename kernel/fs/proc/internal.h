@@ -15,8 +15,8 @@ struct proc_entry {
     u64 ino;                             // [I]
     void (*show)(struct printer *p);
     int (*write)(const char *text, size_t n);
-    u64 *number, most;           // in place of show and write: the file is this number, up to `most`
-    ssize_t (*link)(char *buf);  // into PATH_MAX bytes
+    u64 *number, most;  // in place of show and write: the file is this number, up to `most`
+    ssize_t (*link)(char *buf);   // into PATH_MAX bytes
     const struct file_ops *fops;  // in place of generated_ops
 };
 extern struct proc_entry proc_root, sys_root;

@@ -1,11 +1,11 @@
-/* memstress [-s seed] [-c workers] [-g] [seconds]: what programs do to memory, mixed, by several
+/* memstress [-s seed] [-c workers] [-x factor] [-g] [seconds]: what programs do to memory, mixed, by several
  * processes at once, on a machine that has too little of it.
  *
  * A worker has up to REGIONS areas: anonymous or of a file, private or shared. It maps, unmaps, moves,
  * writes, protects, gives advice, forks children that do the same for a moment, and runs programs. It
  * knows what must be in each page, and looks again and again. With -g one more process takes all memory
  * that there is, again and again: it, and nobody else, must be killed for that. A worker that does not
- * move for STALL seconds counts as stuck. The seed is printed; the same seed makes the same choices. */
+ * move for STALL seconds, times the factor of a slow machine, counts as stuck. The seed is printed; the same seed makes the same choices. */
 #include "user/lib/tool.h"
 #include "abi/fcntl.h"
 #include "abi/mman.h"
@@ -29,7 +29,8 @@ struct region {
 };
 
 static struct region regions[REGIONS];
-static uint64_t rounds;
+static uint64_t steps;
+static long stall = STALL;
 static uint64_t *beat; /* of all workers, shared */
 static int file;
 static int64_t deadline;
@@ -259,9 +260,8 @@ static void step(void) {
 static void work(int worker, uint64_t seed) {
     random_seed(seed * 2654435761u + (uint64_t)worker * 0x9e3779b97f4a7c15UL + 1);
     while (now() < deadline) {
-        for (int i = 0; i < 16; i++)
-            step();
-        beat[worker] = ++rounds;
+        step();
+        beat[worker] = ++steps;
     }
     exit(0);
 }
@@ -305,8 +305,8 @@ static bool all_move(uint64_t *last, int64_t *since, int workers) {
         if (beat[i] != last[i]) {
             last[i] = beat[i];
             since[i] = now();
-        } else if (now() - since[i] > STALL) {
-            warn("worker %d has not moved for %d s", i, STALL);
+        } else if (now() - since[i] > stall) {
+            warn("worker %d has not moved for %ld s", i, stall);
             return false;
         }
     }
@@ -336,8 +336,9 @@ static int watch(int processes, int workers) {
 }
 
 int main(int argc, char **argv) {
-    struct opts o = opts_start(argv, "s:c:g", "[-s seed] [-c workers] [-g] [seconds]");
-    long seed = 0, workers = 8, seconds = 10;
+    struct opts o =
+        opts_start(argv, "s:c:x:g", "[-s seed] [-c workers] [-x factor] [-g] [seconds]");
+    long seed = 0, workers = 8, factor = 1, seconds = 10;
     uint64_t total = 0;
     bool greedy = false;
 
@@ -346,7 +347,7 @@ int main(int argc, char **argv) {
     for (int c; (c = opt_next(&o)) != 0;) {
         if (c == 'g')
             greedy = true;
-        else if (!parse_num(o.arg, 10, c == 's' ? &seed : &workers))
+        else if (!parse_num(o.arg, 10, c == 's' ? &seed : c == 'x' ? &factor : &workers))
             die("%s: not a number", o.arg);
     }
     if (*o.argv && !parse_num(*o.argv, 10, &seconds))
@@ -355,6 +356,9 @@ int main(int argc, char **argv) {
         return 0;
     if (workers < 1 || workers > WORKERS_MAX)
         die("1 to %d workers", WORKERS_MAX);
+    if (factor < 1 || factor > 1000)
+        die("a factor is 1 to 1000");
+    stall = STALL * factor;
     printf("memstress: seed %ld, %ld workers, %ld s\n", seed, workers, seconds);
     beat = (uint64_t *)sys_mmap(0, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     file = (int)sys_openat(AT_FDCWD, "memstress.file", O_RDWR | O_CREAT | O_TRUNC, 0600);
@@ -377,6 +381,6 @@ int main(int argc, char **argv) {
     }
     for (int i = 0; i < workers; i++)
         total += beat[i];
-    printf("memstress: ok, %ld rounds\n", (long)total);
+    printf("memstress: ok, %ld steps\n", (long)total);
     return 0;
 }

@@ -60,14 +60,9 @@ void anon_release(struct file *f) {
 
 int anon_install(const struct anon_kind *k, int flags, void *private_) {
     struct file *f = anon_open(k, flags, private_);
-    if (IS_ERR(f)) {
+    if (IS_ERR(f))
         k->free(private_);
-        return PTR_ERR(f);
-    }
-    int fd = fd_alloc(f, 0, flags & O_CLOEXEC);
-    if (fd < 0)
-        file_put(f);
-    return fd;
+    return fd_give(f, 0, flags & O_CLOEXEC);
 }
 
 const struct anon_kind *anon_kind(const struct file *f) {

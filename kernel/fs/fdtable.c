@@ -225,6 +225,15 @@ int fd_alloc(struct file *f, int min_fd, bool cloexec) {
     return result;
 }
 
+int fd_give(struct file *f, int min_fd, bool cloexec) {
+    if (IS_ERR(f))
+        return PTR_ERR(f);
+    int fd = fd_alloc(f, min_fd, cloexec);
+    if (fd < 0)
+        file_put(f);
+    return fd;
+}
+
 void fd_install(int fd, struct file *f) {
     struct files *t = current->files;
     spin_lock(&t->lock);

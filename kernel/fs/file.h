@@ -124,6 +124,8 @@ static inline void fd_put(struct fd_ref r) {
 }
 // Installs, takes over the reference: number, -EMFILE, -ENOMEM (then the caller still has it)
 int fd_alloc(struct file *f, int min, bool cloexec);
+// The same with a reference that the caller gives away, or an ERR_PTR. The number, or errno with f gone
+int fd_give(struct file *f, int min, bool cloexec);
 // The same without a file: a number that nobody can use until it is installed or released.
 static inline int fd_reserve(bool cloexec) { return fd_alloc(NULL, 0, cloexec); }
 void fd_install(int fd, struct file *f);  // takes over the reference

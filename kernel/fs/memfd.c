@@ -66,13 +66,8 @@ long memfd_create(u64 user_name, u32 flags) {
         return n == -ENAMETOOLONG ? -EINVAL : n;
     bool no_exec = flags & MFD_NOEXEC_SEAL;
     u32 seals = flags & (MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL) ? 0 : F_SEAL_SEAL;
-    struct file *f = create(name, no_exec ? 0666 : 0777, seals | (no_exec ? F_SEAL_EXEC : 0));
-    if (IS_ERR(f))
-        return PTR_ERR(f);
-    int fd = fd_alloc(f, 0, flags & MFD_CLOEXEC);
-    if (fd < 0)
-        file_put(f);
-    return fd;
+    return fd_give(create(name, no_exec ? 0666 : 0777, seals | (no_exec ? F_SEAL_EXEC : 0)), 0,
+                   flags & MFD_CLOEXEC);
 }
 
 // => i->lock held for writing. 0, -EPERM, -EBUSY

@@ -486,16 +486,45 @@ static int walk_to_parent(struct walk *w, int dirfd, const char *path) {
     return error;
 }
 
-static int make_name(int dirfd, const char *path, u32 mode, u32 rdev, const char *target) {
+// A name that is to be: for a new object, or for the one at `old`, which gets it besides.
+struct making {
+    u32 mode, rdev;
+    const char *target;
+    const struct path *old;
+};
+
+// => dir's inode locked for writing, d negative. 0 or errno
+static int link_locked(const struct path *dir, struct dentry *d, const struct path *old) {
+    struct inode *parent = dentry_inode(dir->dentry), *inode = dentry_inode(old->dentry);
+    if (old->mount != dir->mount)
+        return -EXDEV;
+    if (path_read_only(dir))
+        return -EROFS;
+    int error = inode_permission(parent, 3);
+    if (error)
+        return error;
+    if (inode_is_dir(inode) || !parent->ops->link)
+        return -EPERM;
+    if (parent->nlink == 0 || inode->nlink == 0)
+        return -ENOENT;
+    error = parent->ops->link(parent, &d->name, inode);
+    if (error)
+        return error;
+    inode_ref(inode);
+    dentry_fill(d, inode);
+    return 0;
+}
+
+static int make_name(int dirfd, const char *path, const struct making *m) {
     struct walk w;
     int error = walk_to_parent(&w, dirfd, path);
     if (error)
         return error;
-    struct inode *dir = dentry_inode(w.at.dentry);
     if (!is_normal(&w.last)) {
         walk_end(&w);
         return -EEXIST;
     }
+    struct inode *dir = dentry_inode(w.at.dentry);
     write_lock(&dir->lock);
     struct dentry *d = dentry_lookup_locked(w.at.dentry, &w.last);
     if (IS_ERR(d)) {
@@ -504,10 +533,11 @@ static int make_name(int dirfd, const char *path, u32 mode, u32 rdev, const char
     }
     if (dentry_inode(d))
         error = -EEXIST;
-    else if (w.trailing && !S_ISDIR(mode))
+    else if (w.trailing && !S_ISDIR(m->mode))
         error = -ENOENT;
     else
-        error = make_locked(&w.at, d, mode, rdev, target);
+        error = m->old ? link_locked(&w.at, d, m->old)
+                       : make_locked(&w.at, d, m->mode, m->rdev, m->target);
     dentry_put(d);
 unlock:
     write_unlock(&dir->lock);
@@ -522,52 +552,17 @@ int path_mknod(int dirfd, const char *path, u32 mode, u32 rdev) {
     if ((type == S_IFCHR || type == S_IFBLK) && !capable(CAP_MKNOD))
         return -EPERM;
     u32 bits = mode & (type == S_IFDIR ? 01777 : S_IALLUGO) & ~current->fs->umask;
-    return make_name(dirfd, path, type | bits, rdev, NULL);
+    return make_name(dirfd, path, &(struct making){.mode = type | bits, .rdev = rdev});
 }
 
 int path_symlink(const char *target, int dirfd, const char *path) {
     if (!target[0])
         return -ENOENT;
-    return make_name(dirfd, path, S_IFLNK | 0777, 0, target);
-}
-
-static int link_last(struct walk *w, const struct path *old) {
-    struct inode *dir = dentry_inode(w->at.dentry), *inode = dentry_inode(old->dentry);
-    if (!is_normal(&w->last))
-        return -EEXIST;
-    write_lock(&dir->lock);
-    struct dentry *d = dentry_lookup_locked(w->at.dentry, &w->last);
-    int error = IS_ERR(d) ? PTR_ERR(d) : 0;
-    if (error)
-        goto unlock;
-    if (dentry_inode(d))
-        error = -EEXIST;
-    else if (w->trailing)
-        error = -ENOENT;
-    else if (old->mount != w->at.mount)
-        error = -EXDEV;
-    else if (path_read_only(&w->at))
-        error = -EROFS;
-    else
-        error = inode_permission(dir, 3);
-    if (error == 0)
-        error = inode_is_dir(inode) || !dir->ops->link ? -EPERM : 0;
-    if (error == 0)
-        error =
-            dir->nlink == 0 || inode->nlink == 0 ? -ENOENT : dir->ops->link(dir, &w->last, inode);
-    if (error == 0) {
-        inode_ref(inode);
-        dentry_fill(d, inode);
-    }
-    dentry_put(d);
-unlock:
-    write_unlock(&dir->lock);
-    return error;
+    return make_name(dirfd, path, &(struct making){.mode = S_IFLNK | 0777, .target = target});
 }
 
 int path_link(int old_dirfd, const char *old, int new_dirfd, const char *new_, int flags) {
     struct path p;
-    struct walk w;
     if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
     u32 lookup = (flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) |
@@ -575,11 +570,7 @@ int path_link(int old_dirfd, const char *old, int new_dirfd, const char *new_, i
     int error = path_lookup(old_dirfd, old, lookup, &p);
     if (error)
         return error;
-    error = walk_to_parent(&w, new_dirfd, new_);
-    if (error == 0) {
-        error = link_last(&w, &p);
-        walk_end(&w);
-    }
+    error = make_name(new_dirfd, new_, &(struct making){.old = &p});
     path_put(&p);
     return error;
 }

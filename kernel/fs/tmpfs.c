@@ -97,27 +97,25 @@ static struct tmpfs_entry *entry_find(struct inode *dir, const struct name *name
     return NULL;
 }
 
-static struct tmpfs_entry *entry_alloc(const struct name *name, struct inode *inode) {
-    struct tmpfs_entry *e = kmalloc(sizeof(*e) + name->len, 0);
-    if (!e)
-        return NULL;
-    e->key = name_key(name);
-    e->inode = inode;
-    e->len = name->len;
-    memcpy(e->name, name->s, name->len);
-    return e;
-}
-
 static bool entry_less(const struct rb_node *a, const struct rb_node *b) {
     return rb_entry(a, struct tmpfs_entry, node)->key < rb_entry(b, struct tmpfs_entry, node)->key;
 }
 
-// Into the tree, at the first free key of its hash. 0, or -ENOSPC when 65536 names share one.
-static int entry_insert(struct inode *dir, struct tmpfs_entry *e) {
+// A new one at the first free key of its hash. 0, -ENOMEM, or -ENOSPC when 65536 names share one.
+static int entry_add(struct inode *dir, const struct name *name, struct inode *inode) {
+    struct tmpfs_entry *e = kmalloc(sizeof(*e) + name->len, 0);
+    if (!e)
+        return -ENOMEM;
+    e->key = name_key(name);
+    e->inode = inode;
+    e->len = name->len;
+    memcpy(e->name, name->s, name->len);
     u64 end = e->key + FIRST_KEY;
     for (struct tmpfs_entry *o = entry_at(dir, e->key); o && o->key == e->key; o = entry_next(o))
-        if (++e->key == end)
+        if (++e->key == end) {
+            kfree(e);
             return -ENOSPC;
+        }
     rb_add(&e->node, &tmpfs_i(dir)->entries, entry_less);
     return 0;
 }
@@ -204,15 +202,12 @@ static struct inode *tmpfs_make(struct inode *dir, const struct name *name, u32 
     if (IS_ERR(inode))
         return inode;
     int error = target ? set_target(inode, target) : 0;
-    if (error)
-        goto put_inode;
-    error = -ENOMEM;
-    struct tmpfs_entry *e = entry_alloc(name, inode);
-    if (!e)
-        goto put_inode;
-    error = entry_insert(dir, e);
-    if (error)
-        goto free_entry;
+    if (!error)
+        error = entry_add(dir, name, inode);
+    if (error) {
+        inode_put(inode);
+        return ERR_PTR(error);
+    }
     inode->nlink = 1;
     if (inode_is_dir(inode)) {
         inode->nlink = 2;
@@ -220,11 +215,6 @@ static struct inode *tmpfs_make(struct inode *dir, const struct name *name, u32 
     }
     dir_changed(dir);
     return inode;
-free_entry:
-    kfree(e);
-put_inode:
-    inode_put(inode);
-    return ERR_PTR(error);
 }
 
 struct inode *tmpfs_add(struct inode *dir, const char *name, u32 mode, u32 rdev,
@@ -244,14 +234,9 @@ struct inode *tmpfs_add(struct inode *dir, const char *name, u32 mode, u32 rdev,
 }
 
 static int tmpfs_link(struct inode *dir, const struct name *name, struct inode *target) {
-    struct tmpfs_entry *e = entry_alloc(name, target);
-    if (!e)
-        return -ENOMEM;
-    int error = entry_insert(dir, e);
-    if (error) {
-        kfree(e);
+    int error = entry_add(dir, name, target);
+    if (error)
         return error;
-    }
     target->nlink++;
     target->ctime = time_now();
     dir_changed(dir);
@@ -292,14 +277,9 @@ static int tmpfs_rename(struct inode *dir, const struct name *name, struct inode
         to->inode = moved;
         drop_link(new_dir, victim);
     } else {
-        to = entry_alloc(new_name, moved);
-        if (!to)
-            return -ENOMEM;
-        int error = entry_insert(new_dir, to);
-        if (error) {
-            kfree(to);
+        int error = entry_add(new_dir, new_name, moved);
+        if (error)
             return error;
-        }
     }
     entry_remove(dir, from);
     if (inode_is_dir(moved) && dir != new_dir) {

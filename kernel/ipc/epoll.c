@@ -528,10 +528,7 @@ int epoll_open(u32 flags) {
         return PTR_ERR(f);
     }
     s->file = f;
-    int fd = fd_alloc(f, 0, flags & EPOLL_CLOEXEC);
-    if (fd < 0)
-        file_put(f);
-    return fd;
+    return fd_give(f, 0, flags & EPOLL_CLOEXEC);
 }
 
 void event_init(void) {

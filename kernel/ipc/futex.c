@@ -141,25 +141,7 @@ FAST bool any_woken(const struct futex_waiter *w, u32 n) {
 }
 
 FAST long sleep_on(const struct futex_waiter *w, u32 n, u64 deadline) {
-    long result = 0;
-    bool in_time = true;
-    current->wmesg = "futex";
-    for (;;) {
-        __atomic_store_n(&current->state, TASK_INTERRUPTIBLE, __ATOMIC_SEQ_CST);
-        if (any_woken(w, n))
-            break;
-        if (!in_time || signal_pending()) {
-            result = in_time ? -ERESTARTSYS : -ETIMEDOUT;
-            break;
-        }
-        if (deadline == TIME_NEVER)
-            schedule();
-        else
-            in_time = schedule_until(deadline);
-    }
-    WRITE_ONCE(current->state, TASK_RUNNING);
-    current->wmesg = NULL;
-    return result;
+    return sleep_deadline(any_woken(w, n), deadline, "futex");
 }
 
 long futex_wait(u64 addr, bool shared, u32 value, u32 bitset, u64 deadline) {

@@ -300,33 +300,16 @@ void ipc_show(struct ipc_table *t, struct printer *p, const char *heading,
 
 int ipc_sleep(struct spinlock *lock, struct ipc_waiter *w, struct list *queue, u64 deadline,
               const char *wmesg) {
-    int error = 0;
-    bool in_time = true;
     w->task = current;
     w->result = IPC_ASLEEP;
     list_add_tail(&w->link, queue);
     spin_unlock(lock);
-    current->wmesg = wmesg;
-    for (;;) {
-        __atomic_store_n(&current->state, TASK_INTERRUPTIBLE, __ATOMIC_SEQ_CST);
-        if (load_acquire(&w->result) != IPC_ASLEEP)
-            break;
-        if (!in_time || signal_pending()) {
-            error = in_time ? -EINTR : -ETIMEDOUT;
-            break;
-        }
-        if (deadline == TIME_NEVER)
-            schedule();
-        else
-            in_time = schedule_until(deadline);
-    }
-    WRITE_ONCE(current->state, TASK_RUNNING);
-    current->wmesg = NULL;
+    int error = sleep_deadline(load_acquire(&w->result) != IPC_ASLEEP, deadline, wmesg);
     spin_lock(lock);
     if (w->result != IPC_ASLEEP)
         return w->result;
     list_del(&w->link);
-    return error;
+    return error == -ERESTARTSYS ? -EINTR : error;
 }
 
 void ipc_wake(struct ipc_waiter *w, int result) {

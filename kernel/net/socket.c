@@ -152,13 +152,7 @@ static struct file *open_file(int family, int type, int protocol) {
 }
 
 int socket_open(int family, int type, int protocol) {
-    struct file *f = open_file(family, type, protocol);
-    if (IS_ERR(f))
-        return PTR_ERR(f);
-    int fd = fd_alloc(f, 0, type & O_CLOEXEC);
-    if (fd < 0)
-        file_put(f);
-    return fd;
+    return fd_give(open_file(family, type, protocol), 0, type & O_CLOEXEC);
 }
 
 int socket_pair(int family, int type, int protocol, struct file *f[2]) {

@@ -90,12 +90,7 @@ long do_pidfd_open(int nr, u32 flags) {
         return PTR_ERR(pid);
     struct file *f = pidfd_file(pid, flags);
     pid_put(pid);
-    if (IS_ERR(f))
-        return PTR_ERR(f);
-    int fd = fd_alloc(f, 0, true);
-    if (fd < 0)
-        file_put(f);
-    return fd;
+    return fd_give(f, 0, true);
 }
 
 // The file of a descriptor of t, with a reference, or ERR_PTR(-ESRCH, -EPERM, -EBADF). Whether current may have it is asked
@@ -117,10 +112,5 @@ long do_pidfd_getfd(struct pid *pid, int fd) {
         return -ESRCH;
     struct file *f = file_of(t, fd);
     task_put(t);
-    if (IS_ERR(f))
-        return PTR_ERR(f);
-    int result = fd_alloc(f, 0, true);
-    if (result < 0)
-        file_put(f);
-    return result;
+    return fd_give(f, 0, true);
 }

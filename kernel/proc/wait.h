@@ -15,6 +15,7 @@
 #include "abi/errno.h"
 #include "lib/list.h"
 #include "sync/spin.h"
+#include "time/timer.h"
 
 struct task;
 struct waiter;
@@ -65,66 +66,71 @@ static inline void wake_all(struct waitq *q) { waitq_wake(q, ~0u, 0); }
 // Sleep until schedule() returns, at most until `deadline` (a moment, time/timer.h). False: the time is over.
 bool schedule_until(u64 deadline);
 
-#define wait_event_state_(q, cond, state, wmesg, stop, one_of_many)                                \
+// prepare: what comes before each look at cond. 0, or when stop holds -ERESTARTSYS, or -ETIMEDOUT.
+#define sleep_until_(cond, stop, deadline, prepare)                                                \
+    ({                                                                                             \
+        int wait_result_ = 0;                                                                      \
+        for (bool in_time_ = true;;) {                                                             \
+            prepare;                                                                               \
+            if (cond)                                                                              \
+                break;                                                                             \
+            if (!in_time_ || (stop)) {                                                             \
+                wait_result_ = in_time_ ? -ERESTARTSYS : -ETIMEDOUT;                               \
+                break;                                                                             \
+            }                                                                                      \
+            if ((deadline) == TIME_NEVER)                                                          \
+                schedule();                                                                        \
+            else                                                                                   \
+                in_time_ = schedule_until(deadline);                                               \
+        }                                                                                          \
+        wait_result_;                                                                              \
+    })
+#define wait_event_state_(q, cond, state, wmesg, stop, one_of_many, deadline)                      \
     ({                                                                                             \
         struct waiter waiter_;                                                                     \
-        int wait_result_ = 0;                                                                      \
         waiter_init(&waiter_);                                                                     \
         if (one_of_many)                                                                           \
             waiter_.exclusive = true;                                                              \
-        for (;;) {                                                                                 \
-            waitq_prepare(q, &waiter_, state, wmesg);                                              \
-            if (cond)                                                                              \
-                break;                                                                             \
-            if (stop) {                                                                            \
-                wait_result_ = -ERESTARTSYS;                                                       \
-                break;                                                                             \
-            }                                                                                      \
-            schedule();                                                                            \
-        }                                                                                          \
+        int result_ =                                                                              \
+            sleep_until_(cond, stop, deadline, waitq_prepare(q, &waiter_, state, wmesg));          \
         waitq_finish(q, &waiter_);                                                                 \
-        wait_result_;                                                                              \
+        result_;                                                                                   \
     })
 
 // Sleep until cond. The first two return only then; the others 0, or -ERESTARTSYS when a signal is pending.
 #define wait_event(q, cond, wmesg)                                                                 \
     do {                                                                                           \
         if (!(cond))                                                                               \
-            wait_event_state_(q, cond, TASK_UNINTERRUPTIBLE, wmesg, false, false);                 \
+            wait_event_state_(q, cond, TASK_UNINTERRUPTIBLE, wmesg, false, false, TIME_NEVER);     \
     } while (0)
 #define wait_event_killable(q, cond, wmesg)                                                        \
     ((cond) ? 0                                                                                    \
             : wait_event_state_(q, cond, TASK_UNINTERRUPTIBLE | TASK_KILLABLE, wmesg,              \
-                                fatal_signal_pending(), false))
+                                fatal_signal_pending(), false, TIME_NEVER))
 #define wait_event_interruptible(q, cond, wmesg)                                                   \
-    ((cond) ? 0 : wait_event_state_(q, cond, TASK_INTERRUPTIBLE, wmesg, signal_pending(), false))
+    ((cond) ? 0                                                                                    \
+            : wait_event_state_(q, cond, TASK_INTERRUPTIBLE, wmesg, signal_pending(), false,       \
+                                TIME_NEVER))
 // The same for who can go on only one at a time: an exclusive waiter.
 #define wait_turn(q, cond, wmesg)                                                                  \
-    wait_event_state_(q, cond, TASK_UNINTERRUPTIBLE, wmesg, false, true)
+    wait_event_state_(q, cond, TASK_UNINTERRUPTIBLE, wmesg, false, true, TIME_NEVER)
 #define wait_turn_interruptible(q, cond, wmesg)                                                    \
-    wait_event_state_(q, cond, TASK_INTERRUPTIBLE, wmesg, signal_pending(), true)
+    wait_event_state_(q, cond, TASK_INTERRUPTIBLE, wmesg, signal_pending(), true, TIME_NEVER)
 // The same with a limit, a moment of time/timer.h: 0, -ERESTARTSYS, or -ETIMEDOUT.
 #define wait_event_deadline(q, cond, deadline, wmesg)                                              \
-    wait_deadline_(q, cond, deadline, wmesg, false)
-#define wait_turn_deadline(q, cond, deadline, wmesg) wait_deadline_(q, cond, deadline, wmesg, true)
-#define wait_deadline_(q, cond, deadline, wmesg, one_of_many)                                      \
+    wait_event_state_(q, cond, TASK_INTERRUPTIBLE, wmesg, signal_pending(), false, deadline)
+#define wait_turn_deadline(q, cond, deadline, wmesg)                                               \
+    wait_event_state_(q, cond, TASK_INTERRUPTIBLE, wmesg, signal_pending(), true, deadline)
+// The same without a queue: who makes cond true calls task_wake().
+#define sleep_deadline(cond, deadline, why)                                                        \
     ({                                                                                             \
-        struct waiter waiter_;                                                                     \
-        int wait_result_ = 0;                                                                      \
-        waiter_init(&waiter_);                                                                     \
-        waiter_.exclusive = one_of_many;                                                           \
-        for (bool in_time_ = true;;) {                                                             \
-            waitq_prepare(q, &waiter_, TASK_INTERRUPTIBLE, wmesg);                                 \
-            if (cond)                                                                              \
-                break;                                                                             \
-            if (!in_time_ || signal_pending()) {                                                   \
-                wait_result_ = in_time_ ? -ERESTARTSYS : -ETIMEDOUT;                               \
-                break;                                                                             \
-            }                                                                                      \
-            in_time_ = schedule_until(deadline);                                                   \
-        }                                                                                          \
-        waitq_finish(q, &waiter_);                                                                 \
-        wait_result_;                                                                              \
+        current->wmesg = why;                                                                      \
+        int result_ =                                                                              \
+            sleep_until_(cond, signal_pending(), deadline,                                         \
+                         __atomic_store_n(&current->state, TASK_INTERRUPTIBLE, __ATOMIC_SEQ_CST)); \
+        WRITE_ONCE(current->state, TASK_RUNNING);                                                  \
+        current->wmesg = NULL;                                                                     \
+        result_;                                                                                   \
     })
 
 // xv6's pair: release lk, sleep until wakeup(chan), take lk again. => lk held, and it is the only one.

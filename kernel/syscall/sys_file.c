@@ -131,17 +131,9 @@ long sys_lseek(const u64 *a) {
 
 long sys_close(const u64 *a) { return fd_close((int)a[0]); }
 
-// Install f, which the caller gives away. The number, or errno with f gone.
-static long install(struct file *f, int min_fd, bool cloexec) {
-    int fd = fd_alloc(f, min_fd, cloexec);
-    if (fd < 0)
-        file_put(f);
-    return fd;
-}
-
 static long duplicate(int fd, int min_fd, bool cloexec) {
     struct file *f = fd_lookup(fd);
-    return f ? install(f, min_fd, cloexec) : -EBADF;
+    return f ? fd_give(f, min_fd, cloexec) : -EBADF;
 }
 long sys_dup(const u64 *a) { return duplicate((int)a[0], 0, false); }
 

@@ -44,13 +44,7 @@
 /* ---- opening ---- */
 
 static long open_path(int dirfd, const char *path, int flags, u32 mode) {
-    struct file *f = path_open(dirfd, path, flags | O_LARGEFILE, mode);
-    if (IS_ERR(f))
-        return PTR_ERR(f);
-    int fd = fd_alloc(f, 0, flags & O_CLOEXEC);
-    if (fd < 0)
-        file_put(f);
-    return fd;
+    return fd_give(path_open(dirfd, path, flags | O_LARGEFILE, mode), 0, flags & O_CLOEXEC);
 }
 
 long sys_openat(const u64 *a) {

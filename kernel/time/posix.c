@@ -62,13 +62,6 @@ int timespec_in(u64 user, u64 *ns) {
     return copy_from_user(&t, user, sizeof(t)) ?: timespec_to_ns(&t, ns);
 }
 
-int deadline_in(u64 user, u64 *deadline) {
-    u64 ns = TIME_NEVER;
-    int error = user ? timespec_in(user, &ns) : 0;
-    *deadline = ns ? deadline_after(ns) : 0;
-    return error;
-}
-
 struct timespec ns_to_timespec(u64 ns) {
     return (struct timespec){.tv_sec = ns / NSEC_PER_SEC, .tv_nsec = ns % NSEC_PER_SEC};
 }

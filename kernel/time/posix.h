@@ -4,6 +4,7 @@
 
 #include "abi/time.h"
 #include "lib/types.h"
+#include "time/timer.h"
 
 struct process;
 struct timex;
@@ -21,12 +22,19 @@ long posix_sleep(int clock, bool absolute, u64 ns, u64 user_left);
 int timespec_to_ns(const struct timespec *t, u64 *ns);
 int timeval_to_ns(const struct timeval *t, u64 *ns);
 int timespec_in(u64 user, u64 *ns);  // one of the caller's. 0, -EFAULT, -EINVAL
-// A moment from now, by a timespec of the caller's; NULL: TIME_NEVER, of no time: 0. 0, -EFAULT, -EINVAL
-int deadline_in(u64 user, u64 *deadline);
 struct timespec ns_to_timespec(u64 ns);
 struct timeval ns_to_timeval(u64 ns);
 // now + ns without wrapping: a deadline.
 u64 deadline_after(u64 ns);
+// The same for a timespec of the caller's; NULL: TIME_NEVER, of no time: 0. 0, -EFAULT, -EINVAL
+static inline int deadline_in(u64 user, u64 *deadline) {
+    u64 ns;
+    *deadline = TIME_NEVER;
+    int error = user ? timespec_in(user, &ns) : 0;
+    if (user && !error)
+        *deadline = ns ? deadline_after(ns) : 0;
+    return error;
+}
 
 // CPU time of all threads of a process, ns. => siglock held
 u64 posix_cpu_time_locked(const struct process *p, bool user_only);

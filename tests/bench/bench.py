@@ -161,7 +161,9 @@ def main() -> int:
     if options.baseline == "write":
         kept = {name: value for name, value in figures.items() if value is not None}
         BASELINE.write_text(json.dumps(whole | kept if options.rows else kept, indent=1) + "\n")
-        plot.write(paths.TOP / "docs/img/costs.svg", json.loads(BASELINE.read_text()), linux_figures())
+        figures, book = json.loads(BASELINE.read_text()), paths.TOP / "docs/ipc.md"
+        plot.write(paths.TOP / "docs/img/costs.svg", figures, linux_figures())
+        book.write_text(plot.table(book.read_text(), figures, linux_figures()))
         return 0
     plot.write(RESULT.with_name("ipc.svg"), figures, linux_figures())
     if worse:

@@ -1,6 +1,7 @@
-"""The picture of docs/ipc.md: what one round trip through each mechanism costs, beside Linux's. Drawn from figures of `make bench`."""
+"""The picture and the table of docs/ipc.md: what one round trip through each mechanism costs, beside Linux's. Drawn from figures of `make bench`."""
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 ROWS = {"ipc.jos_rt": "rendezvous, call and answer", "ipc.futex_rt": "futex, two threads", "ipc.msg_rt": "System V messages", "ipc.mq_rt": "POSIX messages",
@@ -32,6 +33,15 @@ def picture(figures: dict[str, float | None], linux: dict[str, float]) -> str:
         parts += [f'<text x="{LEFT - 8}" y="{y + BAR + 3}" class="right">{text}</text>',
                   bar(LEFT, y, ours, scale, "ours"), bar(LEFT, y + BAR + 1, theirs, scale, "theirs") if theirs else ""]
     return "\n".join(parts + ["</svg>", ""])
+
+
+def table(text: str, figures: dict[str, float | None], linux: dict[str, float]) -> str:
+    """The text with these figures in its rows, | what | `row` | ours | Linux's | …"""
+    def row(m: re.Match) -> str:
+        ours, theirs = figures.get(m[2]), linux.get(m[2])
+        return f"{m[1]}| {ours:,.0f} |{f' {theirs:,.0f} ' if theirs else ' '}|" if ours else m[0]
+
+    return re.sub(r"(?m)^(\|[^|]*\| `(\w+\.\w+)` )\|[^|]*\|[^|]*\|", row, text)
 
 
 def write(path: Path, figures: dict[str, float | None], linux: dict[str, float]) -> None:

@@ -4,6 +4,7 @@ How an excerpt is written and found: tools/book/excerpts.py, by which the book i
 """
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -124,3 +125,15 @@ def test_the_check_finds_a_wrong_excerpt(tmp_path):
                   ("x.c", "two", " "), ("y.c", None, "nop"), ("x.S", "first", "ret")]:
         assert found(*wrong) is None, wrong
     assert found("x.S", "second", "ret") and found("x.S", "first", "nop")
+
+
+def test_costs_are_those_of_the_baseline(monkeypatch):
+    """`make bench BASELINE=write` makes both: the table and the picture of docs/ipc.md."""
+    monkeypatch.syspath_prepend(str(TOP / "tests/bench"))
+    import bench
+    import plot
+    figures, linux = json.loads(bench.BASELINE.read_text()), bench.linux_figures()
+    text = (TOP / "docs/ipc.md").read_text()
+    assert plot.table(text, figures, linux) == text
+    assert plot.table(text, {"ipc.pipe_rt": 1.0}, linux) != text
+    assert plot.picture(figures, linux) == (TOP / "docs/img/costs.svg").read_text()

@@ -197,6 +197,10 @@ void table_clean(struct gather *g, struct vma *v, va_t start, va_t end);
 // tables locked, or the new one not hooked up
 void copy_entries(struct gather *g, struct vma *v, struct page *to, struct page *from, va_t addr,
                   va_t stop);
+// The same for fork, which also copies pages ahead; of those `from` keeps its writable entries. => its note of writable
+// entries is empty
+void copy_entries_ahead(struct gather *g, struct vma *v, struct page *to, struct page *from,
+                        va_t addr, va_t stop);
 // fork: copy the entries of [start, end), where tables are not shared, copy-on-write. 0 or -ENOMEM.
 int table_copy(struct gather *parent, struct vma *to, struct vma *from, va_t start, va_t end);
 // mremap: move entries. => the mapping's vmas_lock not held. 0 or -ENOMEM.
@@ -210,14 +214,33 @@ int table_move(struct gather *g, struct vma *from, va_t old, struct vma *to, va_
 static inline bool vma_pins_cache(const struct vma *v) {
     return v->flags & VM_LOCKED && v->mapping;
 }
+// What was copied after AHEAD_SURE forks in a row, a table or a page, the next AHEAD_FORKS forks copy at once: share.c.
+#define AHEAD_FORKS 32
+#define AHEAD_ENTRIES 192  // only tables with so few entries
+#define AHEAD_TABLES 4     // and so many tables in one fork
+// It was copied for somebody who shared it after a fork. => a lock that keeps it
+static inline void note_copied(struct page *from, struct page *copy) {
+    u16 ahead = READ_ONCE(from->ahead) ? AHEAD_FORKS + 1 : 1;
+    WRITE_ONCE(from->ahead, ahead);
+    copy->ahead = ahead;
+}
 struct forking {
     struct gather g;  // of the parent
     struct mm *child;
+    bool alone;       // nobody else runs in the parent's memory
+    u64 shared, rss[RSS_KINDS];  // of the child: tables, and their pages
+    u32 nr_ahead;
+    struct {
+        u64 *from, *to;  // entries of middle tables
+        va_t block;
+    } ahead[AHEAD_TABLES];  // tables to be copied
     va_t block;  // the last one of 2 MiB that had parts of VMAs, and what to do with its table
     enum { FORK_SHARE, FORK_DONE, FORK_COPY } way;
 };
 // fork: `to` gets what `from` maps. => both mm's: no other task changes them. 0 or -ENOMEM
 int table_fork(struct forking *f, struct vma *to, struct vma *from);
+// When the child has all its VMAs: copy the tables that table_fork() kept for this, count the others.
+void table_fork_finish(struct forking *f);
 // fork passes a VMA over.
 void table_fork_skip(struct forking *f, struct vma *v);
 // The table at *slot, which is for addr, is to be mm's own, if there is one. False: out of memory. => mm->lock held.

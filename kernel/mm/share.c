@@ -102,9 +102,7 @@ static void copy_block(struct mm *mm, struct page *to, struct page *table, va_t 
 
     spin_lock(&table->table.lock);
     for (; v && v->start < block + MEGAPAGE_SIZE; v = vma_next(v))
-        if (!vma_is_file(v))
-            copy_entries(NULL, v, to, table, max(v->start, block),
-                         min(v->end, block + MEGAPAGE_SIZE));
+        copy_entries(NULL, v, to, table, max(v->start, block), min(v->end, block + MEGAPAGE_SIZE));
     none_writable(table);
     uncount(mm, table->table.rss);
     spin_unlock(&table->table.lock);
@@ -114,6 +112,7 @@ static void copy_block(struct mm *mm, struct page *to, struct page *table, va_t 
 static void put_copy(struct mm *mm, u64 *slot, struct page *table, struct page *copy, va_t block) {
     u64 entry = *slot;
 
+    note_copied(table, copy);
     copy_block(mm, copy, table, block);
     store_release(slot, pte_make(page_to_pa(copy), PTE_V));
     if (entry & PTE_V)
@@ -203,12 +202,37 @@ static u64 begin_sharing(struct gather *g, struct page *table, u64 entry, va_t b
     return entry | PTE_SHARED;
 }
 
+// Copies of tables and pages that were copied after the last forks are made at once: no fault asks for them later. Only
+// while nobody else runs, who could write a page while it is copied.
+static bool copies_ahead(const struct forking *f, const struct page *table, u64 entry) {
+    return unlikely(READ_ONCE(table->ahead) > 1) && f->alone && f->nr_ahead < AHEAD_TABLES &&
+           table->table.used <= AHEAD_ENTRIES && (!(entry & PTE_SHARED) || sole_owner(table));
+}
+
+// The child gets the table at *from, for block. => the middle table locked
+static void share_table(struct forking *f, u64 *from, u64 *to, va_t block) {
+    u64 entry = *from;
+    struct page *table = pte_page(entry);
+
+    if (!(entry & PTE_SHARED)) {
+        if (table->table.used == 0)
+            return;
+        entry = begin_sharing(&f->g, table, entry, block);
+        WRITE_ONCE(*from, entry);
+        memory_fence();  // who finds it by the child's entry finds it protected
+    }
+    page_get(table);
+    WRITE_ONCE(*to, entry);
+    f->shared++;
+    for (u32 kind = 0; kind < RSS_KINDS; kind++)
+        f->rss[kind] += table->table.rss[kind];
+}
+
 // The child gets the tables of whole blocks [addr, end), which are under one middle table. 0 or
 // -ENOMEM
 static int share(struct forking *f, va_t addr, va_t end) {
     u64 *from = middle_slot(f->g.mm, addr), *to = middle_make(f->child, addr);
     struct page *middle = slot_table(from);
-    u64 n = 0, anon = 0, file = 0, shmem = 0;
 
     if (!to)
         return -ENOMEM;
@@ -217,28 +241,54 @@ static int share(struct forking *f, va_t addr, va_t end) {
         u64 entry = *from;
         if (!entry)
             continue;
-        struct page *table = pte_page(entry);
-        if (!(entry & PTE_SHARED)) {
-            if (table->table.used == 0)
-                continue;
-            entry = begin_sharing(&f->g, table, entry, addr);
-            WRITE_ONCE(*from, entry);
-            memory_fence();  // who finds it by the child's entry finds it protected
+        if (copies_ahead(f, pte_page(entry), entry)) {
+            f->ahead[f->nr_ahead].from = from;
+            f->ahead[f->nr_ahead].to = to;
+            f->ahead[f->nr_ahead++].block = addr;
+        } else {
+            share_table(f, from, to, addr);
         }
-        page_get(table);
-        WRITE_ONCE(*to, entry);
-        n++;
-        anon += table->table.rss[RSS_ANON];
-        file += table->table.rss[RSS_FILE];
-        shmem += table->table.rss[RSS_SHMEM];
     }
     spin_unlock(&middle->table.lock);
-    atomic_add_relaxed(&f->child->table_pages, n);
-    atomic_add_relaxed(&f->child->rss[RSS_ANON], anon);
-    atomic_add_relaxed(&f->child->rss[RSS_FILE], file);
-    atomic_add_relaxed(&f->child->rss[RSS_SHMEM], shmem);
-    vm_count_n(table_shares, n);
     return 0;
+}
+
+// => the middle table locked, the parent alone has the table
+static void copy_table_ahead(struct forking *f, u64 *from, struct page *copy, va_t block) {
+    struct page *table = pte_page(*from);
+    struct vma *v = vma_find(f->child, block);
+
+    if (*from & PTE_SHARED)
+        take_over(f->g.mm, from, table);
+    WRITE_ONCE(table->ahead, table->ahead - 1);
+    spin_lock(&table->table.lock);
+    none_writable(table);
+    for (; v && v->start < block + MEGAPAGE_SIZE; v = vma_next(v))
+        copy_entries_ahead(&f->g, v, copy, table, max(v->start, block),
+                           min(v->end, block + MEGAPAGE_SIZE));
+    spin_unlock(&table->table.lock);
+    vm_count(tables_ahead);
+}
+
+void table_fork_finish(struct forking *f) {
+    for (u32 i = 0; i < f->nr_ahead; i++) {
+        u64 *from = f->ahead[i].from, *to = f->ahead[i].to;
+        struct page *copy = table_frame_alloc(f->child, RANK_PAGE_TABLE);
+        struct spinlock *lock = &slot_table(from)->table.lock;
+
+        spin_lock(lock);
+        if (copy) {
+            copy_table_ahead(f, from, copy, f->ahead[i].block);
+            store_release(to, pte_make(page_to_pa(copy), PTE_V));
+        } else {
+            share_table(f, from, to, f->ahead[i].block);
+        }
+        spin_unlock(lock);
+    }
+    atomic_add_relaxed(&f->child->table_pages, f->shared);
+    for (u32 kind = 0; kind < RSS_KINDS; kind++)
+        atomic_add_relaxed(&f->child->rss[kind], f->rss[kind]);
+    vm_count_n(table_shares, f->shared);
 }
 
 // A block with parts of several VMAs, of which v is the first one that comes here: may its table be

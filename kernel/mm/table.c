@@ -533,8 +533,27 @@ void table_clean(struct gather *g, struct vma *v, va_t start, va_t end) {
 
 // ---- fork ----
 
-void copy_entries(struct gather *g, struct vma *to, struct page *to_table, struct page *table,
-                  va_t addr, va_t stop) {
+// The child gets a copy of a page that was copied after the last forks too, and may write it. False: this is none, or
+// there is no memory to spare. => both tables locked, or the new one not hooked up
+static bool copy_page_ahead(struct vma *to, struct page *to_table, pte_t *slot, struct page *p) {
+    u16 ahead = READ_ONCE(p->ahead);
+    struct page *copy;
+
+    if (ahead < 2 || !(to->flags & VM_WRITE) || !page_is_sole(p) ||
+        !(copy = page_alloc(0, ALLOC_USER | ALLOC_ATOMIC)))
+        return false;
+    WRITE_ONCE(p->ahead, ahead - 1);
+    page_copy(page_va(copy), page_va(p));
+    WRITE_ONCE(*slot, pte_for(to, copy, true));
+    note_writable(to_table, slot);
+    vm_count(pages_ahead);
+    return true;
+}
+
+static __attribute__((always_inline)) inline void copy_some(struct gather *g, struct vma *to,
+                                                            struct page *to_table,
+                                                            struct page *table, va_t addr,
+                                                            va_t stop, bool may_copy) {
     pte_t *slot = table_slot(table, addr), *copy = table_slot(to_table, addr);
     const struct page *zero = zero_page;
     u32 left = table->table.used, anon = 0, zeroes = 0, files = 0;
@@ -544,6 +563,15 @@ void copy_entries(struct gather *g, struct vma *to, struct page *to_table, struc
         if (!pte)
             continue;
         left--;
+        if (!(pte & PTE_A))
+            continue;  // a fault finds it again
+        struct page *p = pte_page(pte);
+        if (may_copy && unlikely(data_race(p->ahead)) && copy_page_ahead(to, to_table, copy, p)) {
+            anon++;
+            if (pte & PTE_W)
+                note_writable(table, slot);
+            continue;
+        }
         if (pte & PTE_W) {
             pte &= ~(PTE_W | PTE_D);
             WRITE_ONCE(*slot, pte);
@@ -551,7 +579,6 @@ void copy_entries(struct gather *g, struct vma *to, struct page *to_table, struc
                 gather_range(g, addr, addr + PAGE_SIZE);
         }
         WRITE_ONCE(*copy, pte);
-        struct page *p = pte_page(pte);
         if (p == zero) {
             zeroes++;
             continue;
@@ -569,6 +596,16 @@ void copy_entries(struct gather *g, struct vma *to, struct page *to_table, struc
         count_rss(to, to_table, RSS_ANON, anon);
     if (files)
         count_rss(to, to_table, cache_kind(to), files);
+}
+
+void copy_entries(struct gather *g, struct vma *to, struct page *to_table, struct page *table,
+                  va_t addr, va_t stop) {
+    copy_some(g, to, to_table, table, addr, stop, false);
+}
+
+void copy_entries_ahead(struct gather *g, struct vma *to, struct page *to_table,
+                        struct page *table, va_t addr, va_t stop) {
+    copy_some(g, to, to_table, table, addr, stop, true);
 }
 
 int table_copy(struct gather *g, struct vma *to, struct vma *from, va_t addr, va_t stop) {

@@ -167,12 +167,15 @@ struct mm *mm_fork(struct mm *parent) {
         return NULL;
     gather_init(&f.g, parent);
     write_lock(&parent->lock);
+    f.alone = ref_read(&parent->users) == 1;
     copy_layout(child, parent);
     for (struct vma *v = vma_first(parent); v && !error; v = vma_next(v))
         if (v->flags & VM_DONTFORK)
             table_fork_skip(&f, v);
         else
             error = fork_vma(&f, v, &last);
+    if (!error)
+        table_fork_finish(&f);
     gather_finish(&f.g);
     write_unlock(&parent->lock);
     if (error) {

@@ -228,7 +228,6 @@ struct forking {
     struct gather g;  // of the parent
     struct mm *child;
     bool alone;       // nobody else runs in the parent's memory
-    u64 shared, rss[RSS_KINDS];  // of the child: tables, and their pages
     u32 nr_ahead;
     struct {
         u64 *from, *to;  // entries of middle tables
@@ -239,8 +238,8 @@ struct forking {
 };
 // fork: `to` gets what `from` maps. => both mm's: no other task changes them. 0 or -ENOMEM
 int table_fork(struct forking *f, struct vma *to, struct vma *from);
-// When the child has all its VMAs: copy the tables that table_fork() kept for this, count the others.
-void table_fork_finish(struct forking *f);
+// When the child has all its VMAs: copy the tables that table_fork() kept for this.
+void table_fork_ahead(struct forking *f);
 // fork passes a VMA over.
 void table_fork_skip(struct forking *f, struct vma *v);
 // The table at *slot, which is for addr, is to be mm's own, if there is one. False: out of memory. => mm->lock held.

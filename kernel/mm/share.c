@@ -57,6 +57,10 @@
 
 #define PROTECT_MAX 64  // fork looks at so many entries of a table to keep it valid
 
+struct shares {
+    u64 tables, rss[RSS_KINDS];  // that the child got, and their pages
+};
+
 // ---- entries ----
 
 // => locked, or only one's own
@@ -210,22 +214,31 @@ static bool copies_ahead(const struct forking *f, const struct page *table, u64 
 }
 
 // The child gets the table at *from, for block. => the middle table locked
-static void share_table(struct forking *f, u64 *from, u64 *to, va_t block) {
+static __attribute__((always_inline)) inline void share_table(struct gather *g, u64 *from, u64 *to,
+                                                              va_t block, struct shares *n) {
     u64 entry = *from;
     struct page *table = pte_page(entry);
 
     if (!(entry & PTE_SHARED)) {
         if (table->table.used == 0)
             return;
-        entry = begin_sharing(&f->g, table, entry, block);
+        entry = begin_sharing(g, table, entry, block);
         WRITE_ONCE(*from, entry);
         memory_fence();  // who finds it by the child's entry finds it protected
     }
     page_get(table);
     WRITE_ONCE(*to, entry);
-    f->shared++;
+    n->tables++;
     for (u32 kind = 0; kind < RSS_KINDS; kind++)
-        f->rss[kind] += table->table.rss[kind];
+        n->rss[kind] += table->table.rss[kind];
+}
+
+static void count_shares(struct mm *child, const struct shares *n) {
+    atomic_add_relaxed(&child->table_pages, n->tables);
+    for (u32 kind = 0; kind < RSS_KINDS; kind++)
+        if (n->rss[kind])
+            atomic_add_relaxed(&child->rss[kind], n->rss[kind]);
+    vm_count_n(table_shares, n->tables);
 }
 
 // The child gets the tables of whole blocks [addr, end), which are under one middle table. 0 or
@@ -233,23 +246,25 @@ static void share_table(struct forking *f, u64 *from, u64 *to, va_t block) {
 static int share(struct forking *f, va_t addr, va_t end) {
     u64 *from = middle_slot(f->g.mm, addr), *to = middle_make(f->child, addr);
     struct page *middle = slot_table(from);
+    struct shares n = {0};
 
     if (!to)
         return -ENOMEM;
     spin_lock(&middle->table.lock);
     for (; addr < end; addr += MEGAPAGE_SIZE, from++, to++) {
-        u64 entry = *from;
-        if (!entry)
+        if (!*from)
             continue;
-        if (copies_ahead(f, pte_page(entry), entry)) {
+        if (copies_ahead(f, pte_page(*from), *from)) {
             f->ahead[f->nr_ahead].from = from;
             f->ahead[f->nr_ahead].to = to;
             f->ahead[f->nr_ahead++].block = addr;
         } else {
-            share_table(f, from, to, addr);
+            share_table(&f->g, from, to, addr, &n);
         }
     }
     spin_unlock(&middle->table.lock);
+    if (n.tables)
+        count_shares(f->child, &n);
     return 0;
 }
 
@@ -270,7 +285,9 @@ static void copy_table_ahead(struct forking *f, u64 *from, struct page *copy, va
     vm_count(tables_ahead);
 }
 
-void table_fork_finish(struct forking *f) {
+void table_fork_ahead(struct forking *f) {
+    struct shares n = {0};
+
     for (u32 i = 0; i < f->nr_ahead; i++) {
         u64 *from = f->ahead[i].from, *to = f->ahead[i].to;
         struct page *copy = table_frame_alloc(f->child, RANK_PAGE_TABLE);
@@ -281,14 +298,12 @@ void table_fork_finish(struct forking *f) {
             copy_table_ahead(f, from, copy, f->ahead[i].block);
             store_release(to, pte_make(page_to_pa(copy), PTE_V));
         } else {
-            share_table(f, from, to, f->ahead[i].block);
+            share_table(&f->g, from, to, f->ahead[i].block, &n);
         }
         spin_unlock(lock);
     }
-    atomic_add_relaxed(&f->child->table_pages, f->shared);
-    for (u32 kind = 0; kind < RSS_KINDS; kind++)
-        atomic_add_relaxed(&f->child->rss[kind], f->rss[kind]);
-    vm_count_n(table_shares, f->shared);
+    if (n.tables)
+        count_shares(f->child, &n);
 }
 
 // A block with parts of several VMAs, of which v is the first one that comes here: may its table be

@@ -584,10 +584,15 @@ static __attribute__((always_inline)) inline void copy_some(struct gather *g, st
             continue;
         }
         page_get(p);
-        if (p->kind == PAGE_CACHE)
-            files++;
-        else
+        if (p->kind != PAGE_CACHE) {
             anon++;
+            continue;
+        }
+        files++;
+        if (may_copy) {  // will it be used again?
+            WRITE_ONCE(*slot, pte & ~PTE_A);
+            gather_range(g, addr, addr + PAGE_SIZE);
+        }
     }
     to_table->table.used += anon + files + zeroes;
     vm_count_n(forked_ptes, anon + files + zeroes);

@@ -157,17 +157,25 @@ static int fork_vma(struct forking *f, struct vma *v, struct vma **last) {
     return (v->flags & (VM_FRAMES | VM_WIPEONFORK)) == VM_FRAMES ? frames_fork(copy, v) : 0;
 }
 
+static void forking_init(struct forking *f, struct mm *parent, struct mm *child) {
+    gather_init(&f->g, parent);
+    f->child = child;
+    f->alone = ref_read(&parent->users) == 1;
+    f->nr_ahead = 0;
+    f->block = ~0ul;
+    f->way = FORK_SHARE;
+}
+
 struct mm *mm_fork(struct mm *parent) {
     struct mm *child = mm_create();
     struct vma *last = NULL;
-    struct forking f = {.child = child, .block = ~0ul};
+    struct forking f;
     int error = 0;
 
     if (!child)
         return NULL;
-    gather_init(&f.g, parent);
+    forking_init(&f, parent, child);
     write_lock(&parent->lock);
-    f.alone = ref_read(&parent->users) == 1;
     copy_layout(child, parent);
     for (struct vma *v = vma_first(parent); v && !error; v = vma_next(v))
         if (v->flags & VM_DONTFORK)
@@ -175,7 +183,7 @@ struct mm *mm_fork(struct mm *parent) {
         else
             error = fork_vma(&f, v, &last);
     if (!error)
-        table_fork_finish(&f);
+        table_fork_ahead(&f);
     gather_finish(&f.g);
     write_unlock(&parent->lock);
     if (error) {

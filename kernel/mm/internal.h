@@ -319,10 +319,15 @@ int populate(struct mm *mm, va_t start, va_t end, bool locked_only);
 extern struct slab_cache *vma_cache;
 void vma_remove(struct mm *mm,
                 struct vma *v);   // off the tree, off its mapping, closed and freed; no page tables
-void vma_discard(struct vma *v);  // the same for one whose address space is no more, tree and all
+void vma_free(struct vma *v);     // the last of it: closed and freed
 void vma_mapping_unlink(struct vma *v);  // truncation and write-back no longer see v
-// fork: append v, like `parent`, behind `last`, the last VMA of mm so far.
-void vma_link_forked(struct mm *mm, struct vma *v, struct vma *last, struct vma *parent);
+// fork: v, a copy of `parent`, comes behind `last`, the last VMA so far. It is on no tree yet.
+void vma_link_forked(struct vma *v, struct vma *last, struct vma *parent);
+// mm, which counts what its parent has, has no such VMA.
+void vma_not_forked(struct mm *mm, const struct vma *v);
+// `first` and those behind it, n in all, become mm's tree.
+void vma_make_tree(struct mm *mm, struct vma *first, u32 n);
+bool vma_fits(u64 pages);  // may somebody promise himself so much memory?
 // Change flags, but not rights, of what is mapped in the range. 0 or -ENOMEM
 int vma_set_flags(struct mm *mm, va_t start, va_t end, u32 set, u32 clear);
 // Move the start down to addr (a stack) or the end up (the heap, mremap). 0 or -ENOMEM.

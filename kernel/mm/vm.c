@@ -80,21 +80,23 @@ void mm_release_borrowed(struct mm *mm) {
 
 // No task is left: nobody else changes the VMAs, and nobody faults.
 static void free_vmas(struct mm *mm) {
-    struct list all = LIST_INIT(all);
-    struct vma *v, *next;
+    struct vma *next;
     struct gather g;
+    va_t done = 0;  // tables up to here are gone
 
     gather_init(&g, mm);
-    mm->last_hit = NULL;
-    for (v = vma_first(mm); v; v = vma_next(v)) {
+    for (struct vma *v = vma_first(mm); v; v = next) {
+        next = vma_next(v);
         vma_mapping_unlink(v);
-        table_free_dead(&g, v);
-        list_add_tail(&v->mapping_link, &all);
+        if (v->end > done || !next || (next->start ^ v->start) >= GIGAPAGE_SIZE)
+            table_free_dead(&g, v);
+        done = align_up(v->end, MEGAPAGE_SIZE);
+        vma_free(v);
     }
     gather_finish(&g);
+    mm->last_hit = NULL;
     mm->vmas.node = NULL;
-    list_for_each_safe (v, next, &all, mapping_link)
-        vma_discard(v);
+    vma_uncharge(mm->reserved_pages);
 }
 
 void mm_put(struct mm *mm) {
@@ -132,29 +134,56 @@ static inline void copy_layout(struct mm *child, const struct mm *parent) {
     }
 }
 
-// A copy of v behind *last in child. 0 or -ENOMEM
-static int fork_vma(struct forking *f, struct vma *v, struct vma **last) {
-    struct mm *child = f->child;
+// The child counts what the parent has mapped.
+static void copy_counts(struct mm *child, const struct mm *parent) {
+    child->nr_vmas = parent->nr_vmas;
+    child->total_pages = parent->total_pages;
+    child->data_pages = parent->data_pages;
+    child->reserved_pages = parent->reserved_pages;
+    atomic_add_relaxed(&committed_pages, parent->reserved_pages);
+}
 
-    if (v->flags & VM_ACCOUNT && !vma_charge(pages_of(v)))
+// The child gets a copy of v behind *last. 0 or -ENOMEM
+static int fork_vma(struct forking *f, struct vma *v, struct vma **last) {
+    if (v->flags & VM_ACCOUNT && !vma_fits(pages_of(v)))
         return -ENOMEM;
     struct vma *copy = slab_alloc(vma_cache, 0);
-    if (!copy) {
-        if (v->flags & VM_ACCOUNT)
-            vma_uncharge(pages_of(v));
+    if (!copy)
         return -ENOMEM;
-    }
     // Neighbours in the mapping's list may change v's link; the copy gets its own.
     *copy = data_race(*v);
-    copy->mm = child;
+    copy->mm = f->child;
+    copy->next = NULL;
     if (copy->ops->open)
         copy->ops->open(copy);
-    vma_link_forked(child, copy, *last, v);
+    vma_link_forked(copy, *last, v);
     *last = copy;
     if (!(v->flags & FORK_NO_TABLE))
         return table_fork(f, copy, v);
     table_fork_skip(f, v);
     return (v->flags & (VM_FRAMES | VM_WIPEONFORK)) == VM_FRAMES ? frames_fork(copy, v) : 0;
+}
+
+// The child gets the parent's VMAs, and what they map. 0 or -ENOMEM
+static int fork_vmas(struct forking *f, struct mm *parent) {
+    struct vma head = {.next = NULL}, *last = &head;
+    u32 n = 0;
+    int error = 0;
+
+    for (struct vma *v = vma_first(parent); v && !error; v = vma_next(v))
+        if (v->flags & VM_DONTFORK) {
+            vma_not_forked(f->child, v);
+            table_fork_skip(f, v);
+        } else {
+            error = fork_vma(f, v, &last);
+        }
+    for (struct vma *v = head.next; v; v = vma_next(v))
+        n++;
+    if (n) {
+        head.next->prev = NULL;
+        vma_make_tree(f->child, head.next, n);
+    }
+    return error;
 }
 
 static void forking_init(struct forking *f, struct mm *parent, struct mm *child) {
@@ -168,20 +197,15 @@ static void forking_init(struct forking *f, struct mm *parent, struct mm *child)
 
 struct mm *mm_fork(struct mm *parent) {
     struct mm *child = mm_create();
-    struct vma *last = NULL;
     struct forking f;
-    int error = 0;
 
     if (!child)
         return NULL;
     forking_init(&f, parent, child);
     write_lock(&parent->lock);
     copy_layout(child, parent);
-    for (struct vma *v = vma_first(parent); v && !error; v = vma_next(v))
-        if (v->flags & VM_DONTFORK)
-            table_fork_skip(&f, v);
-        else
-            error = fork_vma(&f, v, &last);
+    copy_counts(child, parent);
+    int error = fork_vmas(&f, parent);
     if (!error)
         table_fork_ahead(&f);
     gather_finish(&f.g);

@@ -197,10 +197,9 @@ void table_clean(struct gather *g, struct vma *v, va_t start, va_t end);
 // tables locked, or the new one not hooked up
 void copy_entries(struct gather *g, struct vma *v, struct page *to, struct page *from, va_t addr,
                   va_t stop);
-// The same for fork, which also copies pages ahead; of those `from` keeps its writable entries. => its note of writable
-// entries is empty
-void copy_entries_ahead(struct gather *g, struct vma *v, struct page *to, struct page *from,
-                        va_t addr, va_t stop);
+// fork: fill `to`, a table for the block of 2 MiB, by `from`: entries as above, but copies of the pages that were copied
+// after the last forks. v is the child's first VMA there. => from locked, `to` not hooked up, nobody else runs in the parent
+void copy_ahead(struct gather *g, struct vma *v, struct page *to, struct page *from, va_t block);
 // fork: copy the entries of [start, end), where tables are not shared, copy-on-write. 0 or -ENOMEM.
 int table_copy(struct gather *parent, struct vma *to, struct vma *from, va_t start, va_t end);
 // mremap: move entries. => the mapping's vmas_lock not held. 0 or -ENOMEM.

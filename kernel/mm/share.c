@@ -271,16 +271,12 @@ static int share(struct forking *f, va_t addr, va_t end) {
 // => the middle table locked, the parent alone has the table
 static void copy_table_ahead(struct forking *f, u64 *from, struct page *copy, va_t block) {
     struct page *table = pte_page(*from);
-    struct vma *v = vma_find(f->child, block);
 
     if (*from & PTE_SHARED)
         take_over(f->g.mm, from, table);
     WRITE_ONCE(table->ahead, table->ahead - 1);
     spin_lock(&table->table.lock);
-    none_writable(table);
-    for (; v && v->start < block + MEGAPAGE_SIZE; v = vma_next(v))
-        copy_entries_ahead(&f->g, v, copy, table, max(v->start, block),
-                           min(v->end, block + MEGAPAGE_SIZE));
+    copy_ahead(&f->g, vma_find(f->child, block), copy, table, block);
     spin_unlock(&table->table.lock);
     vm_count(tables_ahead);
 }

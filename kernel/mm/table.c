@@ -533,27 +533,8 @@ void table_clean(struct gather *g, struct vma *v, va_t start, va_t end) {
 
 // ---- fork ----
 
-// The child gets a copy of a page that was copied after the last forks too, and may write it. False: this is none, or
-// there is no memory to spare. => both tables locked, or the new one not hooked up
-static bool copy_page_ahead(struct vma *to, struct page *to_table, pte_t *slot, struct page *p) {
-    u16 ahead = READ_ONCE(p->ahead);
-    struct page *copy;
-
-    if (ahead < 2 || !(to->flags & VM_WRITE) || !page_is_sole(p) ||
-        !(copy = page_alloc(0, ALLOC_USER | ALLOC_ATOMIC)))
-        return false;
-    WRITE_ONCE(p->ahead, ahead - 1);
-    page_copy(page_va(copy), page_va(p));
-    WRITE_ONCE(*slot, pte_for(to, copy, true));
-    note_writable(to_table, slot);
-    vm_count(pages_ahead);
-    return true;
-}
-
-static __attribute__((always_inline)) inline void copy_some(struct gather *g, struct vma *to,
-                                                            struct page *to_table,
-                                                            struct page *table, va_t addr,
-                                                            va_t stop, bool may_copy) {
+void copy_entries(struct gather *g, struct vma *to, struct page *to_table, struct page *table,
+                  va_t addr, va_t stop) {
     pte_t *slot = table_slot(table, addr), *copy = table_slot(to_table, addr);
     const struct page *zero = zero_page;
     u32 left = table->table.used, anon = 0, zeroes = 0, files = 0;
@@ -565,13 +546,6 @@ static __attribute__((always_inline)) inline void copy_some(struct gather *g, st
         left--;
         if (!(pte & PTE_A))
             continue;  // a fault finds it again
-        struct page *p = pte_page(pte);
-        if (may_copy && unlikely(data_race(p->ahead)) && copy_page_ahead(to, to_table, copy, p)) {
-            anon++;
-            if (pte & PTE_W)
-                note_writable(table, slot);
-            continue;
-        }
         if (pte & PTE_W) {
             pte &= ~(PTE_W | PTE_D);
             WRITE_ONCE(*slot, pte);
@@ -579,20 +553,16 @@ static __attribute__((always_inline)) inline void copy_some(struct gather *g, st
                 gather_range(g, addr, addr + PAGE_SIZE);
         }
         WRITE_ONCE(*copy, pte);
+        struct page *p = pte_page(pte);
         if (p == zero) {
             zeroes++;
             continue;
         }
         page_get(p);
-        if (p->kind != PAGE_CACHE) {
+        if (p->kind == PAGE_CACHE)
+            files++;
+        else
             anon++;
-            continue;
-        }
-        files++;
-        if (may_copy) {  // will it be used again?
-            WRITE_ONCE(*slot, pte & ~PTE_A);
-            gather_range(g, addr, addr + PAGE_SIZE);
-        }
     }
     to_table->table.used += anon + files + zeroes;
     vm_count_n(forked_ptes, anon + files + zeroes);
@@ -603,14 +573,74 @@ static __attribute__((always_inline)) inline void copy_some(struct gather *g, st
         count_rss(to, to_table, cache_kind(to), files);
 }
 
-void copy_entries(struct gather *g, struct vma *to, struct page *to_table, struct page *table,
-                  va_t addr, va_t stop) {
-    copy_some(g, to, to_table, table, addr, stop, false);
+// The child gets a copy of a page that was copied after the last forks too, and may write it. False: this is none, or
+// there is no memory to spare. => both tables locked, or the new one not hooked up
+static __attribute__((noinline)) bool copy_page_ahead(struct vma *v, struct page *to, pte_t *slot,
+                                                      struct page *table, pte_t *from) {
+    struct page *p = pte_page(*from), *copy;
+    u16 ahead = READ_ONCE(p->ahead);
+
+    if (ahead < 2 || !(v->flags & VM_WRITE) || !page_is_sole(p) ||
+        !(copy = page_alloc(0, ALLOC_USER | ALLOC_ATOMIC)))
+        return false;
+    WRITE_ONCE(p->ahead, ahead - 1);
+    page_copy(page_va(copy), page_va(p));
+    WRITE_ONCE(*slot, pte_for(v, copy, true));
+    note_writable(to, slot);
+    if (*from & PTE_W)
+        note_writable(table, from);
+    vm_count(pages_ahead);
+    return true;
 }
 
-void copy_entries_ahead(struct gather *g, struct vma *to, struct page *to_table,
-                        struct page *table, va_t addr, va_t stop) {
-    copy_some(g, to, to_table, table, addr, stop, true);
+void copy_ahead(struct gather *g, struct vma *v, struct page *to, struct page *table, va_t block) {
+    const struct page *zero = zero_page;
+    u64 distance = (char *)page_va(to) - (char *)page_va(table);
+    u32 left = table->table.used, used = 0, n[RSS_KINDS] = {0};
+    struct mm *mm = v->mm;
+
+    none_writable(table);
+    for (; v && v->start < block + MEGAPAGE_SIZE && left > 0; v = vma_next(v)) {
+        pte_t *slot = table_slot(table, max(v->start, block));
+        pte_t *end = table_slot(table, min(v->end, block + MEGAPAGE_SIZE) - PAGE_SIZE) + 1;
+        for (; slot < end; slot++) {
+            pte_t pte = *slot, *copy = (pte_t *)((char *)slot + distance);
+            if (!pte)
+                continue;
+            left--;
+            if (!(pte & PTE_A))
+                continue;  // a fault finds it again
+            struct page *p = pte_page(pte);
+            used++;
+            if (unlikely(READ_ONCE(p->ahead)) && copy_page_ahead(v, to, copy, table, slot)) {
+                n[RSS_ANON]++;
+                continue;
+            }
+            WRITE_ONCE(*copy, pte & ~(PTE_W | PTE_D));
+            if (p == zero)
+                continue;
+            page_get(p);
+            if (p->kind != PAGE_CACHE) {
+                n[RSS_ANON]++;
+                if (!(pte & PTE_W))
+                    continue;
+                WRITE_ONCE(*slot, pte & ~(PTE_W | PTE_D));
+            } else {
+                n[cache_kind(v)]++;
+                WRITE_ONCE(*slot, pte & ~PTE_A);  // will it be used again?
+            }
+            va_t addr = block + ((u64)slot & (PAGE_SIZE - 1)) / sizeof(pte_t) * PAGE_SIZE;
+            gather_range(g, addr, addr + PAGE_SIZE);
+        }
+    }
+    to->table.used = used;
+    for (u32 kind = 0; kind < RSS_KINDS; kind++)
+        if (n[kind]) {
+            to->table.rss[kind] = n[kind];
+            atomic_add_relaxed(&mm->rss[kind], n[kind]);
+        }
+    vm_count_n(forked_ptes, used);
+    vm_count_n(file_maps, n[RSS_FILE] + n[RSS_SHMEM]);
 }
 
 int table_copy(struct gather *g, struct vma *to, struct vma *from, va_t addr, va_t stop) {

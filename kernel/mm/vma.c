@@ -229,12 +229,10 @@ void vma_not_forked(struct mm *mm, const struct vma *v) {
 // n VMAs from *first on as a tree: halves are below their middle, so only the lowest level has gaps, and its nodes are
 // red. *first moves behind them.
 static struct rb_node *join_vmas(struct vma **first, u32 n, u32 level) {
-    if (n == 0)
-        return NULL;
-    struct rb_node *left = join_vmas(first, (n - 1) / 2, level - 1);
+    struct rb_node *left = n > 2 ? join_vmas(first, (n - 1) / 2, level - 1) : NULL;
     struct vma *v = *first;
     *first = v->next;
-    rb_join(&v->node, left, join_vmas(first, n / 2, level - 1), level == 0);
+    rb_join(&v->node, left, n > 1 ? join_vmas(first, n / 2, level - 1) : NULL, level == 0);
     return &v->node;
 }
 

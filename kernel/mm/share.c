@@ -57,10 +57,6 @@
 
 #define PROTECT_MAX 64  // fork looks at so many entries of a table to keep it valid
 
-struct shares {
-    u64 tables, rss[RSS_KINDS];  // that the child got, and their pages
-};
-
 // ---- entries ----
 
 // => locked, or only one's own
@@ -213,58 +209,60 @@ static bool copies_ahead(const struct forking *f, const struct page *table, u64 
            table->table.used <= AHEAD_ENTRIES && (!(entry & PTE_SHARED) || sole_owner(table));
 }
 
-// The child gets the table at *from, for block. => the middle table locked
-static __attribute__((always_inline)) inline void share_table(struct gather *g, u64 *from, u64 *to,
-                                                              va_t block, struct shares *n) {
+// The child gets the table at *from, for block: the table, or NULL: it is empty. => the middle table locked
+static __attribute__((always_inline)) inline struct page *share_table(struct gather *g, u64 *from,
+                                                                      u64 *to, va_t block) {
     u64 entry = *from;
     struct page *table = pte_page(entry);
 
     if (!(entry & PTE_SHARED)) {
         if (table->table.used == 0)
-            return;
+            return NULL;
         entry = begin_sharing(g, table, entry, block);
         WRITE_ONCE(*from, entry);
         memory_fence();  // who finds it by the child's entry finds it protected
     }
     page_get(table);
     WRITE_ONCE(*to, entry);
-    n->tables++;
-    for (u32 kind = 0; kind < RSS_KINDS; kind++)
-        n->rss[kind] += table->table.rss[kind];
+    return table;
 }
 
-static void count_shares(struct mm *child, const struct shares *n) {
-    atomic_add_relaxed(&child->table_pages, n->tables);
-    for (u32 kind = 0; kind < RSS_KINDS; kind++)
-        if (n->rss[kind])
-            atomic_add_relaxed(&child->rss[kind], n->rss[kind]);
-    vm_count_n(table_shares, n->tables);
+static void count_shares(struct mm *child, u64 tables, u64 anon, u64 file, u64 shmem) {
+    atomic_add_relaxed(&child->table_pages, tables);
+    atomic_add_relaxed(&child->rss[RSS_ANON], anon);
+    atomic_add_relaxed(&child->rss[RSS_FILE], file);
+    atomic_add_relaxed(&child->rss[RSS_SHMEM], shmem);
+    vm_count_n(table_shares, tables);
 }
 
 // The child gets the tables of whole blocks [addr, end), which are under one middle table. 0 or
 // -ENOMEM
 static int share(struct forking *f, va_t addr, va_t end) {
     u64 *from = middle_slot(f->g.mm, addr), *to = middle_make(f->child, addr);
-    struct page *middle = slot_table(from);
-    struct shares n = {0};
+    struct page *middle = slot_table(from), *table;
+    u64 n = 0, anon = 0, file = 0, shmem = 0;
 
     if (!to)
         return -ENOMEM;
     spin_lock(&middle->table.lock);
     for (; addr < end; addr += MEGAPAGE_SIZE, from++, to++) {
-        if (!*from)
+        u64 entry = *from;
+        if (!entry)
             continue;
-        if (copies_ahead(f, pte_page(*from), *from)) {
+        if (copies_ahead(f, pte_page(entry), entry)) {
             f->ahead[f->nr_ahead].from = from;
             f->ahead[f->nr_ahead].to = to;
             f->ahead[f->nr_ahead++].block = addr;
-        } else {
-            share_table(&f->g, from, to, addr, &n);
+        } else if ((table = share_table(&f->g, from, to, addr)) != NULL) {
+            n++;
+            anon += table->table.rss[RSS_ANON];
+            file += table->table.rss[RSS_FILE];
+            shmem += table->table.rss[RSS_SHMEM];
         }
     }
     spin_unlock(&middle->table.lock);
-    if (n.tables)
-        count_shares(f->child, &n);
+    if (n)
+        count_shares(f->child, n, anon, file, shmem);
     return 0;
 }
 
@@ -282,24 +280,21 @@ static void copy_table_ahead(struct forking *f, u64 *from, struct page *copy, va
 }
 
 void table_fork_ahead(struct forking *f) {
-    struct shares n = {0};
-
     for (u32 i = 0; i < f->nr_ahead; i++) {
         u64 *from = f->ahead[i].from, *to = f->ahead[i].to;
-        struct page *copy = table_frame_alloc(f->child, RANK_PAGE_TABLE);
+        struct page *table = pte_page(*from), *copy = table_frame_alloc(f->child, RANK_PAGE_TABLE);
         struct spinlock *lock = &slot_table(from)->table.lock;
 
         spin_lock(lock);
         if (copy) {
             copy_table_ahead(f, from, copy, f->ahead[i].block);
             store_release(to, pte_make(page_to_pa(copy), PTE_V));
-        } else {
-            share_table(&f->g, from, to, f->ahead[i].block, &n);
+        } else if (share_table(&f->g, from, to, f->ahead[i].block)) {
+            count_shares(f->child, 1, table->table.rss[RSS_ANON], table->table.rss[RSS_FILE],
+                         table->table.rss[RSS_SHMEM]);
         }
         spin_unlock(lock);
     }
-    if (n.tables)
-        count_shares(f->child, &n);
 }
 
 // A block with parts of several VMAs, of which v is the first one that comes here: may its table be

@@ -334,8 +334,6 @@ static int fork_part(struct forking *f, struct vma *to, struct vma *from, u64 *s
 int table_fork(struct forking *f, struct vma *to, struct vma *from) {
     int error = 0;
 
-    if (f->way == FORK_DONE && from->end <= f->block + MEGAPAGE_SIZE)
-        return 0;
     for (va_t a = from->start, stop; a < from->end && !error; a = stop) {
         u64 *slot = middle_slot(from->mm, a);
         stop = next_boundary(a, GIGAPAGE_SIZE, from->end);

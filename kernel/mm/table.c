@@ -577,17 +577,19 @@ void copy_entries(struct gather *g, struct vma *to, struct page *to_table, struc
 // there is no memory to spare. => both tables locked, or the new one not hooked up
 static __attribute__((noinline)) bool copy_page_ahead(struct vma *v, struct page *to, pte_t *slot,
                                                       struct page *table, pte_t *from) {
-    struct page *p = pte_page(*from), *copy;
+    pte_t pte = *from;
+    struct page *p = pte_page(pte), *copy;
     u16 ahead = READ_ONCE(p->ahead);
 
     if (ahead < 2 || !(v->flags & VM_WRITE) || !page_is_sole(p) ||
         !(copy = page_alloc(0, ALLOC_USER | ALLOC_ATOMIC)))
         return false;
     WRITE_ONCE(p->ahead, ahead - 1);
-    page_copy(page_va(copy), page_va(p));
-    WRITE_ONCE(*slot, pte_for(v, copy, true));
+    pa_t frame = page_to_pa(copy);
+    page_copy(pa_to_va(frame), pa_to_va(pte_pa(pte)));
+    WRITE_ONCE(*slot, pte_make(frame, pte_flags(v, true)));
     note_writable(to, slot);
-    if (*from & PTE_W)
+    if (pte & PTE_W)
         note_writable(table, from);
     vm_count(pages_ahead);
     return true;

@@ -78,6 +78,11 @@ void mm_release_borrowed(struct mm *mm) {
     slab_free(mm_cache, mm);
 }
 
+static bool has_tables(const struct vma *v) {
+    const u64 *slot = middle_slot(v->mm, v->start);
+    return (v->start ^ (v->end - 1)) >= MEGAPAGE_SIZE || (slot && *slot);
+}
+
 // No task is left: nobody else changes the VMAs, and nobody faults.
 static void free_vmas(struct mm *mm) {
     struct vma *next;
@@ -88,7 +93,8 @@ static void free_vmas(struct mm *mm) {
     for (struct vma *v = vma_first(mm); v; v = next) {
         next = vma_next(v);
         vma_mapping_unlink(v);
-        if (v->end > done || !next || (next->start ^ v->start) >= GIGAPAGE_SIZE)
+        bool last = !next || (next->start ^ v->start) >= GIGAPAGE_SIZE;  // under its middle table
+        if (last || (v->end > done && has_tables(v)))
             table_free_dead(&g, v);
         done = align_up(v->end, MEGAPAGE_SIZE);
         vma_free(v);
@@ -159,7 +165,8 @@ static int fork_vma(struct forking *f, struct vma *v, struct vma **last) {
     vma_link_forked(copy, *last, v);
     *last = copy;
     if (!(v->flags & FORK_NO_TABLE))
-        return table_fork(f, copy, v);
+        return f->way == FORK_DONE && v->end <= f->block + MEGAPAGE_SIZE ? 0
+                                                                         : table_fork(f, copy, v);
     table_fork_skip(f, v);
     return (v->flags & (VM_FRAMES | VM_WIPEONFORK)) == VM_FRAMES ? frames_fork(copy, v) : 0;
 }

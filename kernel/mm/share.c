@@ -59,11 +59,15 @@
 
 // ---- entries ----
 
-// => locked, or only one's own
-static void protect(struct page *table) {
+// No entry is writable any more. => locked, or only one's own
+static __attribute__((noinline)) void protect(struct gather *g, struct page *table, va_t block) {
     pte_t *slot = page_va(table);
+    u32 first = table->table.writable, end = table->table.writable_end;
 
-    for (u32 i = table->table.writable; i < table->table.writable_end; i++)
+    if (first >= end)
+        return;
+    gather_range(g, block + first * PAGE_SIZE, block + end * PAGE_SIZE);
+    for (u32 i = first; i < end; i++)
         if (slot[i] & PTE_W)
             WRITE_ONCE(slot[i], slot[i] & ~(PTE_W | PTE_D));
     none_writable(table);
@@ -189,16 +193,12 @@ va_t table_unmap_shared(struct gather *g, va_t addr, va_t end) {
 // ---- fork ----
 
 // The entry for a table that others get too. => only the parent has it, its middle table is locked
-static u64 begin_sharing(struct gather *g, struct page *table, u64 entry, va_t block) {
-    u32 first = table->table.writable, end = table->table.writable_end;
-
-    if (first < end && end - first > PROTECT_MAX) {
+static inline u64 begin_sharing(struct gather *g, struct page *table, u64 entry, va_t block) {
+    if (table->table.writable_end - table->table.writable > PROTECT_MAX) {
         g->tables = true;
         return (entry & ~PTE_V) | PTE_SHARED;
     }
-    if (first < end)
-        gather_range(g, block + first * PAGE_SIZE, block + end * PAGE_SIZE);
-    protect(table);
+    protect(g, table, block);
     return entry | PTE_SHARED;
 }
 

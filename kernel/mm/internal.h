@@ -213,7 +213,7 @@ int table_move(struct gather *g, struct vma *from, va_t old, struct vma *to, va_
 static inline bool vma_pins_cache(const struct vma *v) {
     return v->flags & VM_LOCKED && v->mapping;
 }
-// What was copied after AHEAD_SURE forks in a row, a table or a page, the next AHEAD_FORKS forks copy at once: share.c.
+// What was copied after two forks, a table or a page, the next AHEAD_FORKS forks copy at once: share.c.
 #define AHEAD_FORKS 32
 #define AHEAD_ENTRIES 192  // only tables with so few entries
 #define AHEAD_TABLES 4     // and so many tables in one fork

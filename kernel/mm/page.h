@@ -37,7 +37,7 @@ struct page {
         ref;   // users of the frame: mappings in page tables, the cache, system calls in flight
     u8 kind;   // enum page_kind
     u8 order;  // of the block that this page heads
-    u16 ahead;  // of anonymous memory and tables: will fork copy it? share.c
+    u16 ahead;  // [a] anonymous memory, tables: 1: copied after a fork, more: so many forks less one copy it at once, share.c
     union {
         struct {               // PAGE_FREE
             struct list link;  // [buddy lock]

@@ -22,7 +22,7 @@
  *   - each owner had the same VMAs over its entries at fork, all private, and has them still:
  *     changing one makes the table its own first. A block of 2 MiB with a VMA of FORK_NO_TABLE is
  *     not shared; fork copies entries there.
- *   - a copy leaves out pages of files, which a fault finds again in the mapping
+ *   - a copy leaves out pages of files that were not used (PTE_A), which a fault finds again in the mapping
  *   - a page that only this table maps has count 1, though the table has several owners. Nobody
  *     looks at the count of a page before the table is his own.
  *   - every owner counts rss[] pages for it. Truncation (or reclaim), which comes by way of one owner, takes
@@ -50,6 +50,24 @@
  *   two threads of A write                  both find the entry shared; the second one to get the
  *                                           middle table's lock finds it own and frees its frame
  *   out of memory in a copy                 nothing has changed; the fault, or the call, fails
+ *
+ * Copies ahead. A shell forks again and again, and each child writes the same few pages. What was
+ * copied after two forks, a table or a page of it, has page->ahead > 1, and that many forks less
+ * one give the child its own copy at once, which saves both sides their faults. Then one fork
+ * shares again, to see whether the copies are still wanted. Only small tables, few of them, and
+ * only of a parent that runs alone: nobody may write a page while it is copied, and the parent
+ * keeps its own writable entries. Such a table is never a shared one; the child is the only one who
+ * has it from the beginning. It is made when the child's VMAs are all on their mappings' lists,
+ * with the parent's middle table locked until it is hooked up:
+ *
+ *   fork                                    truncation
+ *   locks the parent's middle table         page->cache.mapping = NULL
+ *   copies the entry                        waits for that lock; clears the parent's entry
+ *   hooks the table up, unlocks             comes to the child's VMA, which is behind the parent's
+ *                                           on the list: clears the copy
+ * In the other order there is no entry to copy. Of pages of files only those are copied that were
+ * used since the last fork: the copy takes the bit A off the parent's entries. Where the hardware
+ * does not set A itself, fault.c does.
  */
 #include "lib/string.h"
 #include "mm/internal.h"

@@ -12,7 +12,7 @@
  *
  * fork copies the VMAs and shares the last-level tables of private ones (share.c): who changes
  * something first copies the table, and there the pages are read-only with one more reference, so
- * who writes first copies the page (fault.c). The parent's harts forget the writable entries before
+ * who writes first copies the page (fault.c). What is copied each time fork copies itself. The parent's harts forget the writable entries before
  * its mm->lock is released, and the child does not run earlier, so nobody writes a page that the
  * other reads. Shared VMAs start without entries: a fault finds their pages in the mapping.
  *
@@ -23,8 +23,8 @@
  *   VMAs leave their mappings' lists  -> truncation and write-back no longer come
  *   pages are unmapped and freed      -> no hart runs a task of it; its ASID is not loaded again
  *                                        (without ASIDs, loading another table flushes everything)
- *   tables are unhooked, all harts that have the root in satp flush, tables are freed
- *   VMAs are closed and freed; the root waits for the last borrower
+ *   tables are unhooked; VMAs are closed and freed
+ *   all harts that have the root in satp flush, tables are freed; the root waits for the last borrower
  *
  * Locks: mm->lock. mm_switch runs with interrupts off inside the run queue's lock; it may free a
  * root and an mm.

@@ -214,7 +214,7 @@ static inline bool vma_pins_cache(const struct vma *v) {
     return v->flags & VM_LOCKED && v->mapping;
 }
 // What was copied after two forks, a table or a page, the next AHEAD_FORKS forks copy at once: share.c.
-#define AHEAD_FORKS 32
+#define AHEAD_FORKS 64
 #define AHEAD_ENTRIES 192  // only tables with so few entries
 #define AHEAD_TABLES 4     // and so many tables in one fork
 // It was copied for somebody who shared it after a fork. => a lock that keeps it

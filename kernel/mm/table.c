@@ -222,13 +222,21 @@ void tables_unlock(struct page *a, struct page *b) {
 
 // ---- gathering ----
 
+static __attribute__((noinline)) void free_anon(struct page *p) {
+    vm_count(anon_freed);
+    page_free(p, 0);
+}
+
+static inline void drop_anon(struct page *p) {
+    if (page_is_sole(p) || ref_put(&p->ref))
+        free_anon(p);
+}
+
 void drop_page(struct page *p) {
-    if (p->kind == PAGE_CACHE) {
+    if (p->kind == PAGE_CACHE)
         page_put(p);
-    } else if (page_is_sole(p) || ref_put(&p->ref)) {
-        vm_count(anon_freed);
-        page_free(p, 0);
-    }
+    else
+        drop_anon(p);
 }
 
 static void gather_flush(struct gather *g) {
@@ -338,7 +346,7 @@ static bool free_entry(pte_t pte, const struct page *zero) {
         return true;
     }
     if (p != zero)
-        drop_page(p);
+        drop_anon(p);
     return false;
 }
 

@@ -197,7 +197,7 @@ static void copied_ahead(void) {
     CHECK(counted("page_ahead") >= pages + 2);
     struct counts c = counts_of(parent_rewrites);
     EQ(c.faults, 0);
-    for (int i = 0; i < 32; i++)
+    for (int i = 0; i < 64; i++)
         child_ok(nothing);
     rewriting_child(2);
     rewriting_child(0);

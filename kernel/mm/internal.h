@@ -226,7 +226,7 @@ static inline void note_copied(struct page *from, struct page *copy) {
 struct forking {
     struct gather g;  // of the parent
     struct mm *child;
-    bool alone;       // nobody else runs in the parent's memory
+    bool alone;  // nobody else runs in the parent's memory
     u32 nr_ahead;
     struct {
         u64 *from, *to;  // entries of middle tables
@@ -317,8 +317,8 @@ int populate(struct mm *mm, va_t start, va_t end, bool locked_only);
 // ---- vma.c ----
 extern struct slab_cache *vma_cache;
 void vma_remove(struct mm *mm,
-                struct vma *v);   // off the tree, off its mapping, closed and freed; no page tables
-void vma_free(struct vma *v);     // the last of it: closed and freed
+                struct vma *v);  // off the tree, off its mapping, closed and freed; no page tables
+void vma_free(struct vma *v);    // the last of it: closed and freed
 void vma_mapping_unlink(struct vma *v);  // truncation and write-back no longer see v
 // fork: v, a copy of `parent`, comes behind `last`, the last VMA so far. It is on no tree yet.
 void vma_link_forked(struct vma *v, struct vma *last, struct vma *parent);

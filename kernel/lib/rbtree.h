@@ -64,6 +64,20 @@ static inline void rb_insert_at(struct rb_node *node, struct rb_node *parent,
     *link = node;
 }
 
+/* `node` is the root of a subtree of its own, above two others; who builds a tree from below keeps the colours right. */
+static inline void rb_join(struct rb_node *node, struct rb_node *left, struct rb_node *right,
+                           bool red) {
+    node->parent_color = !red;
+    node->left = left;
+    node->right = right;
+    if (left)
+        left->parent_color |= (uintptr_t)node;
+    if (right)
+        right->parent_color |= (uintptr_t)node;
+}
+
+static inline void rb_set_root(struct rb_node *node) { node->parent_color = 1; }
+
 /* Restore the colours and the balance after rb_insert_at(). */
 void rb_insert_color(struct rb_node *node, struct rb_root *root);
 

@@ -118,7 +118,7 @@ static u32 map_pages(struct mm *mm, pte_t *slot, struct page *const *pages, u32 
 // is found can only leave the mapping afterwards, and then is unmapped. => table locked
 static u32 map_present(struct vma *v, pte_t *slot, u64 index, u32 n) {
     struct mapping *m = v->mapping;
-    u64 flags = pte_flags(v, false);
+    u64 flags = pte_flags(v, false) & ~PTE_A;  // the hardware's, or the next fault's, to set
     u32 mapped = 0;
 
     spin_lock(&m->lock);
@@ -139,7 +139,10 @@ static bool map_range(struct vma *v, struct page *table, va_t low, va_t high, va
 
     spin_lock(&table->table.lock);
     u32 mapped = map_present(v, slot, vma_pgoff(v, low), (high - low) >> PAGE_SHIFT);
-    bool done = slot[(addr - low) >> PAGE_SHIFT] != 0;
+    pte_t *asked = table_slot(table, addr);
+    bool done = *asked != 0;
+    if (done)
+        WRITE_ONCE(*asked, *asked | PTE_A);
     table->table.used += mapped;
     vm_count_n(file_maps, mapped);
     if (mapped)
@@ -198,6 +201,8 @@ static int map_copy(struct vma *v, struct page *table, va_t addr, pte_t old, str
             if (from->kind == PAGE_CACHE || from == zero_page)
                 count_rss(v, table, RSS_ANON, 1);
             dropped = from == zero_page ? NULL : from;
+            if (table->table.used <= AHEAD_ENTRIES)
+                note_copied(from, copy);
         }
         vm_count(cow_copies);
         if (old & PTE_V)
@@ -346,6 +351,16 @@ static bool allowed(const struct vma *v, enum access access) {
     }
 }
 
+// Where the hardware does not set A itself, it asks for it so.
+static void set_used(struct page *table, va_t addr) {
+    pte_t *slot = table_slot(table, addr);
+
+    spin_lock(&table->table.lock);
+    if (*slot & PTE_V)
+        WRITE_ONCE(*slot, *slot | PTE_A);
+    spin_unlock(&table->table.lock);
+}
+
 // => mm->lock held, access allowed
 static int fault_page(struct vma *v, va_t addr, enum access access) {
     struct page *table = table_find(v->mm, addr);
@@ -363,6 +378,8 @@ static int fault_page(struct vma *v, va_t addr, enum access access) {
     }
     if (access == ACCESS_WRITE && !(pte & PTE_W))
         return fault_write(v, table, addr, pte);
+    if (!(pte & PTE_A))
+        set_used(table, addr);
     forget_here(addr);
     return 0;
 }

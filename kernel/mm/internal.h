@@ -197,6 +197,9 @@ void table_clean(struct gather *g, struct vma *v, va_t start, va_t end);
 // tables locked, or the new one not hooked up
 void copy_entries(struct gather *g, struct vma *v, struct page *to, struct page *from, va_t addr,
                   va_t stop);
+// fork: fill `to`, a table for the block of 2 MiB, by `from`: entries as above, but copies of the pages that were copied
+// after the last forks. v is the child's first VMA there. => from locked, `to` not hooked up, nobody else runs in the parent
+void copy_ahead(struct gather *g, struct vma *v, struct page *to, struct page *from, va_t block);
 // fork: copy the entries of [start, end), where tables are not shared, copy-on-write. 0 or -ENOMEM.
 int table_copy(struct gather *parent, struct vma *to, struct vma *from, va_t start, va_t end);
 // mremap: move entries. => the mapping's vmas_lock not held. 0 or -ENOMEM.
@@ -210,14 +213,32 @@ int table_move(struct gather *g, struct vma *from, va_t old, struct vma *to, va_
 static inline bool vma_pins_cache(const struct vma *v) {
     return v->flags & VM_LOCKED && v->mapping;
 }
+// What was copied after two forks, a table or a page, the next AHEAD_FORKS forks copy at once: share.c.
+#define AHEAD_FORKS 64
+#define AHEAD_ENTRIES 192  // only tables with so few entries
+#define AHEAD_TABLES 4     // and so many tables in one fork
+// It was copied for somebody who shared it after a fork. => a lock that keeps it
+static inline void note_copied(struct page *from, struct page *copy) {
+    u16 ahead = READ_ONCE(from->ahead) ? AHEAD_FORKS + 1 : 1;
+    WRITE_ONCE(from->ahead, ahead);
+    copy->ahead = ahead;
+}
 struct forking {
     struct gather g;  // of the parent
     struct mm *child;
+    bool alone;  // nobody else runs in the parent's memory
+    u32 nr_ahead;
+    struct {
+        u64 *from, *to;  // entries of middle tables
+        va_t block;
+    } ahead[AHEAD_TABLES];  // tables to be copied
     va_t block;  // the last one of 2 MiB that had parts of VMAs, and what to do with its table
     enum { FORK_SHARE, FORK_DONE, FORK_COPY } way;
 };
 // fork: `to` gets what `from` maps. => both mm's: no other task changes them. 0 or -ENOMEM
 int table_fork(struct forking *f, struct vma *to, struct vma *from);
+// When the child has all its VMAs: copy the tables that table_fork() kept for this.
+void table_fork_ahead(struct forking *f);
 // fork passes a VMA over.
 void table_fork_skip(struct forking *f, struct vma *v);
 // The table at *slot, which is for addr, is to be mm's own, if there is one. False: out of memory. => mm->lock held.
@@ -296,11 +317,16 @@ int populate(struct mm *mm, va_t start, va_t end, bool locked_only);
 // ---- vma.c ----
 extern struct slab_cache *vma_cache;
 void vma_remove(struct mm *mm,
-                struct vma *v);   // off the tree, off its mapping, closed and freed; no page tables
-void vma_discard(struct vma *v);  // the same for one whose address space is no more, tree and all
+                struct vma *v);  // off the tree, off its mapping, closed and freed; no page tables
+void vma_free(struct vma *v);    // the last of it: closed and freed
 void vma_mapping_unlink(struct vma *v);  // truncation and write-back no longer see v
-// fork: append v, like `parent`, behind `last`, the last VMA of mm so far.
-void vma_link_forked(struct mm *mm, struct vma *v, struct vma *last, struct vma *parent);
+// fork: v, a copy of `parent`, comes behind `last`, the last VMA so far. It is on no tree yet.
+void vma_link_forked(struct vma *v, struct vma *last, struct vma *parent);
+// mm, which counts what its parent has, has no such VMA.
+void vma_not_forked(struct mm *mm, const struct vma *v);
+// `first` and those behind it, n in all, become mm's tree.
+void vma_make_tree(struct mm *mm, struct vma *first, u32 n);
+bool vma_fits(u64 pages);  // may somebody promise himself so much memory?
 // Change flags, but not rights, of what is mapped in the range. 0 or -ENOMEM
 int vma_set_flags(struct mm *mm, va_t start, va_t end, u32 set, u32 clear);
 // Move the start down to addr (a stack) or the end up (the heap, mremap). 0 or -ENOMEM.

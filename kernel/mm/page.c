@@ -182,6 +182,7 @@ static inline struct page *page_hand_out(struct page *p, unsigned order) {
     p->ref.count = 1;
     p->kind = PAGE_USED;
     p->order = order;
+    p->ahead = 0;
     return p;
 }
 
@@ -230,7 +231,9 @@ static void drain_own_lists(void) {
 // always faster to take what it freed, there is too little for all.
 static __attribute__((noinline)) struct page *alloc_slow(unsigned order, unsigned flags) {
     bool bytes = flags & ALLOC_USER & ~ALLOC_WAIT;  // a page of a file may replace another one
-    u64 reserve = flags & ALLOC_ATOMIC ? 0 : reserve_pages() / (flags & ALLOC_WAIT ? 1 : 2);
+    u64 reserve = flags & ALLOC_WAIT     ? reserve_pages()
+                  : flags & ALLOC_ATOMIC ? 0
+                                         : reserve_pages() / 2;
     struct page *p = alloc_above(order, reserve);
 
     if (p || flags & ALLOC_ATOMIC)

@@ -34,10 +34,10 @@ enum rss_kind { RSS_ANON, RSS_FILE, RSS_SHMEM, RSS_KINDS };
 // 48 bytes. Frames that are inside a larger block, free or used, have undefined members.
 struct page {
     struct ref
-        ref;   // users of the frame: mappings in page tables, the cache, system calls in flight
-    u8 kind;   // enum page_kind
-    u8 order;  // of the block that this page heads
-    u16 spare;
+        ref;    // users of the frame: mappings in page tables, the cache, system calls in flight
+    u8 kind;    // enum page_kind
+    u8 order;   // of the block that this page heads
+    u16 ahead;  // [a] anonymous memory, tables: 1: copied after a fork, more: so many forks less one copy it at once, share.c
     union {
         struct {               // PAGE_FREE
             struct list link;  // [buddy lock]

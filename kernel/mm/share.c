@@ -22,7 +22,7 @@
  *   - each owner had the same VMAs over its entries at fork, all private, and has them still:
  *     changing one makes the table its own first. A block of 2 MiB with a VMA of FORK_NO_TABLE is
  *     not shared; fork copies entries there.
- *   - a copy leaves out pages of files, which a fault finds again in the mapping
+ *   - a copy leaves out pages of files that were not used (PTE_A), which a fault finds again in the mapping
  *   - a page that only this table maps has count 1, though the table has several owners. Nobody
  *     looks at the count of a page before the table is his own.
  *   - every owner counts rss[] pages for it. Truncation (or reclaim), which comes by way of one owner, takes
@@ -50,6 +50,24 @@
  *   two threads of A write                  both find the entry shared; the second one to get the
  *                                           middle table's lock finds it own and frees its frame
  *   out of memory in a copy                 nothing has changed; the fault, or the call, fails
+ *
+ * Copies ahead. A shell forks again and again, and each child writes the same few pages. What was
+ * copied after two forks, a table or a page of it, has page->ahead > 1, and that many forks less
+ * one give the child its own copy at once, which saves both sides their faults. Then one fork
+ * shares again, to see whether the copies are still wanted. Only small tables, few of them, and
+ * only of a parent that runs alone: nobody may write a page while it is copied, and the parent
+ * keeps its own writable entries. Such a table is never a shared one; the child is the only one who
+ * has it from the beginning. It is made when the child's VMAs are all on their mappings' lists,
+ * with the parent's middle table locked until it is hooked up:
+ *
+ *   fork                                    truncation
+ *   locks the parent's middle table         page->cache.mapping = NULL
+ *   copies the entry                        waits for that lock; clears the parent's entry
+ *   hooks the table up, unlocks             comes to the child's VMA, which is behind the parent's
+ *                                           on the list: clears the copy
+ * In the other order there is no entry to copy. Of pages of files only those are copied that were
+ * used since the last fork: the copy takes the bit A off the parent's entries. Where the hardware
+ * does not set A itself, fault.c does.
  */
 #include "lib/string.h"
 #include "mm/internal.h"
@@ -59,11 +77,15 @@
 
 // ---- entries ----
 
-// => locked, or only one's own
-static void protect(struct page *table) {
+// No entry is writable any more. => locked, or only one's own
+static __attribute__((noinline)) void protect(struct gather *g, struct page *table, va_t block) {
     pte_t *slot = page_va(table);
+    u32 first = table->table.writable, end = table->table.writable_end;
 
-    for (u32 i = table->table.writable; i < table->table.writable_end; i++)
+    if (first >= end)
+        return;
+    gather_range(g, block + first * PAGE_SIZE, block + end * PAGE_SIZE);
+    for (u32 i = first; i < end; i++)
         if (slot[i] & PTE_W)
             WRITE_ONCE(slot[i], slot[i] & ~(PTE_W | PTE_D));
     none_writable(table);
@@ -102,9 +124,7 @@ static void copy_block(struct mm *mm, struct page *to, struct page *table, va_t 
 
     spin_lock(&table->table.lock);
     for (; v && v->start < block + MEGAPAGE_SIZE; v = vma_next(v))
-        if (!vma_is_file(v))
-            copy_entries(NULL, v, to, table, max(v->start, block),
-                         min(v->end, block + MEGAPAGE_SIZE));
+        copy_entries(NULL, v, to, table, max(v->start, block), min(v->end, block + MEGAPAGE_SIZE));
     none_writable(table);
     uncount(mm, table->table.rss);
     spin_unlock(&table->table.lock);
@@ -114,6 +134,7 @@ static void copy_block(struct mm *mm, struct page *to, struct page *table, va_t 
 static void put_copy(struct mm *mm, u64 *slot, struct page *table, struct page *copy, va_t block) {
     u64 entry = *slot;
 
+    note_copied(table, copy);
     copy_block(mm, copy, table, block);
     store_release(slot, pte_make(page_to_pa(copy), PTE_V));
     if (entry & PTE_V)
@@ -190,24 +211,53 @@ va_t table_unmap_shared(struct gather *g, va_t addr, va_t end) {
 // ---- fork ----
 
 // The entry for a table that others get too. => only the parent has it, its middle table is locked
-static u64 begin_sharing(struct gather *g, struct page *table, u64 entry, va_t block) {
-    u32 first = table->table.writable, end = table->table.writable_end;
-
-    if (first < end && end - first > PROTECT_MAX) {
+static inline u64 begin_sharing(struct gather *g, struct page *table, u64 entry, va_t block) {
+    if (table->table.writable_end - table->table.writable > PROTECT_MAX) {
         g->tables = true;
         return (entry & ~PTE_V) | PTE_SHARED;
     }
-    if (first < end)
-        gather_range(g, block + first * PAGE_SIZE, block + end * PAGE_SIZE);
-    protect(table);
+    protect(g, table, block);
     return entry | PTE_SHARED;
+}
+
+// Copies of tables and pages that were copied after the last forks are made at once: no fault asks for them later. Only
+// while nobody else runs, who could write a page while it is copied.
+static bool copies_ahead(const struct forking *f, const struct page *table, u64 entry) {
+    return unlikely(READ_ONCE(table->ahead) > 1) && f->alone && f->nr_ahead < AHEAD_TABLES &&
+           table->table.used <= AHEAD_ENTRIES && (!(entry & PTE_SHARED) || sole_owner(table));
+}
+
+// The child gets the table at *from, for block: the table, or NULL: it is empty. => the middle table locked
+static __attribute__((always_inline)) inline struct page *share_table(struct gather *g, u64 *from,
+                                                                      u64 *to, va_t block) {
+    u64 entry = *from;
+    struct page *table = pte_page(entry);
+
+    if (!(entry & PTE_SHARED)) {
+        if (table->table.used == 0)
+            return NULL;
+        entry = begin_sharing(g, table, entry, block);
+        WRITE_ONCE(*from, entry);
+        memory_fence();  // who finds it by the child's entry finds it protected
+    }
+    page_get(table);
+    WRITE_ONCE(*to, entry);
+    return table;
+}
+
+static void count_shares(struct mm *child, u64 tables, u64 anon, u64 file, u64 shmem) {
+    atomic_add_relaxed(&child->table_pages, tables);
+    atomic_add_relaxed(&child->rss[RSS_ANON], anon);
+    atomic_add_relaxed(&child->rss[RSS_FILE], file);
+    atomic_add_relaxed(&child->rss[RSS_SHMEM], shmem);
+    vm_count_n(table_shares, tables);
 }
 
 // The child gets the tables of whole blocks [addr, end), which are under one middle table. 0 or
 // -ENOMEM
 static int share(struct forking *f, va_t addr, va_t end) {
     u64 *from = middle_slot(f->g.mm, addr), *to = middle_make(f->child, addr);
-    struct page *middle = slot_table(from);
+    struct page *middle = slot_table(from), *table;
     u64 n = 0, anon = 0, file = 0, shmem = 0;
 
     if (!to)
@@ -217,28 +267,52 @@ static int share(struct forking *f, va_t addr, va_t end) {
         u64 entry = *from;
         if (!entry)
             continue;
-        struct page *table = pte_page(entry);
-        if (!(entry & PTE_SHARED)) {
-            if (table->table.used == 0)
-                continue;
-            entry = begin_sharing(&f->g, table, entry, addr);
-            WRITE_ONCE(*from, entry);
-            memory_fence();  // who finds it by the child's entry finds it protected
+        if (copies_ahead(f, pte_page(entry), entry)) {
+            f->ahead[f->nr_ahead].from = from;
+            f->ahead[f->nr_ahead].to = to;
+            f->ahead[f->nr_ahead++].block = addr;
+        } else if ((table = share_table(&f->g, from, to, addr)) != NULL) {
+            n++;
+            anon += table->table.rss[RSS_ANON];
+            file += table->table.rss[RSS_FILE];
+            shmem += table->table.rss[RSS_SHMEM];
         }
-        page_get(table);
-        WRITE_ONCE(*to, entry);
-        n++;
-        anon += table->table.rss[RSS_ANON];
-        file += table->table.rss[RSS_FILE];
-        shmem += table->table.rss[RSS_SHMEM];
     }
     spin_unlock(&middle->table.lock);
-    atomic_add_relaxed(&f->child->table_pages, n);
-    atomic_add_relaxed(&f->child->rss[RSS_ANON], anon);
-    atomic_add_relaxed(&f->child->rss[RSS_FILE], file);
-    atomic_add_relaxed(&f->child->rss[RSS_SHMEM], shmem);
-    vm_count_n(table_shares, n);
+    if (n)
+        count_shares(f->child, n, anon, file, shmem);
     return 0;
+}
+
+// => the middle table locked, the parent alone has the table
+static void copy_table_ahead(struct forking *f, u64 *from, struct page *copy, va_t block) {
+    struct page *table = pte_page(*from);
+
+    if (*from & PTE_SHARED)
+        take_over(f->g.mm, from, table);
+    WRITE_ONCE(table->ahead, table->ahead - 1);
+    spin_lock(&table->table.lock);
+    copy_ahead(&f->g, vma_find(f->child, block), copy, table, block);
+    spin_unlock(&table->table.lock);
+    vm_count(tables_ahead);
+}
+
+void table_fork_ahead(struct forking *f) {
+    for (u32 i = 0; i < f->nr_ahead; i++) {
+        u64 *from = f->ahead[i].from, *to = f->ahead[i].to;
+        struct page *table = pte_page(*from), *copy = table_frame_alloc(f->child, RANK_PAGE_TABLE);
+        struct spinlock *lock = &slot_table(from)->table.lock;
+
+        spin_lock(lock);
+        if (copy) {
+            copy_table_ahead(f, from, copy, f->ahead[i].block);
+            store_release(to, pte_make(page_to_pa(copy), PTE_V));
+        } else if (share_table(&f->g, from, to, f->ahead[i].block)) {
+            count_shares(f->child, 1, table->table.rss[RSS_ANON], table->table.rss[RSS_FILE],
+                         table->table.rss[RSS_SHMEM]);
+        }
+        spin_unlock(lock);
+    }
 }
 
 // A block with parts of several VMAs, of which v is the first one that comes here: may its table be
@@ -278,8 +352,6 @@ static int fork_part(struct forking *f, struct vma *to, struct vma *from, u64 *s
 int table_fork(struct forking *f, struct vma *to, struct vma *from) {
     int error = 0;
 
-    if (f->way == FORK_DONE && from->end <= f->block + MEGAPAGE_SIZE)
-        return 0;
     for (va_t a = from->start, stop; a < from->end && !error; a = stop) {
         u64 *slot = middle_slot(from->mm, a);
         stop = next_boundary(a, GIGAPAGE_SIZE, from->end);

@@ -39,7 +39,8 @@ void mem_info_read(struct mem_info *info) {
     info->slab = slab_pages();
     info->kernel_stacks = (u64)READ_ONCE(nr_tasks) << KERNEL_STACK_ORDER;
     info->tables = minus(sum_of(tables_made), sum_of(tables_freed));
-    info->anon = minus(sum_of(zero_fills) + sum_of(cow_copies), sum_of(anon_freed));
+    info->anon =
+        minus(sum_of(zero_fills) + sum_of(cow_copies) + sum_of(pages_ahead), sum_of(anon_freed));
     info->mapped = minus(sum_of(file_maps), sum_of(file_unmaps));
     info->committed = load_relaxed(&committed_pages);
     info->commit_limit = pages_total / 2;
@@ -69,6 +70,8 @@ void mm_show_vmstat(struct printer *p) {
         {"table_share", offsetof(struct vm_counters, table_shares)},
         {"table_copy", offsetof(struct vm_counters, table_copies)},
         {"table_reuse", offsetof(struct vm_counters, table_reuses)},
+        {"table_ahead", offsetof(struct vm_counters, tables_ahead)},
+        {"page_ahead", offsetof(struct vm_counters, pages_ahead)},
         {"tlb_remote_flush", offsetof(struct vm_counters, remote_flushes)},
     };
     struct mem_info info;

@@ -20,6 +20,8 @@ struct vm_counters {
     u64 table_shares;    // tables that fork gave the child too
     u64 table_copies;    // shared tables that one side copied, to change its own
     u64 table_reuses;    // that had only one user left
+    u64 tables_ahead;    // that fork copied, as they were copied after the last ones
+    u64 pages_ahead;     // pages that it copied for the same reason
     u64 remote_flushes;  // harts told to forget translations, or code
     u64 shared_writes;   // first stores to clean pages of shared mappings
     u64 scanned;         // cache pages that reclaim looked at
@@ -30,7 +32,7 @@ struct vm_counters {
     u64 written;  // pages written back
     u64 read;     // pages read in
     // Pairs whose difference, over all harts, is a level.
-    u64 anon_freed;   // anonymous pages; made are zero_fills + cow_copies
+    u64 anon_freed;   // anonymous pages; made are zero_fills + cow_copies + pages_ahead
     u64 file_unmaps;  // entries of cache pages removed; made are file_maps
     u64 tables_made, tables_freed;
 };

@@ -222,13 +222,21 @@ void tables_unlock(struct page *a, struct page *b) {
 
 // ---- gathering ----
 
+static __attribute__((noinline)) void free_anon(struct page *p) {
+    vm_count(anon_freed);
+    page_free(p, 0);
+}
+
+static inline void drop_anon(struct page *p) {
+    if (page_is_sole(p) || ref_put(&p->ref))
+        free_anon(p);
+}
+
 void drop_page(struct page *p) {
-    if (p->kind == PAGE_CACHE) {
+    if (p->kind == PAGE_CACHE)
         page_put(p);
-    } else if (page_is_sole(p) || ref_put(&p->ref)) {
-        vm_count(anon_freed);
-        page_free(p, 0);
-    }
+    else
+        drop_anon(p);
 }
 
 static void gather_flush(struct gather *g) {
@@ -338,7 +346,7 @@ static bool free_entry(pte_t pte, const struct page *zero) {
         return true;
     }
     if (p != zero)
-        drop_page(p);
+        drop_anon(p);
     return false;
 }
 
@@ -544,6 +552,8 @@ void copy_entries(struct gather *g, struct vma *to, struct page *to_table, struc
         if (!pte)
             continue;
         left--;
+        if (!(pte & PTE_A))
+            continue;  // a fault finds it again
         if (pte & PTE_W) {
             pte &= ~(PTE_W | PTE_D);
             WRITE_ONCE(*slot, pte);
@@ -569,6 +579,78 @@ void copy_entries(struct gather *g, struct vma *to, struct page *to_table, struc
         count_rss(to, to_table, RSS_ANON, anon);
     if (files)
         count_rss(to, to_table, cache_kind(to), files);
+}
+
+// The child gets a copy of a page that was copied after the last forks too, and may write it. False: this is none, or
+// there is no memory to spare. => both tables locked, or the new one not hooked up
+static __attribute__((noinline)) bool copy_page_ahead(struct vma *v, struct page *to, pte_t *slot,
+                                                      struct page *table, pte_t *from) {
+    pte_t pte = *from;
+    struct page *p = pte_page(pte), *copy;
+    u16 ahead = READ_ONCE(p->ahead);
+
+    if (ahead < 2 || !(v->flags & VM_WRITE) || !page_is_sole(p) ||
+        !(copy = page_alloc(0, ALLOC_USER | ALLOC_ATOMIC)))
+        return false;
+    WRITE_ONCE(p->ahead, ahead - 1);
+    pa_t frame = page_to_pa(copy);
+    page_copy(pa_to_va(frame), pa_to_va(pte_pa(pte)));
+    WRITE_ONCE(*slot, pte_make(frame, pte_flags(v, true)));
+    note_writable(to, slot);
+    if (pte & PTE_W)
+        note_writable(table, from);
+    vm_count(pages_ahead);
+    return true;
+}
+
+void copy_ahead(struct gather *g, struct vma *v, struct page *to, struct page *table, va_t block) {
+    const struct page *zero = zero_page;
+    u64 distance = (char *)page_va(to) - (char *)page_va(table);
+    u32 left = table->table.used, used = 0, n[RSS_KINDS] = {0};
+    struct mm *mm = v->mm;
+
+    none_writable(table);
+    for (; v && v->start < block + MEGAPAGE_SIZE && left > 0; v = vma_next(v)) {
+        pte_t *slot = table_slot(table, max(v->start, block));
+        pte_t *end = table_slot(table, min(v->end, block + MEGAPAGE_SIZE) - PAGE_SIZE) + 1;
+        for (; slot < end; slot++) {
+            pte_t pte = *slot, *copy = (pte_t *)((char *)slot + distance);
+            if (!pte)
+                continue;
+            left--;
+            if (!(pte & PTE_A))
+                continue;  // a fault finds it again
+            struct page *p = pte_page(pte);
+            used++;
+            if (unlikely(READ_ONCE(p->ahead)) && copy_page_ahead(v, to, copy, table, slot)) {
+                n[RSS_ANON]++;
+                continue;
+            }
+            WRITE_ONCE(*copy, pte & ~(PTE_W | PTE_D));
+            if (p == zero)
+                continue;
+            page_get(p);
+            if (p->kind != PAGE_CACHE) {
+                n[RSS_ANON]++;
+                if (!(pte & PTE_W))
+                    continue;
+                WRITE_ONCE(*slot, pte & ~(PTE_W | PTE_D));
+            } else {
+                n[cache_kind(v)]++;
+                WRITE_ONCE(*slot, pte & ~PTE_A);  // will it be used again?
+            }
+            va_t addr = block + ((u64)slot & (PAGE_SIZE - 1)) / sizeof(pte_t) * PAGE_SIZE;
+            gather_range(g, addr, addr + PAGE_SIZE);
+        }
+    }
+    to->table.used = used;
+    for (u32 kind = 0; kind < RSS_KINDS; kind++)
+        if (n[kind]) {
+            to->table.rss[kind] = n[kind];
+            atomic_add_relaxed(&mm->rss[kind], n[kind]);
+        }
+    vm_count_n(forked_ptes, used);
+    vm_count_n(file_maps, n[RSS_FILE] + n[RSS_SHMEM]);
 }
 
 int table_copy(struct gather *g, struct vma *to, struct vma *from, va_t addr, va_t stop) {

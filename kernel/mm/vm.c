@@ -12,7 +12,7 @@
  *
  * fork copies the VMAs and shares the last-level tables of private ones (share.c): who changes
  * something first copies the table, and there the pages are read-only with one more reference, so
- * who writes first copies the page (fault.c). The parent's harts forget the writable entries before
+ * who writes first copies the page (fault.c). What is copied each time fork copies itself. The parent's harts forget the writable entries before
  * its mm->lock is released, and the child does not run earlier, so nobody writes a page that the
  * other reads. Shared VMAs start without entries: a fault finds their pages in the mapping.
  *
@@ -23,8 +23,8 @@
  *   VMAs leave their mappings' lists  -> truncation and write-back no longer come
  *   pages are unmapped and freed      -> no hart runs a task of it; its ASID is not loaded again
  *                                        (without ASIDs, loading another table flushes everything)
- *   tables are unhooked, all harts that have the root in satp flush, tables are freed
- *   VMAs are closed and freed; the root waits for the last borrower
+ *   tables are unhooked; VMAs are closed and freed
+ *   all harts that have the root in satp flush, tables are freed; the root waits for the last borrower
  *
  * Locks: mm->lock. mm_switch runs with interrupts off inside the run queue's lock; it may free a
  * root and an mm.
@@ -78,23 +78,31 @@ void mm_release_borrowed(struct mm *mm) {
     slab_free(mm_cache, mm);
 }
 
+static bool has_tables(const struct vma *v) {
+    const u64 *slot = middle_slot(v->mm, v->start);
+    return (v->start ^ (v->end - 1)) >= MEGAPAGE_SIZE || (slot && *slot);
+}
+
 // No task is left: nobody else changes the VMAs, and nobody faults.
 static void free_vmas(struct mm *mm) {
-    struct list all = LIST_INIT(all);
-    struct vma *v, *next;
+    struct vma *next;
     struct gather g;
+    va_t done = 0;  // tables up to here are gone
 
     gather_init(&g, mm);
-    mm->last_hit = NULL;
-    for (v = vma_first(mm); v; v = vma_next(v)) {
+    for (struct vma *v = vma_first(mm); v; v = next) {
+        next = vma_next(v);
         vma_mapping_unlink(v);
-        table_free_dead(&g, v);
-        list_add_tail(&v->mapping_link, &all);
+        bool last = !next || (next->start ^ v->start) >= GIGAPAGE_SIZE;  // under its middle table
+        if (last || (v->end > done && has_tables(v)))
+            table_free_dead(&g, v);
+        done = align_up(v->end, MEGAPAGE_SIZE);
+        vma_free(v);
     }
     gather_finish(&g);
+    mm->last_hit = NULL;
     mm->vmas.node = NULL;
-    list_for_each_safe (v, next, &all, mapping_link)
-        vma_discard(v);
+    vma_uncharge(mm->reserved_pages);
 }
 
 void mm_put(struct mm *mm) {
@@ -132,47 +140,81 @@ static inline void copy_layout(struct mm *child, const struct mm *parent) {
     }
 }
 
-// A copy of v behind *last in child. 0 or -ENOMEM
-static int fork_vma(struct forking *f, struct vma *v, struct vma **last) {
-    struct mm *child = f->child;
+// The child counts what the parent has mapped.
+static void copy_counts(struct mm *child, const struct mm *parent) {
+    child->nr_vmas = parent->nr_vmas;
+    child->total_pages = parent->total_pages;
+    child->data_pages = parent->data_pages;
+    child->reserved_pages = parent->reserved_pages;
+    atomic_add_relaxed(&committed_pages, parent->reserved_pages);
+}
 
-    if (v->flags & VM_ACCOUNT && !vma_charge(pages_of(v)))
+// The child gets a copy of v behind *last. 0 or -ENOMEM
+static int fork_vma(struct forking *f, struct vma *v, struct vma **last) {
+    if (v->flags & VM_ACCOUNT && !vma_fits(pages_of(v)))
         return -ENOMEM;
     struct vma *copy = slab_alloc(vma_cache, 0);
-    if (!copy) {
-        if (v->flags & VM_ACCOUNT)
-            vma_uncharge(pages_of(v));
+    if (!copy)
         return -ENOMEM;
-    }
     // Neighbours in the mapping's list may change v's link; the copy gets its own.
     *copy = data_race(*v);
-    copy->mm = child;
+    copy->mm = f->child;
+    copy->next = NULL;
     if (copy->ops->open)
         copy->ops->open(copy);
-    vma_link_forked(child, copy, *last, v);
+    vma_link_forked(copy, *last, v);
     *last = copy;
     if (!(v->flags & FORK_NO_TABLE))
-        return table_fork(f, copy, v);
+        return f->way == FORK_DONE && v->end <= f->block + MEGAPAGE_SIZE ? 0
+                                                                         : table_fork(f, copy, v);
     table_fork_skip(f, v);
     return (v->flags & (VM_FRAMES | VM_WIPEONFORK)) == VM_FRAMES ? frames_fork(copy, v) : 0;
 }
 
+// The child gets the parent's VMAs, and what they map. 0 or -ENOMEM
+static int fork_vmas(struct forking *f, struct mm *parent) {
+    struct vma head = {.next = NULL}, *last = &head;
+    u32 n = 0;
+    int error = 0;
+
+    for (struct vma *v = vma_first(parent); v && !error; v = vma_next(v))
+        if (v->flags & VM_DONTFORK) {
+            vma_not_forked(f->child, v);
+            table_fork_skip(f, v);
+        } else {
+            error = fork_vma(f, v, &last);
+        }
+    for (struct vma *v = head.next; v; v = vma_next(v))
+        n++;
+    if (n) {
+        head.next->prev = NULL;
+        vma_make_tree(f->child, head.next, n);
+    }
+    return error;
+}
+
+static void forking_init(struct forking *f, struct mm *parent, struct mm *child) {
+    gather_init(&f->g, parent);
+    f->child = child;
+    f->alone = ref_read(&parent->users) == 1;
+    f->nr_ahead = 0;
+    f->block = ~0ul;
+    f->way = FORK_SHARE;
+}
+
 struct mm *mm_fork(struct mm *parent) {
     struct mm *child = mm_create();
-    struct vma *last = NULL;
-    struct forking f = {.child = child, .block = ~0ul};
-    int error = 0;
+    struct forking f;
 
     if (!child)
         return NULL;
-    gather_init(&f.g, parent);
+    forking_init(&f, parent, child);
     write_lock(&parent->lock);
     copy_layout(child, parent);
-    for (struct vma *v = vma_first(parent); v && !error; v = vma_next(v))
-        if (v->flags & VM_DONTFORK)
-            table_fork_skip(&f, v);
-        else
-            error = fork_vma(&f, v, &last);
+    copy_counts(child, parent);
+    int error = fork_vmas(&f, parent);
+    if (!error)
+        table_fork_ahead(&f);
     gather_finish(&f.g);
     write_unlock(&parent->lock);
     if (error) {

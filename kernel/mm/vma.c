@@ -74,8 +74,10 @@ va_t vma_mapped_until(struct mm *mm, va_t start, va_t end) {
 
 // ---- limits ----
 
+bool vma_fits(u64 pages) { return READ_ONCE(overcommit_memory) != 0 || pages <= pages_total; }
+
 bool vma_charge(u64 pages) {
-    if (READ_ONCE(overcommit_memory) == 0 && pages > pages_total)
+    if (!vma_fits(pages))
         return false;
     atomic_add_relaxed(&committed_pages, pages);
     return true;
@@ -104,16 +106,14 @@ bool vma_lock_ok(struct mm *mm, u64 pages) {
     return mm->locked_pages + pages <= limit_pages(RLIMIT_MEMLOCK) || capable(CAP_IPC_LOCK);
 }
 
-// pages of v (more or, negative, fewer) count for its mm.
-static inline void account(struct vma *v, s64 pages) {
-    struct mm *mm = v->mm;
-
+// More pages (or, negative, fewer) of a VMA with these flags.
+static inline void account(struct mm *mm, u32 flags, s64 pages) {
     mm->total_pages += pages;
-    if (v->flags & VM_ACCOUNT)
+    if (flags & VM_ACCOUNT)
         mm->reserved_pages += pages;
-    if (is_data(v->flags))
+    if (is_data(flags))
         mm->data_pages += pages;
-    if (v->flags & VM_LOCKED)
+    if (flags & VM_LOCKED)
         mm->locked_pages += pages;
 }
 
@@ -206,18 +206,44 @@ static void vma_insert(struct mm *mm, struct vma *v) {
     tree_insert(mm, v);
     if (v->mapping)
         mapping_link(v, NULL);
-    account(v, pages_of(v));
+    account(mm, v->flags, pages_of(v));
 }
 
-void vma_link_forked(struct mm *mm, struct vma *v, struct vma *last, struct vma *parent) {
+void vma_link_forked(struct vma *v, struct vma *last, struct vma *parent) {
     v->prev = last;
-    v->next = NULL;
-    hook(mm, v, last ? &last->node : NULL, last ? &last->node.right : &mm->vmas.node);
+    if (last)
+        last->next = v;
     v->flags &= ~(VM_LOCKED | VM_LOCKONFAULT | VM_FRAMES);
     list_init(&v->mapping_link);
     if (v->mapping)
         mapping_link(v, &parent->mapping_link);
-    account(v, pages_of(v));
+}
+
+void vma_not_forked(struct mm *mm, const struct vma *v) {
+    account(mm, v->flags & ~VM_LOCKED, -(s64)pages_of(v));
+    mm->nr_vmas--;
+    if (v->flags & VM_ACCOUNT)
+        vma_uncharge(pages_of(v));
+}
+
+// n VMAs from *first on as a tree: halves are below their middle, so only the lowest level has gaps, and its nodes are
+// red. *first moves behind them.
+static struct rb_node *join_vmas(struct vma **first, u32 n, u32 level) {
+    struct rb_node *left = n > 2 ? join_vmas(first, (n - 1) / 2, level - 1) : NULL;
+    struct vma *v = *first;
+    *first = v->next;
+    rb_join(&v->node, left, n > 1 ? join_vmas(first, n / 2, level - 1) : NULL, level == 0);
+    return &v->node;
+}
+
+void vma_make_tree(struct mm *mm, struct vma *first, u32 n) {
+    u32 level = 0;
+
+    while (n >> level > 1)
+        level++;
+    mm->vmas.node = join_vmas(&first, n, level);
+    if (n == 1)
+        rb_set_root(mm->vmas.node);
 }
 
 static void forget_hit(struct mm *mm, struct vma *v) {
@@ -238,7 +264,7 @@ static inline void vma_unlink(struct mm *mm, struct vma *v) {
     forget_hit(mm, v);
 }
 
-static void vma_free(struct vma *v) {
+void vma_free(struct vma *v) {
     if (v->ops->close)
         v->ops->close(v);
     slab_free(vma_cache, v);
@@ -247,14 +273,8 @@ static void vma_free(struct vma *v) {
 void vma_remove(struct mm *mm, struct vma *v) {
     if (v->flags & VM_ACCOUNT)
         vma_uncharge(pages_of(v));
-    account(v, -(s64)pages_of(v));
+    account(mm, v->flags, -(s64)pages_of(v));
     vma_unlink(mm, v);
-    vma_free(v);
-}
-
-void vma_discard(struct vma *v) {
-    if (v->flags & VM_ACCOUNT)
-        vma_uncharge(pages_of(v));
     vma_free(v);
 }
 
@@ -325,7 +345,7 @@ int vma_grow(struct vma *v, va_t start, va_t end) {
     if (v->flags & VM_ACCOUNT && !vma_charge(more))
         return -ENOMEM;
     set_range(v, start, end);
-    account(v, more);
+    account(v->mm, v->flags, more);
     return 0;
 }
 
@@ -492,7 +512,7 @@ static void trim(struct gather *g, struct vma *v, va_t from, va_t to) {
 
     set_range(v, from == v->start ? to : v->start, from == v->start ? v->end : from);
     table_zap(g, v, from, to);
-    account(v, -(s64)pages);
+    account(v->mm, v->flags, -(s64)pages);
     if (v->flags & VM_ACCOUNT)
         vma_uncharge(pages);
 }
@@ -586,12 +606,12 @@ int vma_protect(struct mm *mm, va_t start, size_t length, u32 rwx) {
                 error = protect_charge(v, flags);
             if (error)
                 break;
-            account(v, -(s64)pages_of(v));
+            account(mm, v->flags, -(s64)pages_of(v));
             if (rwx & VM_WRITE && !(flags & (VM_SHARED | VM_NORESERVE)))
                 flags |= VM_ACCOUNT;
             code |= flags & VM_EXEC && !(v->flags & VM_EXEC);
             v->flags = flags;
-            account(v, pages_of(v));
+            account(mm, v->flags, pages_of(v));
             table_protect(&g, v, at, stop);
             WRITE_ONCE(mm->last_hit, merge_around(mm, v));
         }
@@ -623,9 +643,9 @@ int vma_set_flags(struct mm *mm, va_t start, va_t end, u32 set, u32 clear) {
             v = isolate(mm, v, max(at, v->start), stop);
             if (!v)
                 return -ENOMEM;
-            account(v, -(s64)pages_of(v));
+            account(mm, v->flags, -(s64)pages_of(v));
             set_flags(v, flags);
-            account(v, pages_of(v));
+            account(mm, v->flags, pages_of(v));
             merge_around(mm, v);
         }
         at = stop;

@@ -8,8 +8,10 @@
  * A step is what the kernel does atomically, or under a lock that guards all that it touches. Translations are those of the
  * tables: that harts forget is tlb.c's theory.
  *
- * THREADS (1 or 2): how many process 0 has; TRUNCATION (0 or 1): whether it comes. BUG chooses a mistake that must be found:
- * 1 unshares without the middle table's lock, 2 who copied is never the last owner, 3 a copy leaves the original writable. */
+ * THREADS (1 or 2): how many process 0 has; TRUNCATION (0 or 1): whether it comes. AHEAD 1: fork copies the table at once, and the
+ * page or not; truncation comes while it does so, and then nobody may have the page. BUG chooses a mistake that must be found:
+ * 1 unshares without the middle table's lock, 2 who copied is never the last owner, 3 a copy leaves the original writable,
+ * 4 fork copies ahead without the middle table's lock. */
 #define TABLES 4
 #define PAGES 6
 #define NONE 0 /* what a middle table's entry is */
@@ -217,9 +219,47 @@ proctype truncation() {
     finished++
 }
 
+/* table_fork_ahead: process 1 gets a table of its own. */
+proctype fork_ahead() {
+    byte fresh, p;
+
+    atomic { !middle_lock[0] -> middle_lock[0] = BUG != 4 };
+    new_table(fresh);
+    atomic {
+        !table_lock[0];
+        if
+        :: entry[0] != 0 -> new_page(p); content[p] = content[entry[0] - 1]; entry[fresh] = p + 1; writes[fresh] = true
+        :: entry[0] != 0 -> entry[fresh] = entry[0]; users[entry[0] - 1]++; writes[0] = false
+        :: entry[0] == 0
+        fi
+    };
+    atomic { slot_table[1] = fresh; slot_is[1] = OWN };
+    middle_lock[0] = false;
+    finished++
+}
+
 init {
     byte i;
 
+    if
+    :: AHEAD ->
+        atomic {
+            owners[0] = 1; entry[0] = 1; users[0] = 1; writes[0] = true; slot_is[0] = OWN;
+            run fork_ahead(); run truncation()
+        };
+        atomic { finished == 2 -> finished = 0 };
+        for (i : 0 .. TABLES - 1) { assert(entry[i] == 0) };
+        entry[0] = 1; users[0] = 1; entry[1] = 1; users[0]++; writes[0] = false; writes[1] = false;
+        assert(slot_table[1] == 1);
+        atomic {
+            threads[0] = THREADS; threads[1] = 1;
+            run thread(0, true); run thread(1, THREADS == 1);
+            if :: THREADS == 2 -> run thread(0, false) :: else fi
+        };
+        finished == 1 + THREADS;
+        goto ended
+    :: else
+    fi;
     atomic {
         owners[0] = 2; entry[0] = 1; users[0] = 1;
         if
@@ -233,6 +273,7 @@ init {
         if :: TRUNCATION -> run truncation() :: else fi
     };
     finished == 1 + THREADS + TRUNCATION;
+ended:
     for (i : 0 .. TABLES - 1) { assert(owners[i] == 0) }
     for (i : 0 .. PAGES - 1) { assert(users[i] == 0) }
 }

@@ -161,6 +161,68 @@ static void few_pages_stay_mapped(void) {
     EQ(area[3 * PAGE], 'y');
 }
 
+/* What children copied after two forks, the next forks copy at once, and look again later whether it is still wanted. */
+static int wanted; /* faults in the child */
+
+static void rewrite(void) {
+    area[2 * PAGE] = 'c';
+    area[5 * PAGE] = 'c';
+}
+
+static void child_rewrites(void) {
+    EQ(area[2 * PAGE], 'p');
+    expect(3, 16);
+    struct counts c = counts_of(rewrite);
+    EQ(c.faults, wanted);
+    expect(6, 16);
+}
+
+static void parent_rewrites(void) { area[2 * PAGE] = 'p'; }
+
+static void rewriting_child(int faults) {
+    wanted = faults;
+    parent_rewrites();
+    child_ok(child_rewrites);
+    EQ(area[2 * PAGE], 'p');
+    expect(3, 16);
+}
+
+static void copied_ahead(void) {
+    make_area();
+    OK(sys_madvise((void *)(area + 16 * PAGE), BLOCKS * BLOCK - 16 * PAGE, MADV_DONTNEED));
+    rewriting_child(2);
+    rewriting_child(2);
+    long pages = counted("page_ahead");
+    rewriting_child(0);
+    CHECK(counted("page_ahead") >= pages + 2);
+    struct counts c = counts_of(parent_rewrites);
+    EQ(c.faults, 0);
+    for (int i = 0; i < 64; i++)
+        child_ok(nothing);
+    rewriting_child(2);
+    rewriting_child(0);
+}
+
+static void *rest_a_while(void *unused) {
+    (void)unused;
+    await(go);
+    return 0;
+}
+
+/* Another thread could write while fork copies. */
+static void not_ahead_of_threads(void) {
+    struct thread *t;
+
+    make_area();
+    OK(sys_madvise((void *)(area + 16 * PAGE), BLOCKS * BLOCK - 16 * PAGE, MADV_DONTNEED));
+    for (int i = 0; i < 3; i++)
+        rewriting_child(i < 2 ? 2 : 0);
+    OK(thread_create(&t, rest_a_while, 0));
+    rewriting_child(2);
+    tell(go);
+    thread_join(t);
+}
+
 /* ---- changes to a part */
 
 static void unmap_parts(void) {
@@ -773,6 +835,8 @@ const struct test fork_tests[] = {
     {"M4_tables_are_counted", tables_are_counted, 0},
     {"M4_tables_are_shown", tables_are_shown, 0},
     {"M4_few_pages_stay_mapped", few_pages_stay_mapped, 0},
+    {"M4_copied_ahead", copied_ahead, 0},
+    {"M4_not_ahead_of_threads", not_ahead_of_threads, 0},
     {"M4_partial_unmap", partial_unmap, 0},
     {"M4_whole_unmap", whole_unmap, 0},
     {"M4_partial_protect", partial_protect, 0},

@@ -222,7 +222,7 @@ grade: all
 
 test-labs: all
 	@tools/check-env $(QEMU)
-	QEMU=$(QEMU) TOOLPREFIX=$(TOOLPREFIX) $(PYTHON) -m pytest tests/labs --slow $(PYTEST)
+	QEMU=$(QEMU) TOOLPREFIX=$(TOOLPREFIX) $(PYTHON) -m pytest -v -n 2 --dist loadgroup tests/labs --slow $(PYTEST)
 
 # ---- seeing: RUN reaches the guest's shell as it was typed
 trace: override export RUN := $(value RUN)

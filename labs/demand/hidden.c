@@ -11,6 +11,7 @@ static void lazy_heap(void) {
 }
 
 #define READ_PAGES 1000
+#define DISK_PAGES 200 /* as hidden_disk.py has it */
 
 static void zeroes_stay_zero(void) {
     volatile char *area = map_pages(READ_PAGES, PROT_READ | PROT_WRITE);
@@ -43,6 +44,28 @@ static void files_come_in_groups(void) {
     faults = minor_faults() - faults;
     if (faults < 2 || faults > FILE_PAGES / 16 + 4)
         fail_at("faults", "%ld for %d pages", faults, FILE_PAGES);
+}
+
+/* What is on the disk when the machine is off is looked at from outside: hidden_disk.py. */
+static void what_is_on_the_disk(void) {
+    volatile uint64_t *mine, *ours;
+    int fd;
+
+    OK(sys_mkdirat(AT_FDCWD, "disk", 0700));
+    OK(sys_mount("/dev/vdc", "disk", "ext2", 0, 0));
+    fd = (int)OK(sys_openat(AT_FDCWD, "disk/data", O_RDWR, 0));
+    mine = (void *)OK(sys_mmap(0, DISK_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0));
+    ours = (void *)OK(sys_mmap(0, DISK_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+    for (long i = 0, sum = 0; i < DISK_PAGES; i++) /* now all pages are there */
+        sum += (long)mine[i * 512], *(volatile long *)&sum += (long)ours[i * 512];
+    for (uint64_t i = seed % 3; i < DISK_PAGES; i += 3) {
+        mine[i * 512 + i % 512] = ~0ul;
+        ours[i * 512 + 511 - i % 512] = seed + i;
+    }
+    OK(sys_munmap((void *)mine, DISK_PAGES * PAGE));
+    OK(sys_munmap((void *)ours, DISK_PAGES * PAGE));
+    OK(sys_close(fd));
+    OK(sys_umount2("disk", 0));
 }
 
 static volatile char *low; /* an address in the stack's room */
@@ -94,5 +117,6 @@ const struct test hidden_tests[] = {
     {"zeroes_stay_zero", zeroes_stay_zero, 0},
     {"files_come_in_groups", files_come_in_groups, 0},
     {"stack_has_an_end", stack_has_an_end, 0},
+    {"what_is_on_the_disk", what_is_on_the_disk, 0},
     {0, 0, 0},
 };

@@ -26,6 +26,13 @@ class Test:
     title: str
     hidden: bool = False
     limit: int = 30  # seconds that the case has inside, on a machine of the usual speed
+    gdb: str = ""    # a script of the lab's folder that looks on in a debugger; see gdbside.py
+    disk: str = ""   # one that makes a disk and looks at it afterwards; see disks.py
+
+    @property
+    def alone(self) -> bool:
+        """It has a machine of its own."""
+        return bool(self.gdb or self.disk)
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,10 @@ class Lab:
         return [path for path in sorted(self.folder.glob("*.[ch]")) if (hidden or not path.name.startswith("hidden"))
                 and (apart is None or path.suffix == ".h" or path.stem.endswith("apart") == apart)]
 
+    def scripts(self, hidden: bool = True) -> list[Path]:
+        """What its tests do on the host."""
+        return [path for path in sorted(self.folder.glob("*.py")) if hidden or not path.name.startswith("hidden")]
+
     def header(self) -> str:
         """lab.h: the parameters, for C."""
         lines = [f"#define {k} {v}" for k, v in ({"LAB_HARTS": self.machine["smp"]} | self.parameters).items()]
@@ -108,6 +119,9 @@ def load(name: str, seed: str = "", labs: Path = LABS) -> Lab:
     lab.machine = {"smp": 2, "mem": "128M", "append": "", "extra": []} | exact.get("machine", {})
     if len({test.name for test in lab.tests}) != len(lab.tests):
         raise LabError(f"lab {name}: a test is named twice")
+    for test in lab.tests:
+        if missing := [script for script in (test.gdb, test.disk) if script and not (folder / script).exists()]:
+            raise LabError(f"lab {name}: {test.name}: there is no {missing[0]}")
     return lab
 
 
@@ -129,5 +143,5 @@ def public_toml(lab: Lab) -> str:
              *(f"{k} = {value(v)}" for k, v in lab.parameters.items())]
     for test in lab.tests:
         if not test.hidden:
-            lines += ["", "[[test]]", *(f"{k} = {value(getattr(test, k))}" for k in ("name", "points", "title", "limit"))]
+            lines += ["", "[[test]]", *(f"{k} = {value(getattr(test, k))}" for k in ("name", "points", "title", "limit", "gdb", "disk") if getattr(test, k))]
     return "\n".join(lines) + "\n"

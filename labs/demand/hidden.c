@@ -19,7 +19,7 @@ static void zeroes_stay_zero(void) {
 
     for (long i = 0; i < READ_PAGES; i++)
         EQ(area[i * PAGE + i], 0);
-    CHECK(minor_faults() - faults < READ_PAGES / 8);
+    CHECK(minor_faults() - faults < READ_PAGES / (GROUP / 2));
     CHECK(before - pages_free() < FEW);
     for (long i = 0; i < READ_PAGES; i += 3)
         area[i * PAGE + i] = 'x';
@@ -42,7 +42,7 @@ static void files_come_in_groups(void) {
     for (int i = 0; i < FILE_PAGES; i++)
         EQ(p[i * PAGE], (char)i);
     faults = minor_faults() - faults;
-    if (faults < 2 || faults > FILE_PAGES / 16 + 4)
+    if (faults < FILE_PAGES / GROUP || faults > FILE_PAGES / GROUP + 4)
         fail_at("faults", "%ld for %d pages", faults, FILE_PAGES);
 }
 
@@ -90,7 +90,7 @@ static void beyond_a_small_limit(void) {
     below(2 * MIB_BYTES);
 }
 
-/* Something is mapped 4 MiB below: up to 256 pages above it there is no stack. */
+/* Something is mapped 4 MiB below: up to GUARD pages above it there is no stack. */
 static void map_below(uint64_t distance) {
     char here;
     uint64_t at = ((uint64_t)&here - 4 * MIB_BYTES) / PAGE * PAGE;
@@ -101,8 +101,8 @@ static void map_below(uint64_t distance) {
     touch_low();
 }
 
-static void above_the_guard(void) { map_below(257 * PAGE); }
-static void in_the_guard(void) { map_below(200 * PAGE); }
+static void above_the_guard(void) { map_below((GUARD + 1) * PAGE); }
+static void in_the_guard(void) { map_below((GUARD - 2) * PAGE); }
 
 static void stack_has_an_end(void) {
     child_ok(within_the_limit);

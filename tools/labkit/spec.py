@@ -55,6 +55,7 @@ class Lab:
     remove: list[dict] = field(default_factory=list)    # reference -> handout
     solution: list[dict] = field(default_factory=list)  # reference -> full marks; mostly nothing
     wrong: list[Wrong] = field(default_factory=list)    # (reference with solution) -> a wrong one
+    term: dict = field(default_factory=dict)            # `parameters` that a solution is made for, `tests` of which it else loses some
     breaks: list[str] = field(default_factory=list)     # what else fails in the handout: patterns of usertests
     cases: list[str] = field(default_factory=list)      # files of user/usertests that have tests of this lab
     apart_cases: list[str] = field(default_factory=list)  # the same, of those that call what students wrote for programs
@@ -64,6 +65,10 @@ class Lab:
     @property
     def points(self) -> float:
         return sum(test.points for test in self.tests)
+
+    def asks_the_same(self, other: Lab) -> bool:
+        """Would a solution for the other term do for this one?"""
+        return all(self.parameters[name] == other.parameters[name] for name in self.term["parameters"])
 
     def fill(self, text: str) -> str:
         """The text with the parameters in place."""
@@ -116,6 +121,7 @@ def load(name: str, seed: str = "", labs: Path = LABS) -> Lab:
     lab.wrong = [Wrong(w["name"], w["why"], w["loses"], w["edit"]) for w in exact.get("wrong", [])]
     for key in ("remove", "solution", "breaks", "cases", "apart_cases", "theirs"):
         setattr(lab, key, exact.get(key, []))
+    lab.term = exact.get("term", {"parameters": [], "tests": []})
     lab.machine = {"smp": 2, "mem": "128M", "append": "", "extra": []} | exact.get("machine", {})
     if len({test.name for test in lab.tests}) != len(lab.tests):
         raise LabError(f"lab {name}: a test is named twice")

@@ -96,6 +96,18 @@ def test_every_chapter_is_in_the_index():
     assert not missing, f"docs/README.md does not name {missing}"
 
 
+def test_exercises_point_at_labs():
+    """Each chapter's exercises end with the labs that are about it, and these exist."""
+    for page in chapters():
+        text = page.read_text().partition("\n## Try it")[2].partition("\n## ")[0]
+        if page.stem in ("README", "from-xv6", "labs"):
+            continue
+        last = text.strip().split("\n\n")[-1]
+        assert last.startswith("**As an assignment**") and "(labs.md)" in last, name(page)
+        named = {word for word in re.findall(r"`([a-z0-9-]+)`", last)}
+        assert all((TOP / "labs" / lab / "lab.toml").exists() for lab in named), f"{name(page)}: {named}"
+
+
 def test_figures_are_used_and_stand_alone():
     """Every picture appears in some chapter, and needs nothing from elsewhere: it must be readable as a file."""
     used = {(page.parent / link).resolve() for page in PAGES for link in links(page)}

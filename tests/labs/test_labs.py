@@ -198,7 +198,7 @@ def test_D3_only_plain_sources_are_taken(tmp_path):
     (tree / "kernel/all").symlink_to("/etc")
     os.mkfifo(tree / "kernel/pipe.c")
     out = tmp_path / "out"
-    notes = "\n".join(grade.kernel_tree(tree, out, fresh=True))
+    notes = "\n".join(grade.kernel_tree(tree, out, fresh=True)[1])
     taken = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
     assert "kernel/new.c" in taken
     assert not [name for name in taken for word in (";", "$", "secret", "kernel/pipe", "kernel/Makefile") if word in name]
@@ -272,6 +272,65 @@ def test_D3_reports(tmp_path):
     suite = xml.parse(tmp_path / "out/junit.xml").getroot()
     assert len(suite) == len(result.lab.tests) and len(suite.findall("*/failure")) == len(result.lab.tests) // 2
     assert "error: no" in outputs.text(result_of(tmp_path, built=False))
+
+
+def test_D3_an_empty_submission(tmp_path):
+    result = grade.grade(spec.load("cow"), tmp_path)
+    assert result.score == 0 and not result.built
+    assert "there is no folder kernel/" in outputs.text(result) and "nothing to build" in outputs.text(result)
+
+
+# ---- the example files, with an empty submission: each is run as it stands, but for the places where things are
+
+EXAMPLES = paths.TOP / "labs/examples"
+
+
+def moved(tmp_path: Path, example: str, **places: str) -> str:
+    text = (EXAMPLES / example).read_text()
+    for place, here in places.items():
+        assert place in text
+        text = text.replace(place, here)
+    (tmp_path / Path(example).name).write_text(text)
+    return str(tmp_path / Path(example).name)
+
+
+def test_D3_example_gradescope(tmp_path):
+    for folder in ("submission", "results"):
+        (tmp_path / "autograder" / folder).mkdir(parents=True)
+    script = moved(tmp_path, "gradescope/run_autograder", **{"/autograder/source/xv39": str(paths.TOP),
+                                                              "/autograder/": f"{tmp_path}/autograder/"})
+    paths.run("sh", script)
+    data = json.loads((tmp_path / "autograder/results/results.json").read_text())
+    assert data["score"] == 0 and len(data["tests"]) == len(spec.load("cow").tests)
+    setup = (EXAMPLES / "gradescope/setup.sh").read_text()
+    assert all(package in setup for package in ("gcc-riscv64", "qemu-system", "opensbi", "e2fsprogs", "pexpect", "gdb-multiarch"))
+    paths.run("sh", "-n", EXAMPLES / "gradescope/setup.sh")
+
+
+def test_D3_example_classroom(tmp_path):
+    """The step that grades, as a runner does it."""
+    text = (EXAMPLES / "classroom/grade.yml").read_text()
+    step = re.search(r"- id: lab\n +working-directory: reference\n +run: (.*)\n", text)[1]
+    assert "${{ steps.lab.outputs.result }}" in text
+    (tmp_path / "submission").mkdir()
+    (tmp_path / "reference").symlink_to(paths.TOP)
+    paths.run("sh", "-c", f"cd {tmp_path}/reference && {step.replace('../submission', str(tmp_path / 'submission'))}",
+              env=os.environ | {"GITHUB_OUTPUT": str(tmp_path / "out")})
+    name, _, value = (tmp_path / "out").read_text().strip().partition("=")
+    assert name == "result" and json.loads(base64.b64decode(value))["max_score"] == 100
+
+
+def test_D3_example_cluster(tmp_path):
+    """Two jobs, then what the batch has come to."""
+    for who in ("ann", "bob"):
+        (tmp_path / who).mkdir()
+    (tmp_path / "list").write_text(f"{tmp_path}/ann/\n{tmp_path}/bob/\n")
+    script = moved(tmp_path, "cluster/grade.sbatch", **{"/course/xv39": str(paths.TOP)})
+    for task, said in (("1", "1 of 2 are graded"), ("2", "2 of 2 are graded")):
+        paths.run("sh", script, tmp_path / "list", tmp_path / "marks", env=os.environ | {"SLURM_ARRAY_TASK_ID": task})
+        done = paths.run(sys.executable, EXAMPLES / "cluster/summary.py", tmp_path / "marks", tmp_path / "list")
+        assert said in done.stderr, done.stderr
+    assert [line.split(",")[:2] for line in done.stdout.splitlines()] == [["ann", "0"], ["bob", "0"]]
 
 
 # ---- the labs themselves: slow
@@ -392,6 +451,7 @@ HOSTILE = {
     "loops_for_ever": ("", "if (number == 64) for (;;) ;", "no answer"),
     "prints_for_ever": ("", 'if (number == 64) for (;;) kprintf("all tests passed, score 100 of 100\\n");', "were printed"),
     "panics": ("", 'if (number == 68) panic("on purpose");', "on purpose"),
+    "panics_in_each_test": ("", 'if (number == 220 && current->pid->nr == 1) panic("as always");', "the kernel stopped: panic: as always"),
 }
 
 
@@ -405,10 +465,22 @@ def test_D3_hostile_kernel(how, tmp_path):
     text = path.read_text()
     text = source.changed(text, {"file": "", "function": "syscall_enter", "old": "    tf->pc += 4;\n", "new": f"    tf->pc += 4;\n    {first}\n"}, "")
     path.write_text(text.replace("\nvoid syscall_enter", f"{above}\nvoid syscall_enter"))
-    result = grade.grade(lab, tree)
+    result = grade.grade(lab, tree, only=["census_tasks", "census_memory", "watch_counts"])
     report = outputs.text(result)
     assert result.built, result.build_output
     assert result.score == 0 and said in report, report
+
+
+@pytest.mark.slow
+def test_D3_build_without_end(tmp_path, monkeypatch):
+    """The compiler waits for ever, for a pipe that nobody writes."""
+    monkeypatch.setattr(grade, "BUILD_S", 20)
+    os.mkfifo(tmp_path / "pipe")
+    tree = tree_with(tmp_path, {})
+    path = tree / "kernel/syscall/sys_misc.c"
+    path.write_text(f'#include "{tmp_path}/pipe"\n' + path.read_text())
+    result = grade.grade(spec.load("syscall"), tree)
+    assert not result.built and "the build had not ended" in outputs.text(result)
 
 
 @pytest.mark.slow

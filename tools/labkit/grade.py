@@ -112,8 +112,8 @@ def same(a: Path, b: Path) -> bool:
     return b.exists() and a.stat().st_size == b.stat().st_size and a.read_bytes() == b.read_bytes()
 
 
-def kernel_tree(tree: Path, out: Path, fresh: bool, base: Path = TOP) -> list[str]:
-    """A folder to build the kernel in. What is as in `base`, the reference, keeps its time, so objects that are
+def kernel_tree(tree: Path, out: Path, fresh: bool, base: Path = TOP) -> tuple[int, list[str]]:
+    """A folder to build the kernel in: how many sources were taken, and what is to be said. What is as in `base`, the reference, keeps its time, so objects that are
     there need not be made again; not when there are new headers, for one may hide another."""
     taken, notes = submitted(tree)
     handout.copy(out, ("Makefile", "tools", "mkfs", "kernel/kernel.ld"))
@@ -130,7 +130,7 @@ def kernel_tree(tree: Path, out: Path, fresh: bool, base: Path = TOP) -> list[st
     objects = base / "build/obj/kernel"
     if not fresh and objects.is_dir():
         shutil.copytree(objects, out / "build/obj/kernel", copy_function=shutil.copy2)
-    return notes
+    return len(taken), notes
 
 
 # ---- building
@@ -437,10 +437,10 @@ def grade(lab: Lab, tree: Path, *, fresh: bool = False, only: list[str] | None =
     work = Path(tempfile.mkdtemp(prefix="xv39-lab-"))
     try:
         key = struct.unpack("<QQ", os.urandom(16))
-        result.notes = kernel_tree(tree, work / "kernel", fresh, base)
+        sources, result.notes = kernel_tree(tree, work / "kernel", fresh, base)
         if say:
             say(f"{lab.name}: building the kernel")
-        result.built, result.build_output = make(work / "kernel", "kernel")
+        result.built, result.build_output = make(work / "kernel", "kernel") if sources else (False, "there is nothing to build\n")
         if lab.theirs and result.built:
             result.built, said = apart_program(lab, tree, work)
             result.build_output += said

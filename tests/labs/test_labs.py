@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import fnmatch
 import json
+import math
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from xv39 import paths
+from xv39 import paths, speed
 
 sys.path.insert(0, str(paths.TOP / "tools"))
 from labkit import grade, handout, outputs, source, spec  # noqa: E402
@@ -390,20 +391,17 @@ def test_D3_make_in_a_handout(tmp_path):
 
 @each_slow_lab
 def test_D3_handout_breaks_nothing_else(name, handed, shell):
-    """It boots to a shell, and of the usertests only those fail that the lab says; each of its patterns is needed, and they are narrow."""
+    """It boots to a shell, and of the usertests only those fail that the lab names, which are few."""
     lab = spec.load(name)
     if not lab.remove:
         return
     m = shell(kernel=handed(name)[1], smp=2, mem="256M", append=lab.machine["append"])
-    output = m.run("usertests", timeout=1200)[1]
+    output = m.run(f"usertests -x {math.ceil(speed.factor())}", timeout=1200)[1]
     cases = re.findall(r"(?m)^(ok|FAIL|skip) (\w+)", output)
-    failed = {case for how, case in cases if how == "FAIL"}
-    covered = {pattern: set(fnmatch.filter((case for _, case in cases), pattern)) for pattern in lab.breaks}
-    (paths.TOP / "tests/logs").mkdir(exist_ok=True)
-    (paths.TOP / f"tests/logs/breaks-{name}").write_text("\n".join(line for line in output.splitlines() if line.startswith("FAIL")) + "\n")
-    assert "usertests:" in output and not failed - set().union(*covered.values()), sorted(failed)
-    assert not [pattern for pattern, those in covered.items() if not those & failed], "a pattern that nothing needs"
-    assert len(set().union(*covered.values())) < len(cases) / 4, "that is more than one lab"
+    of_lab = {case for pattern in lab.breaks for case in fnmatch.filter((case for _, case in cases), pattern)}
+    others = [line for line in output.splitlines() if line.startswith("FAIL ") and re.split(r"\W+", line)[1] not in of_lab]
+    assert "usertests:" in output and not others, "\n".join(others)
+    assert len(of_lab) < len(cases) / 4, "that is more than one lab"
 
 
 @pytest.mark.parametrize("name", [grouped(n, name=n, slow=n != "msgq") for n in LABS])

@@ -366,15 +366,17 @@ class Run:
         self.result, self.lab, self.kernel, self.work, self.key, self.progress = result, result.lab, kernel, work, key, progress
         self.program, self.image = labtest_image(self.lab, work, key)
         self.verdicts, self.disk = Verdicts(key), work / "verdicts.img"
-        paths.LOGS = work / "logs"
 
     def all(self) -> None:
-        for first, end in boots(self.lab.tests):
-            while first < end:
-                following = self.boot(first, end)
-                if following is None:
+        logs, paths.LOGS = paths.LOGS, self.work / "logs"
+        try:
+            for first, end in boots(self.lab.tests):
+                while first is not None and first < end:
+                    first = self.boot(first, end)
+                if first is None:
                     return
-                first = following
+        finally:
+            paths.LOGS = logs
 
     def boot(self, first: int, end: int) -> int | None:
         """One machine: which test is to be next, if any."""

@@ -24,7 +24,7 @@ import pytest
 from xv39 import paths, speed
 
 sys.path.insert(0, str(paths.TOP / "tools"))
-from labkit import grade, handout, outputs, source, spec  # noqa: E402
+from labkit import disks, grade, handout, outputs, source, spec  # noqa: E402
 
 LABS = spec.names()
 each_lab = pytest.mark.parametrize("name", LABS)
@@ -248,6 +248,30 @@ def test_D3_verdicts_cannot_be_forged(tmp_path):
     assert seen(good) == {} and seen(bytes(1536), good) == {}  # another place: a replay
     assert seen(bytes(512), struct.pack("<Q", 1) + body) == {}
     assert seen(bytes(512), good[:20] + b"forged" + good[26:]) == {}
+
+
+# ---- judges outside of the machine
+
+def test_D3_who_has_a_machine_of_its_own():
+    def cuts(kinds: str) -> list[tuple[int, int]]:
+        return grade.boots([spec.Test(f"{n}", 1, "", gdb="x" * (kind == "g"), disk="x" * (kind == "d")) for n, kind in enumerate(kinds)])
+
+    assert cuts("...") == [(0, 3)] and cuts("g") == [(0, 1)]
+    assert cuts(".g..d") == [(0, 1), (1, 2), (2, 4), (4, 5)] and cuts("dg.") == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_D3_a_disk_is_judged(tmp_path):
+    """By what debugfs reads and e2fsck says."""
+    script = tmp_path / "x.py"
+    script.write_text("def prepare(folder, seed):\n    (folder / 'a').write_bytes(b'%d' % seed)\n"
+                      "def judge(disk, seed):\n    assert disk.names() == {'a'}, 'names'\n    assert disk.read('/a') == b'%d' % seed, 'another seed'\n")
+    (tmp_path / "work").mkdir()
+    image = disks.make(script, tmp_path / "work", 42)
+    assert disks.judge(script, image, tmp_path, 42) == "" and disks.judge(script, image, tmp_path, 43) == "another seed"
+    script.write_text("def judge(disk, seed):\n    disk.read('/b')\n")
+    assert disks.judge(script, image, tmp_path, 42) == "there is no /b on the disk"
+    paths.run("debugfs", "-w", "-R", "set_inode_field /a links_count 7", image)
+    assert "e2fsck finds" in disks.judge(script, image, tmp_path, 42)
 
 
 # ---- reports
@@ -479,6 +503,24 @@ def test_D3_build_without_end(tmp_path, monkeypatch):
     path.write_text(f'#include "{tmp_path}/pipe"\n' + path.read_text())
     result = grade.grade(spec.load("syscall"), tree)
     assert not result.built and "the build had not ended" in outputs.text(result)
+
+
+@pytest.mark.slow
+def test_D3_the_debugger_is_not_fooled(tmp_path):
+    """A kernel with symbols of the judge's names and a script for gdb in it: they are not looked at."""
+    pwned = tmp_path / "pwned"
+    lab = spec.load("cow")
+    grade.variant(lab, "solution", tmp_path / "tree")
+    path = tmp_path / "tree/kernel/main.c"
+    path.write_text(path.read_text() + f"""
+void look(void);
+void look(void) {{}}
+asm(".pushsection .debug_gdb_scripts, \\"MS\\",@progbits,1\\n.byte 4\\n"
+    ".asciz \\"python.x\\\\nopen('{pwned}', 'w')\\\\n\\"\\n.popsection");
+""")
+    result = grade.grade(lab, tmp_path / "tree", only=["seen_from_outside"])
+    assert result.built, result.build_output
+    assert result.outcomes[0].passed and not pwned.exists(), outputs.text(result)
 
 
 @pytest.mark.slow

@@ -60,9 +60,9 @@ OF_OTHERS = set("""POPULATE_READ POPULATE_WRITE sched_getcpu SYS_rseq GLIBC_TUNA
 def vocabulary() -> set[str]:
     """Every identifier of the tree, and its files' names without suffix."""
     found = set()
-    for room in ("kernel", "user", "tests", "tools", "mkfs"):
+    for room in ("kernel", "user", "tests", "tools", "mkfs", "labs"):
         for file in (TOP / room).rglob("*"):
-            if {"logs", "docs"} & set(file.parts) or file.suffix not in {".c", ".h", ".S", ".def", ".py", ".ld", ""} or not file.is_file():
+            if {"logs", "docs"} & set(file.parts) or file.suffix not in {".c", ".h", ".S", ".def", ".py", ".ld", ".toml", ""} or not file.is_file():
                 continue
             found.add(file.stem)
             if file.stat().st_size < 1 << 20:

@@ -60,7 +60,7 @@ def test_D2_programs_of_xv6_assignments(shell, smp):
 def test_D2_xv6_programs_know_only_xv6():
     """What they include is xv6's, so a program that was written for xv6 compiles as these do."""
     theirs = {"param", "types", "stat", "fs", "fcntl", "syscall", "memlayout", "riscv"}
-    for program in [*OF_ASSIGNMENTS, "forktest", "stressfs", "xv6test"]:
+    for program in [*OF_ASSIGNMENTS, "forktest", "xv6test"]:
         for source in [paths.TOP / f"user/{program}.c", *(paths.TOP / "user" / program).glob("*.c")]:
             included = re.findall(r'(?m)^#include (.*)$', source.read_text()) if source.exists() else []
             assert set(included) <= {f'"kernel/{name}.h"' for name in theirs} | {'"user/user.h"'}, source

@@ -17,7 +17,8 @@ static void *alarm_context;
 static void call_handler(int sig, struct siginfo *info, void *context) {
     (void)sig, (void)info;
     alarm_context = context;
-    alarm_handler();
+    if (alarm_handler) /* else it was pending when sigalarm(0, 0) came */
+        alarm_handler();
 }
 
 int sigalarm(int ticks, void (*handler)(void)) {

@@ -13,7 +13,7 @@
 #   make compare-schedulers   one load under rr, o1 and cfs, as a page of plots: build/schedulers.html (SECONDS=10, OUT)
 #   make book       docs/ as one page of HTML and as PDF, and the poster: build/book/
 #   make clean      remove what was built
-#   make lab LAB=cow OUT=dir   what students get of a lab (SEED=term); make grade LAB=cow [DIR=tree]   what a tree is worth
+#   make lab LAB=cow OUT=dir   what students get of a lab (SEED=term UNLIKE="former terms"); make grade LAB=cow [DIR=tree]   what a tree is worth
 #   make test-labs  handouts, solutions, wrong solutions and attacks on the grader, for every lab: long
 #   make setup      install what is missing; the other goals do it too
 #
@@ -214,7 +214,7 @@ bench: all
 # ---- labs: a handout has one lab only, so its students need not say which
 LAB ?= $(if $(word 2,$(wildcard labs/*/lab.toml)),,$(patsubst labs/%/lab.toml,%,$(wildcard labs/*/lab.toml)))
 lab:
-	$(if $(LAB),tools/lab handout $(LAB) $(OUT) --seed '$(SEED)',tools/lab list)
+	$(if $(LAB),tools/lab handout $(LAB) $(OUT) --seed '$(SEED)' $(UNLIKE:%=--unlike '%'),tools/lab list)
 
 grade: all
 	@tools/check-env $(QEMU)
@@ -222,7 +222,7 @@ grade: all
 
 test-labs: all
 	@tools/check-env $(QEMU)
-	QEMU=$(QEMU) TOOLPREFIX=$(TOOLPREFIX) $(PYTHON) -m pytest tests/labs --slow $(PYTEST)
+	QEMU=$(QEMU) TOOLPREFIX=$(TOOLPREFIX) $(PYTHON) -m pytest -v -n 2 --dist loadgroup tests/labs --slow $(PYTEST)
 
 # ---- seeing: RUN reaches the guest's shell as it was typed
 trace: override export RUN := $(value RUN)

@@ -1,7 +1,7 @@
 /* labapart CASE PATIENCE: runs a case that calls what students wrote for programs, their library of threads, say. That is
  * linked in here and nowhere else: the program that judges (judge.c) starts this one, and believes its exit status. What is
  * wrong goes to file 3. A case has passed only when it came to its end, so a library that ends the program early proves nothing. */
-#include "user/labtest/table.h"
+#include "user/labtest/judge.h"
 #include "abi/prctl.h"
 
 static const struct test *wanted;

@@ -5,6 +5,9 @@
 #include "user/labtest/lab.h"
 #include "user/usertests/ut.h"
 
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+#define COUNTER_NAME "\n" TEXT(COUNTER)
 #define SIZE (MIB * 1024 * 1024ul)
 #define COUNT ((long)(SIZE / PAGE))
 #define FEW                                                                                        \

@@ -1,5 +1,9 @@
 /* Lab cow: the tests that the handout does not have. */
 #include "user/labtest/cow.h"
+#include "user/labtest/judge.h"
+
+#define LOOKED_AT 64                      /* pages, as hidden_gdb.py has it */
+#define CHOSEN ((long)(seed % LOOKED_AT)) /* the one that the child writes */
 #include "user/lib/thread.h"
 
 static long copies(void) { return proc_number("/proc/vmstat", "cow_copy"); }
@@ -133,10 +137,44 @@ static void both_write_at_once(void) {
     }
 }
 
+/* A debugger looks at the page tables: hidden_gdb.py. All pages have been read before each look, so all are there. */
+static void read_all(void) {
+    for (long i = 0; i < LOOKED_AT; i++)
+        EQ(*(volatile long *)(area + i * PAGE), word_of(i));
+}
+
+static void child_is_looked_at(void) {
+    read_all();
+    look(2, area, LOOKED_AT);
+    *(volatile long *)(area + CHOSEN * PAGE) = -1;
+    look(3, area, LOOKED_AT);
+    reach(1);
+    await(2);
+}
+
+static void seen_from_outside(void) {
+    int pid;
+
+    steps = shared_page();
+    area = map_pages(LOOKED_AT, PROT_READ | PROT_WRITE);
+    for (long i = 0; i < LOOKED_AT; i++)
+        *(volatile long *)(area + i * PAGE) = word_of(i);
+    look(1, area, LOOKED_AT);
+    pid = spawn(child_is_looked_at);
+    await(1);
+    read_all();
+    look(4, area, LOOKED_AT);
+    reach(2);
+    wait_ok(pid);
+    *(volatile long *)(area + (CHOSEN ^ 1) * PAGE) = 1;
+    look(5, area, LOOKED_AT);
+}
+
 const struct test hidden_tests[] = {
     {"sole_user_keeps_its_page", sole_user_keeps_its_page, 0},
     {"kernel_writes", kernel_writes, 0},
     {"generations", generations, 0},
     {"both_write_at_once", both_write_at_once, 0},
+    {"seen_from_outside", seen_from_outside, 0},
     {0, 0, 0},
 };

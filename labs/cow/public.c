@@ -41,6 +41,23 @@ static void write_copies_one_page(void) {
         EQ(*word(i), word_of(i));
 }
 
+static void writes_all_that_is_asked(void) {
+    for (long i = 0; i < 20 * PAGES; i++)
+        *(volatile long *)(area + i * PAGE) = 1;
+}
+
+static void counted(void) {
+    long before, grown;
+
+    fill_area();
+    before = proc_number("/proc/vmstat", COUNTER_NAME);
+    child_ok(writes_all_that_is_asked);
+    grown = proc_number("/proc/vmstat", COUNTER_NAME) - before;
+    if (grown % UNIT || grown < 20 * PAGES * UNIT || grown > (20 * PAGES + FEW) * UNIT)
+        fail_at("counter", "%s grew by %ld, though %d pages were copied", COUNTER_NAME, grown,
+                20 * PAGES);
+}
+
 static long big;
 
 static void reads_all(void) {
@@ -62,6 +79,7 @@ static void big_fork(void) {
 const struct test public_tests[] = {
     {"fork_copies_nothing", fork_copies_nothing, 0},
     {"write_copies_one_page", write_copies_one_page, 0},
+    {"counted", counted, 0},
     {"big_fork", big_fork, 0},
     {0, 0, 0},
 };

@@ -61,9 +61,9 @@ OF_OTHERS = set("""POPULATE_READ POPULATE_WRITE sched_getcpu SYS_rseq GLIBC_TUNA
 def vocabulary() -> set[str]:
     """Every identifier of the tree, and its files' names without suffix."""
     found = set()
-    for room in ("kernel", "user", "tests", "tools", "mkfs"):
+    for room in ("kernel", "user", "tests", "tools", "mkfs", "labs"):
         for file in (TOP / room).rglob("*"):
-            if {"logs", "docs"} & set(file.parts) or file.suffix not in {".c", ".h", ".S", ".def", ".py", ".ld", ""} or not file.is_file():
+            if {"logs", "docs"} & set(file.parts) or file.suffix not in {".c", ".h", ".S", ".def", ".py", ".ld", ".toml", ""} or not file.is_file():
                 continue
             found.add(file.stem)
             if file.stat().st_size < 1 << 20:
@@ -95,6 +95,18 @@ def test_every_fence_is_closed():
 def test_every_chapter_is_in_the_index():
     missing = [name(page) for page in PAGES if page.parent == TOP / "docs" and page not in chapters()]
     assert not missing, f"docs/README.md does not name {missing}"
+
+
+def test_exercises_point_at_labs():
+    """Each chapter's exercises end with the labs that are about it, and these exist."""
+    for page in chapters():
+        text = page.read_text().partition("\n## Try it")[2].partition("\n## ")[0]
+        if page.stem in ("README", "from-xv6", "labs"):
+            continue
+        last = text.strip().split("\n\n")[-1]
+        assert last.startswith("**As an assignment**") and "(labs.md)" in last, name(page)
+        named = {word for word in re.findall(r"`([a-z0-9-]+)`", last)}
+        assert all((TOP / "labs" / lab / "lab.toml").exists() for lab in named), f"{name(page)}: {named}"
 
 
 def test_figures_are_used_and_stand_alone():

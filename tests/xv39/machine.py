@@ -87,7 +87,12 @@ class Machine:
 
     def close(self) -> None:
         """End QEMU and drop the disks' copies. May be called twice."""
-        self.console.close(force=True)
+        try:
+            self.console.close(force=True)
+        except pexpect.ExceptionPexpect:  # it was killed, but on a busy machine does not go as soon as pexpect expects
+            if self.console.ptyproc.isalive():
+                self.console.ptyproc.wait()
+            self.console.ptyproc.closed = self.console.closed = True
         self._log_file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 

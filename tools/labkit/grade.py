@@ -22,13 +22,13 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import handout
-from .spec import TOP, Lab, Test
+import pexpect
 
-sys.path.insert(0, str(TOP / "tests"))
-import pexpect  # noqa: E402
-from xv39 import paths, speed  # noqa: E402
-from xv39.machine import Machine  # noqa: E402
+from xv39 import paths, speed
+from xv39.machine import Machine
+
+from . import disks, gdbside, handout
+from .spec import TOP, Lab, Test
 
 
 class GraderError(Exception):
@@ -112,8 +112,8 @@ def same(a: Path, b: Path) -> bool:
     return b.exists() and a.stat().st_size == b.stat().st_size and a.read_bytes() == b.read_bytes()
 
 
-def kernel_tree(tree: Path, out: Path, fresh: bool, base: Path = TOP) -> list[str]:
-    """A folder to build the kernel in. What is as in `base`, the reference, keeps its time, so objects that are
+def kernel_tree(tree: Path, out: Path, fresh: bool, base: Path = TOP) -> tuple[int, list[str]]:
+    """A folder to build the kernel in: how many sources were taken, and what is to be said. What is as in `base`, the reference, keeps its time, so objects that are
     there need not be made again; not when there are new headers, for one may hide another."""
     taken, notes = submitted(tree)
     handout.copy(out, ("Makefile", "tools", "mkfs", "kernel/kernel.ld"))
@@ -130,7 +130,7 @@ def kernel_tree(tree: Path, out: Path, fresh: bool, base: Path = TOP) -> list[st
     objects = base / "build/obj/kernel"
     if not fresh and objects.is_dir():
         shutil.copytree(objects, out / "build/obj/kernel", copy_function=shutil.copy2)
-    return notes
+    return len(taken), notes
 
 
 # ---- building
@@ -173,30 +173,33 @@ def user_tree(out: Path) -> None:
         shutil.copytree(objects, out / "build/obj/user/lib", copy_function=shutil.copy2)
 
 
-def labtest_tree(lab: Lab, out: Path, key: tuple[int, int]) -> None:
-    """A folder with the reference's user programs and the one that judges."""
+def labtest_tree(lab: Lab, out: Path) -> None:
+    """A folder with the reference's user programs and the one that judges, without its key."""
     user_tree(out)
-    add_cases(lab, out, "labs/judge.c", False, key)
+    add_cases(lab, out, "labs/judge.c", False)
 
 
-def add_cases(lab: Lab, out: Path, main: str, apart: bool, key: tuple[int, int] = (0, 0)) -> None:
-    """The program user/labtest: this main file, and cases with a table of them."""
+def add_cases(lab: Lab, out: Path, main: str, apart: bool) -> None:
+    """The program user/labtest: this main file, and cases, but not yet the table of them."""
     mine = out / "user/labtest"
     mine.mkdir()
     shutil.copyfile(TOP / main, mine / "main.c")
+    shutil.copyfile(TOP / "labs/judge.h", mine / "judge.h")
     for path in lab.files(apart=apart):
         (mine / path.name).write_text(lab.fill(path.read_text()))
     for name in ("help.c", "frame.c", *(lab.apart_cases if apart else lab.cases)):
         shutil.copyfile(TOP / "user/usertests" / name, mine / f"ut_{name}")
     (mine / "lab.h").write_text(lab.header())
-    tables = re.findall(r"(?m)^const struct test (\w+)\[\] = \{", "\n".join(p.read_text() for p in mine.glob("*.c")))
+
+
+def write_table(lab: Lab, tree: Path, key: tuple[int, int] = (0, 0)) -> None:
+    """What changes with each grading: the key; and which cases there are."""
+    mine = tree / "user/labtest"
+    tables = sorted(set(re.findall(r"(?m)^const struct test (\w+)\[\] = \{", "\n".join(p.read_text() for p in mine.glob("*.c")))))
     names = ", ".join(f'"{test.name}"' for test in lab.tests)
-    (mine / "table.h").write_text('#include "user/usertests/ut.h"\n'
-                                  "extern const struct test *const judge_tables[];\n"
-                                  "extern const char *const judge_cases[];\nextern const uint64_t judge_key[2];\n")
     (mine / "table.c").write_text(
-        '#include "user/labtest/table.h"\n' + "".join(f"extern const struct test {t}[];\n" for t in sorted(set(tables))) +
-        f"const struct test *const judge_tables[] = {{{', '.join(sorted(set(tables)))}, 0}};\n"
+        '#include "user/labtest/judge.h"\n' + "".join(f"extern const struct test {t}[];\n" for t in tables) +
+        f"const struct test *const judge_tables[] = {{{', '.join(tables)}, 0}};\n"
         f"const char *const judge_cases[] = {{{names}, 0}};\n"
         f"const uint64_t judge_key[2] = {{{key[0]:#x}, {key[1]:#x}}};\n")
 
@@ -217,22 +220,34 @@ def apart_program(lab: Lab, submission: Path, work: Path) -> tuple[bool, str]:
     for name in lab.theirs:
         (tree / f"build/obj/{name}.d").unlink()
     add_cases(lab, tree, "labs/apart.c", True)
+    write_table(lab, tree)
     good, more = make(tree, "build/user/labtest")
     if good:
         shutil.move(tree / "build/user/labtest", work / "labapart")
     return good, said + ("" if good else more)
 
 
-def labtest_image(lab: Lab, work: Path, key: tuple[int, int]) -> Path:
-    """A disk with the program that judges, which depends on nothing of the submission, and those that it starts."""
-    tree, image = work / "labtest", work / "lab.img"
-    labtest_tree(lab, tree, key)
+_tests: dict[tuple[str, str], Path] = {}  # trees of labtest, by lab and seed: of a batch, only the first compiles all
+_folder: tempfile.TemporaryDirectory | None = None
+
+
+def labtest_image(lab: Lab, work: Path, key: tuple[int, int]) -> tuple[Path, Path]:
+    """The program that judges, which depends on nothing of the submission, and a disk with it and those that it starts."""
+    global _folder
+    _folder = _folder or tempfile.TemporaryDirectory(prefix="xv39-labtest-")
+    tree, image = Path(_folder.name, f"{lab.name}-{lab.seed.encode().hex()}"), work / "lab.img"
+    if (lab.name, lab.seed) not in _tests:
+        labtest_tree(lab, tree)
+        _tests[lab.name, lab.seed] = tree
+    write_table(lab, tree, key)
     programs = ["build/user/labtest", *(f"build/user/{name}" for name in lab.machine.get("programs", []))]
     good, said = make(tree, *programs)
     if not good:
         raise GraderError(f"the tests of lab {lab.name} do not build:\n{said}")
     paths.run(tree / "mkfs/xv39", image, *(tree / program for program in programs), *work.glob("labapart"), env=os.environ | {"SIZE": "16"})
-    return image
+    shutil.copyfile(tree / "build/user/labtest", work / "labtest.elf")
+    (tree / "user/labtest/table.c").unlink()
+    return work / "labtest.elf", image
 
 
 # ---- verdicts, as labs/judge.c writes them
@@ -338,55 +353,96 @@ def part(console: str, name: str) -> str:
     return (text[:following.start()] if following else text).strip("\n")
 
 
-def run(result: Result, kernel: Path, image: Path, key: tuple[int, int], work: Path, progress) -> None:
-    lab, verdicts, first = result.lab, Verdicts(key), 0
-    disk, total = work / "verdicts.img", len(lab.tests)
-    patience = max(1, math.ceil(speed.factor()))
-    paths.LOGS = work / "logs"
-    while first < total:
-        disk.write_bytes(bytes(max(65536, 1024 * total)))
-        how = {k: lab.machine[k] for k in ("smp", "mem", "extra")}
-        append = f"panic=-1 {lab.machine['append']} init=/bin/labtest -- {first} {patience}"
-        with Machine(disks=[image, disk], kernel=kernel, append=append, name=f"lab-{lab.name}", **how) as m:
-            began = time.monotonic()
-            why = watch(m, lab, verdicts, first)
+def boots(tests: list[Test]) -> list[tuple[int, int]]:
+    """Which tests have a machine in common: from, and up to but without."""
+    cuts = sorted({0, len(tests), *(edge for i, test in enumerate(tests) if test.alone for edge in (i, i + 1))})
+    return list(zip(cuts, cuts[1:]))
+
+
+class Run:
+    """The tests of one submission, on as many machines as it takes."""
+
+    def __init__(self, result: Result, kernel: Path, work: Path, key: tuple[int, int], progress) -> None:
+        self.result, self.lab, self.kernel, self.work, self.key, self.progress = result, result.lab, kernel, work, key, progress
+        self.program, self.image = labtest_image(self.lab, work, key)
+        self.verdicts, self.disk = Verdicts(key), work / "verdicts.img"
+
+    def all(self) -> None:
+        logs, paths.LOGS = paths.LOGS, self.work / "logs"
+        try:
+            for first, end in boots(self.lab.tests):
+                while first is not None and first < end:
+                    first = self.boot(first, end)
+                if first is None:
+                    return
+        finally:
+            paths.LOGS = logs
+
+    def boot(self, first: int, end: int) -> int | None:
+        """One machine: which test is to be next, if any."""
+        total, tests, began = len(self.lab.tests), self.lab.tests, time.monotonic()
+        self.disk.write_bytes(bytes(max(65536, 1024 * total)))
+        extra, drives, test = list(self.lab.machine["extra"]), [self.image, self.disk], tests[first]
+        seed = self.key[0] & 0xffffff  # as labs/judge.c has it
+        if test.disk:
+            drives.append(disks.make(self.lab.folder / test.disk, self.work, seed))
+        if test.gdb:
+            extra += gdbside.options(self.work)
+        append = f"panic=-1 {self.lab.machine['append']} init=/bin/labtest -- {first} {max(1, math.ceil(speed.factor()))} {end}"
+        with Machine(disks=drives, kernel=self.kernel, append=append, name=f"lab-{self.lab.name}", smp=self.lab.machine["smp"],
+                     mem=self.lab.machine["mem"], extra=extra) as m:
+            debugger = gdbside.Debugger(self.lab.folder / test.gdb, self.program, self.work, seed) if test.gdb else None
+            try:
+                why = watch(m, self.lab, self.verdicts, first)
+                said = debugger.said() if debugger else ""
+            finally:
+                if debugger:
+                    debugger.close()
+            if test.disk and not said:
+                said = disks.judge(self.lab.folder / test.disk, m.disks[2], self.work, seed)
             m._log_file.flush()
             console = m.text()[-CONSOLE_LIMIT:]
-        result.logs[m.log.name] = console
-        stopped = next((i for i in range(first, total) if i not in verdicts.ended), total)
-        for i in range(first, total):
-            outcome = result.outcomes[i]
-            outcome.console = part(console, outcome.test.name)
-            outcome.seconds = (time.monotonic() - began) / max(1, stopped - first + 1)
-            if i in verdicts.ended:
-                code, outcome.why = verdicts.ended[i]
-                outcome.why, outcome.passed = outcome.why.strip("; "), code == 0
-            elif i == stopped and i in verdicts.began:
-                outcome.why = reason(why, outcome.console)
-            else:
-                outcome.console = ""
-        if progress:
-            progress(f"{lab.name}: {min(stopped, total)} of {total} tests, {result.score:g} points")
-        if stopped == first and first not in verdicts.began:
-            for outcome in result.outcomes[first:]:
+        self.result.logs[m.log.name] = console
+        stopped = next((i for i in range(first, end) if i not in self.verdicts.ended), end)
+        for i in range(first, end):
+            self.note(i, stopped, why, console, (time.monotonic() - began) / max(1, stopped - first + 1))
+        if said and self.result.outcomes[first].passed:
+            self.result.outcomes[first].passed, self.result.outcomes[first].why = False, said
+        if self.progress:
+            self.progress(f"{self.lab.name}: {min(stopped, total)} of {total} tests, {self.result.score:g} points")
+        if stopped == first and first not in self.verdicts.began:
+            for outcome in self.result.outcomes[first:]:
                 outcome.why = f"the kernel does not get as far as the tests: {reason(why, console)}"
                 outcome.console = console
-            return
-        first = stopped + 1 if stopped in verdicts.began else stopped
+            return None
+        return stopped + 1 if stopped in self.verdicts.began else stopped
+
+    def note(self, i: int, stopped: int, why: str, console: str, seconds: float) -> None:
+        outcome = self.result.outcomes[i]
+        outcome.console, outcome.seconds = part(console, outcome.test.name), seconds
+        if i in self.verdicts.ended:
+            code, said = self.verdicts.ended[i]
+            outcome.why, outcome.passed = said.strip("; "), code == 0
+        elif i == stopped and i in self.verdicts.began:
+            outcome.why = reason(why, outcome.console)
+        else:
+            outcome.console = ""
 
 
-def grade(lab: Lab, tree: Path, *, fresh: bool = False, only: list[str] | None = None, say=None, base: Path = TOP) -> Result:
-    """What this tree is worth. Writes nothing there. base: a tree of ours, built, that it may be like; see kernel_tree."""
+def grade(lab: Lab, tree: Path, *, fresh: bool = False, only: list[str] | None = None, say=None, base: Path = TOP,
+          keep: Path | None = None) -> Result:
+    """What this tree is worth. Writes nothing there. base: a tree of ours, built, that it may be like; see kernel_tree. keep: where
+    the kernel is to be left."""
     if only:
         lab.tests = [test for test in lab.tests if test.name in only]
     result = Result(lab, tree, [Outcome(test) for test in lab.tests])
     work = Path(tempfile.mkdtemp(prefix="xv39-lab-"))
     try:
         key = struct.unpack("<QQ", os.urandom(16))
-        result.notes = kernel_tree(tree, work / "kernel", fresh, base)
+        sources, result.notes = kernel_tree(tree, work / "kernel", fresh, base)
         if say:
             say(f"{lab.name}: building the kernel")
-        result.built, result.build_output = make(work / "kernel", "kernel")
+        result.built, result.build_output = make(work / "kernel", "kernel") if sources else (False, "there is nothing to build\n")
         if lab.theirs and result.built:
             result.built, said = apart_program(lab, tree, work)
             result.build_output += said
@@ -399,9 +455,11 @@ def grade(lab: Lab, tree: Path, *, fresh: bool = False, only: list[str] | None =
         kernel = work / "xv39"
         shutil.move(work / "kernel/kernel/kernel", kernel)
         shutil.rmtree(work / "kernel")
+        if keep:
+            shutil.copyfile(kernel, keep)
         if say:
             say(f"{lab.name}: building the tests")
-        run(result, kernel, labtest_image(lab, work, key), key, work, say)
+        Run(result, kernel, work, key, say).all()
         return result
     finally:
         shutil.rmtree(work, ignore_errors=True)

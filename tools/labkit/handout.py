@@ -11,7 +11,17 @@ from .spec import TOP, Lab, LabError, public_toml
 
 # What a student needs to build, run and grade; the rest of the reference stays at home.
 WANTED = ("Makefile", ".gitignore", ".clang-format", ".gdbinit.tmpl", "LICENSE", "kernel", "user", "mkfs", "tools", "docs",
-          "labs/judge.c", "labs/apart.c", "tests/xv39", "tests/conftest.py", "tests/pytest.ini", "tests/features/test_usertests.py")
+          "labs/judge.c", "labs/judge.h", "labs/apart.c", "tests/xv39", "tests/conftest.py", "tests/pytest.ini", "tests/features/test_usertests.py")
+WORKING = """
+## Working here
+
+    make qemu        build and boot to a shell; leave with `poweroff`, or ^A x
+    make qemu-gdb    the same, stopped, for gdb-multiarch in a second window in this folder
+    make grade       the tests that you have, and the points they give; consoles are in build/grade
+    git diff         what you have written
+
+What this machine lacks is named, and on Debian and Ubuntu installed. `docs/` is the book about this kernel; begin with `docs/map.md`.
+"""
 WHEN = "2025-01-01T00:00:00Z"  # of the first commit: the same handout has the same hash
 
 
@@ -55,9 +65,9 @@ def make(lab: Lab, out: Path) -> None:
     mine = out / "labs" / lab.name
     mine.mkdir(parents=True)
     (mine / "lab.toml").write_text(public_toml(lab))
-    for path in lab.files(hidden=False):
+    for path in [*lab.files(hidden=False), *lab.scripts(hidden=False)]:
         (mine / path.name).write_text(lab.fill(path.read_text()))
-    (out / "README.md").write_text(lab.fill((lab.folder / "README.md").read_text()))
+    (out / "README.md").write_text(lab.fill((lab.folder / "README.md").read_text()) + WORKING)
     git(out, "init", "-q")
     git(out, "add", "-A")
     git(out, "commit", "-q", "-m", f"Lab {lab.name}: {lab.title}")

@@ -26,6 +26,13 @@ class Test:
     title: str
     hidden: bool = False
     limit: int = 30  # seconds that the case has inside, on a machine of the usual speed
+    gdb: str = ""    # a script of the lab's folder that looks on in a debugger; see gdbside.py
+    disk: str = ""   # one that makes a disk and looks at it afterwards; see disks.py
+
+    @property
+    def alone(self) -> bool:
+        """It has a machine of its own."""
+        return bool(self.gdb or self.disk)
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class Lab:
     remove: list[dict] = field(default_factory=list)    # reference -> handout
     solution: list[dict] = field(default_factory=list)  # reference -> full marks; mostly nothing
     wrong: list[Wrong] = field(default_factory=list)    # (reference with solution) -> a wrong one
+    term: dict = field(default_factory=dict)            # `parameters` that a solution is made for, `tests` of which it else loses some
     breaks: list[str] = field(default_factory=list)     # what else fails in the handout: patterns of usertests
     cases: list[str] = field(default_factory=list)      # files of user/usertests that have tests of this lab
     apart_cases: list[str] = field(default_factory=list)  # the same, of those that call what students wrote for programs
@@ -57,6 +65,10 @@ class Lab:
     @property
     def points(self) -> float:
         return sum(test.points for test in self.tests)
+
+    def asks_the_same(self, other: Lab) -> bool:
+        """Would a solution for the other term do for this one?"""
+        return all(self.parameters[name] == other.parameters[name] for name in self.term["parameters"])
 
     def fill(self, text: str) -> str:
         """The text with the parameters in place."""
@@ -71,6 +83,10 @@ class Lab:
         these and headers, apart=False all others."""
         return [path for path in sorted(self.folder.glob("*.[ch]")) if (hidden or not path.name.startswith("hidden"))
                 and (apart is None or path.suffix == ".h" or path.stem.endswith("apart") == apart)]
+
+    def scripts(self, hidden: bool = True) -> list[Path]:
+        """What its tests do on the host."""
+        return [path for path in sorted(self.folder.glob("*.py")) if hidden or not path.name.startswith("hidden")]
 
     def header(self) -> str:
         """lab.h: the parameters, for C."""
@@ -105,9 +121,13 @@ def load(name: str, seed: str = "", labs: Path = LABS) -> Lab:
     lab.wrong = [Wrong(w["name"], w["why"], w["loses"], w["edit"]) for w in exact.get("wrong", [])]
     for key in ("remove", "solution", "breaks", "cases", "apart_cases", "theirs"):
         setattr(lab, key, exact.get(key, []))
+    lab.term = exact.get("term", {"parameters": [], "tests": []})
     lab.machine = {"smp": 2, "mem": "128M", "append": "", "extra": []} | exact.get("machine", {})
     if len({test.name for test in lab.tests}) != len(lab.tests):
         raise LabError(f"lab {name}: a test is named twice")
+    for test in lab.tests:
+        if missing := [script for script in (test.gdb, test.disk) if script and not (folder / script).exists()]:
+            raise LabError(f"lab {name}: {test.name}: there is no {missing[0]}")
     return lab
 
 
@@ -129,5 +149,5 @@ def public_toml(lab: Lab) -> str:
              *(f"{k} = {value(v)}" for k, v in lab.parameters.items())]
     for test in lab.tests:
         if not test.hidden:
-            lines += ["", "[[test]]", *(f"{k} = {value(getattr(test, k))}" for k in ("name", "points", "title", "limit"))]
+            lines += ["", "[[test]]", *(f"{k} = {value(getattr(test, k))}" for k in ("name", "points", "title", "limit", "gdb", "disk") if getattr(test, k))]
     return "\n".join(lines) + "\n"

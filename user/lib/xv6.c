@@ -26,8 +26,11 @@
 #define XV6_O_ACCESS 0x003
 #define XV6_O_CREATE 0x200
 #define XV6_O_TRUNC 0x400
+#define XV6_O_NOFOLLOW 0x800
 #define O_CREAT 0100
 #define O_TRUNC 01000
+#define O_NOFOLLOW 0400000
+#define O_PATH 010000000
 #define AT_FDCWD (-100)
 #define AT_REMOVEDIR 0x200
 #define SEEK_SET 0
@@ -288,7 +291,10 @@ int fstat(int fd, struct stat *st) {
         return -1;
     st->dev = (int)s.st_dev;
     st->ino = (uint)s.st_ino;
-    st->type = S_ISDIR(s.st_mode) ? T_DIR : S_ISREG(s.st_mode) ? T_FILE : T_DEVICE;
+    st->type = S_ISDIR(s.st_mode)   ? T_DIR
+               : S_ISREG(s.st_mode) ? T_FILE
+               : S_ISLNK(s.st_mode) ? T_SYMLINK
+                                    : T_DEVICE;
     st->nlink = (short)s.st_nlink;
     st->size = (uint64)s.st_size;
     return 0;
@@ -306,7 +312,12 @@ int open(const char *path, int flags) {
         linux_flags |= O_CREAT;
     if (flags & XV6_O_TRUNC)
         linux_flags |= O_TRUNC;
-    return minus_one(sys_openat(AT_FDCWD, path, linux_flags, 0777));
+    if (flags & XV6_O_NOFOLLOW)
+        linux_flags |= O_NOFOLLOW;
+    long fd = sys_openat(AT_FDCWD, path, linux_flags, 0777);
+    if (fd == -ELOOP && flags & XV6_O_NOFOLLOW) /* Linux opens a link itself only to ask about it */
+        fd = sys_openat(AT_FDCWD, path, O_PATH | O_NOFOLLOW, 0);
+    return minus_one(fd);
 }
 
 /* xv6's console is device 1; Linux's is 5, minor 1. */
@@ -337,6 +348,14 @@ int link(const char *old, const char *new) {
     if (!(old = short_path(old, from)) || !(new = short_path(new, to)))
         return -1;
     return minus_one(sys_linkat(AT_FDCWD, old, AT_FDCWD, new, 0));
+}
+
+int symlink(const char *target, const char *path) {
+    char to[MAXPATH], at[MAXPATH];
+
+    if (!(target = short_path(target, to)) || !(path = short_path(path, at)))
+        return -1;
+    return minus_one(sys_symlinkat(target, AT_FDCWD, path));
 }
 
 int mkdir(const char *path) {

@@ -7,6 +7,7 @@
 #define T_DIR 1
 #define T_FILE 2
 #define T_DEVICE 3
+#define T_SYMLINK 4
 
 struct stat {
     int dev;     /* device of the file system */

@@ -1,9 +1,10 @@
 /*
  * The idle class: one task per hart that runs when no other does.
  *
- * It is never enqueued or dequeued; picking it means that nothing else was there. Its body, sched_idle_loop() in
- * core.c, turns interrupts off, looks whether there is work here or on a busier hart, and waits: an interrupt that comes in
- * between stays pending, and wfi returns for a pending interrupt even when interrupts are off, so no wake-up is missed.
+ * It is never enqueued or dequeued; picking it means that nothing else was there. Its body,
+ * sched_idle_loop() in core.c, turns interrupts off, looks whether there is work here or on a
+ * busier hart, and waits: an interrupt that comes in between stays pending, and wfi returns for a
+ * pending interrupt even when interrupts are off, so no wake-up is missed.
  */
 #include "proc/proc.h"
 #include "sched/sched.h"

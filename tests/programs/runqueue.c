@@ -3,12 +3,11 @@
 // and sleeps, which gives the hart to one of them (pick) and takes it away (put back). Prints `N: CHANGE SLEEP`.
 #define _GNU_SOURCE
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "measure.h"
 
 #define TIMES 500
 #define LONGEST_TURN 101000000L // ns: o1's
@@ -16,20 +15,6 @@
 
 static pid_t pids[MOST];
 static int waiting;
-
-static void check(int ok, const char *what) {
-    if (!ok) {
-        perror(what);
-        exit(1);
-    }
-}
-
-static long now(void) {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000L + t.tv_nsec;
-}
 
 static void add_until(int n) {
     for (; waiting < n; waiting++) {
@@ -66,13 +51,8 @@ static long cost_of_change(void) {
 static long cost_of_sleep(void) {
     long late = 0;
 
-    for (int i = 0; i < TIMES; i++) {
-        long end = now() + 50000;
-        struct timespec t = {end / 1000000000, end % 1000000000};
-
-        check(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, 0) == 0, "clock_nanosleep");
-        late += now() - end;
-    }
+    for (int i = 0; i < TIMES; i++)
+        late += sleep_until(now() + 50000);
     return late / TIMES;
 }
 

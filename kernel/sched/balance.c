@@ -65,7 +65,7 @@ bool balance_fewer(struct runq *rq, struct sched_entity *se, struct runq *other)
 // One that waits on rq and should go to the other hart, or, if that is idle, may. => rq->lock held
 static struct task *fitting(struct runq *rq, struct runq *other, bool idle) {
     u32 looks = 0;
-    for (u32 c = 0; c < ARRAY_SIZE(sched_classes); c++) {
+    for (u32 c = 0; sched_classes[c] != &idle_class; c++) {
         const struct sched_class *class = sched_classes[c];
         for (struct sched_entity *se = class->waiting(rq, NULL); se && looks < LOOK_AT;
              se = class->waiting(rq, se)) {

@@ -322,7 +322,7 @@ static struct task *pick(struct runq *rq) {
 
 #ifdef CHECK_CHAOS
 struct task *sched_waiting(struct runq *rq, const struct task *after) {
-    for (unsigned c = 0; c < ARRAY_SIZE(sched_classes); c++) {
+    for (u32 c = 0; sched_classes[c] != &idle_class; c++) {
         struct sched_entity *se = NULL;
         if (!after)
             se = sched_classes[c]->waiting(rq, NULL);

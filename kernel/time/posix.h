@@ -22,7 +22,8 @@ long posix_sleep(int clock, bool absolute, u64 ns, u64 user_left);
 int timespec_to_ns(const struct timespec *t, u64 *ns);
 int timeval_to_ns(const struct timeval *t, u64 *ns);
 int timespec_in(u64 user, u64 *ns);  // one of the caller's. 0, -EFAULT, -EINVAL
-// A moment from now, by a timespec of the caller's; NULL: TIME_NEVER, of no time: 0. 0, -EFAULT, -EINVAL
+// A moment from now, by a timespec of the caller's; NULL: TIME_NEVER, of no time: 0. 0, -EFAULT,
+// -EINVAL
 int deadline_in(u64 user, u64 *deadline);
 struct timespec ns_to_timespec(u64 ns);
 struct timeval ns_to_timeval(u64 ns);

@@ -19,8 +19,8 @@
  * What differs from Linux: CLOCK_MONOTONIC is not slewed but runs like CLOCK_MONOTONIC_RAW. All
  * timers, deadlines and shares are counted by it, so steering the wall clock changes the length of
  * none of them, and reading it takes no more than a multiplication; what Linux gains, that a second
- * of both clocks is equally long, is 500 ppm at most. (POSIX allows either.) ADJ_OFFSET makes up for
- * the offset, but does not learn a frequency from it; no leap seconds, no pulse per second.
+ * of both clocks is equally long, is 500 ppm at most. (POSIX allows either.) ADJ_OFFSET makes up
+ * for the offset, but does not learn a frequency from it; no leap seconds, no pulse per second.
  *
  * Locks: slew.lock, the last of all but those of memory, since timers are queued with theirs held.
  */

@@ -670,12 +670,20 @@ static long timer_interrupts(int hart) {
     }
 }
 
-/* Timer interrupts of hart 0 while eight tasks there sleep 5 ms twenty times each, and may sleep `slack` longer. */
+/* Timer interrupts of hart 0 so far that were not for usertests itself, which looks each millisecond whether we have ended. */
+static long others_interrupts(void) {
+    char path[40];
+
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)sys_getppid());
+    return timer_interrupts(0) - proc_number(path, "\nvoluntary_ctxt_switches:");
+}
+
+/* How many while eight tasks sleep 5 ms twenty times each, and may sleep `slack` longer. */
 static long interrupts_of_sleepers(uint64_t slack) {
     long before;
 
     OK(sys_prctl(PR_SET_TIMERSLACK, slack, 0, 0, 0));
-    before = timer_interrupts(0);
+    before = others_interrupts();
     for (int i = 0; i < 8; i++) {
         pids[i] = fork();
         if (pids[i] == 0) {
@@ -687,7 +695,7 @@ static long interrupts_of_sleepers(uint64_t slack) {
     }
     for (int i = 0; i < 8; i++)
         wait_ok(pids[i]);
-    return timer_interrupts(0) - before;
+    return others_interrupts() - before;
 }
 
 static void loose_timers(void) {
@@ -696,7 +704,7 @@ static void loose_timers(void) {
     pin(0, 1);
     tight = interrupts_of_sleepers(1);
     loose = interrupts_of_sleepers(20 * MS);
-    if (tight < 150 || loose > tight / 2)
+    if (tight < 100 || loose > tight / 2)
         fail_at(HERE, "%ld timer interrupts, with slack %ld", tight, loose);
 }
 

@@ -167,11 +167,11 @@ struct inherit {
     struct task *lends_to;  // [inherit] among whose lenders it is
     // [inherit] by inherit.lends, the highest first: tasks that wait for what this one has
     struct rb_root_cached lenders;
-    struct rb_node link;    // [inherit]
-    u8 lends;               // [inherit] priority with which it is there
-    bool futex;             // [inherit] waits_for is that of a futex
-    bool counted;           // [inherit] among those that lend or are about to
-    bool gone;              // [inherit] it has let go of its futexes and is to get no more
+    struct rb_node link;  // [inherit]
+    u8 lends;             // [inherit] priority with which it is there
+    bool futex;           // [inherit] waits_for is that of a futex
+    bool counted;         // [inherit] among those that lend or are about to
+    bool gone;            // [inherit] it has let go of its futexes and is to get no more
 };
 bool inherit_used(void);  // somebody may lend. Follows a full fence
 // current is about to sleep until *word, of a lock, does not name its owner. Again after each

@@ -129,7 +129,8 @@ static struct task *add(s8 nice) { return add_as(&(struct sched_params){.nice = 
 static struct timer *next_timer(u64 until) {
     struct timer *first = NULL;
     for (u32 i = 0; i < ARRAY_SIZE(timers); i++)
-        if (timers[i] && timers[i]->moment <= until && (!first || timers[i]->moment < first->moment))
+        if (timers[i] && timers[i]->moment <= until &&
+            (!first || timers[i]->moment < first->moment))
             first = timers[i];
     return first;
 }

@@ -1,9 +1,12 @@
 /*
- * Futexes that are locks and know their owner, to whom waiters lend their priority: futex(2), "Priority-inheritance futexes".
+ * Futexes that are locks and know their owner, to whom waiters lend their priority: futex(2),
+ * "Priority-inheritance futexes".
  *
- * The word is 0 or the owner's thread id, with FUTEX_WAITERS if somebody sleeps. Who finds it 0 takes it without a call, and
- * gives it up without one as long as that bit is clear. Else the kernel hands it over: the word gets the next owner's id before he
- * wakes, so nobody can come between, and who is woken has the lock. Next is who has the highest priority, of equals who came first.
+ * The word is 0 or the owner's thread id, with FUTEX_WAITERS if somebody sleeps. Who finds it 0
+ * takes it without a call, and gives it up without one as long as that bit is clear. Else the
+ * kernel hands it over: the word gets the next owner's id before he wakes, so nobody can come
+ * between, and who is woken has the lock. Next is who has the highest priority, of equals who came
+ * first.
  *
  *   wants it (tid 7)                           has it (tid 5)
  *   word is 5; bucket lock                     5 -> 0? no, it is 5 | WAITERS: the call
@@ -12,16 +15,20 @@
  *   on the list, lends to 5; unlock            off the list, lends no more; the others lend to 7
  *   sleep                                      wake 7; unlock
  *
- * Both change the word by compare-and-swap with the bucket locked, so either the waiter finds it changed or the owner finds the
- * waiter. Waiters of a key have `owner` set, to the task that the word names, unless a program has scribbled over it, which harms none but itself.
+ * Both change the word by compare-and-swap with the bucket locked, so either the waiter finds it
+ * changed or the owner finds the waiter. Waiters of a key have `owner` set, to the task that the
+ * word names, unless a program has scribbled over it, which harms none but itself.
  *
- * An owner that dies (or execs) first goes through its robust list, which leaves 0 | FUTEX_OWNER_DIED in its words,
- * then is marked `gone` (who finds a word with its id after that gets ESRCH), and then hands over what is still waited for.
+ * An owner that dies (or execs) first goes through its robust list, which leaves 0 |
+ * FUTEX_OWNER_DIED in its words, then is marked `gone` (who finds a word with its id after that
+ * gets ESRCH), and then hands over what is still waited for.
  *
- * FUTEX_WAIT_REQUEUE_PI sleeps on one word and awakes with the lock of another: FUTEX_CMP_REQUEUE_PI takes it on the sleeper's behalf, or puts
- * him in its queue, so that waiters for a condition come to its lock one by one and in the order of their priorities.
+ * FUTEX_WAIT_REQUEUE_PI sleeps on one word and awakes with the lock of another:
+ * FUTEX_CMP_REQUEUE_PI takes it on the sleeper's behalf, or puts him in its queue, so that waiters
+ * for a condition come to its lock one by one and in the order of their priorities.
  *
- * Locks: a bucket's, and within it inherit_lock(). Task context; may sleep before and after, to bring pages in.
+ * Locks: a bucket's, and within it inherit_lock(). Task context; may sleep before and after, to
+ * bring pages in.
  */
 #include "abi/errno.h"
 #include "ipc/futex.h"
@@ -105,14 +112,16 @@ static u32 nr_in_queue(struct futex_bucket *b, const struct futex_key *k) {
 
 static void new_owner(struct futex_bucket *b, const struct futex_key *k, struct task *owner) {
     struct futex_waiter *w;
-    u64 flags = inherit_lock();
-    list_for_each (w, &b->waiters, link)
+    list_for_each (w, &b->waiters, link) {
+        u64 flags = inherit_lock();
         if (in_queue(w, k))
             inherit_name_owner(w->task, &w->owner, w->task == owner ? NULL : owner);
-    inherit_unlock(flags);
+        inherit_unlock(flags);
+    }
 }
 
-// The word names next's task already. The spinlock keeps this task, which may be about to lose what it was lent, on its hart until the next one is awake.
+// The word names next's task already. The spinlock keeps this task, which may be about to lose what
+// it was lent, on its hart until the next one is awake.
 static void hand_over(struct futex_bucket *b, struct futex_waiter *next) {
     new_owner(b, &next->key, next->task);
     futex_wake_waiter(next);
@@ -120,8 +129,9 @@ static void hand_over(struct futex_bucket *b, struct futex_waiter *next) {
 
 // ---- locking ----
 
-// Let w's task have the lock (TAKEN), or be one of those that wait for it (0, w->owner is set). RETRY and -EFAULT as
-// exchange(). `from` is brought up to date. => bucket of k locked; w is not in the queue
+// Let w's task have the lock (TAKEN), or be one of those that wait for it (0, w->owner is set).
+// RETRY and -EFAULT as exchange(). `from` is brought up to date. => bucket of k locked; w is not in
+// the queue
 static int claim(struct futex_waiter *w, struct futex_bucket *b, const struct futex_key *k,
                  struct word *from) {
     u32 tid = (u32)w->task->pid->nr, waiting = nr_in_queue(b, k) ? FUTEX_WAITERS : 0;

@@ -211,7 +211,7 @@ static void copy_attributes(struct task *t, const struct clone_request *r) {
     t->blocked = current->blocked;
     t->affinity = current->affinity;
     t->personality = current->personality;
-    t->timer_slack = current->timer_slack;
+    t->timer_slack = t->usual_slack = current->timer_slack;
     t->start_time = clock_ns();
     t->flags = TASK_FORKED_NOEXEC | (current->flags & (TASK_NO_NEW_PRIVS | TASK_KEEP_CAPS)) |
                (f & CLONE_VFORK ? TASK_VFORKED : 0);

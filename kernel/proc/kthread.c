@@ -33,7 +33,7 @@ struct task *task_from_nothing(const char *name, struct sighand *s, struct proce
     int error;
     sigpending_init(&t->pending);
     t->flags = flags;
-    t->timer_slack = 50 * NSEC_PER_USEC;
+    t->timer_slack = t->usual_slack = 50 * NSEC_PER_USEC;
     t->cred = cred_create();
     t->pid = pid_alloc(0, &error);
     if (t->cred && t->pid)

@@ -68,7 +68,6 @@ void task_set_name(struct task *t, const char *name) { strlcpy(t->name, name, si
 
 static void task_init(struct task *t) {
     list_init(&t->all_link);
-    inherit_init(t);
     list_init(&t->thread_link);
     list_init(&t->pending.queue);
     t->state = TASK_NEW;

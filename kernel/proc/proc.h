@@ -181,6 +181,7 @@ struct task {
     int exit_code;  // wait status
     u32 personality;
     u64 timer_slack;  // ns
+    u64 usual_slack;  // the same when it began: PR_SET_TIMERSLACK 0
     // [siglock]
     u64 blocked;       // signal mask; [s] to write, siglock held
     u64 real_blocked;  // the mask outside sigtimedwait(), which unblocks what it waits for; else 0

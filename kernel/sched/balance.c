@@ -1,19 +1,22 @@
 /*
  * Which hart a task runs on.
  *
- * Four moments decide. A task that wakes or begins goes to its last hart if that is idle, else to any idle one, else it stays. A hart
- * that has nothing to do takes a waiting task from another before it sleeps (balance_pull). Each SAMPLE_EVERY a busy hart
- * looks whether a task that waits there would be better off elsewhere (balance_push); what that means its class says (`fits`). And a
- * task whose affinity excludes its hart leaves at once; a real-time task that is preempted leaves if another hart has fewer.
+ * Four moments decide. A task that wakes or begins goes to its last hart if that is idle, else to
+ * any idle one, else it stays. A hart that has nothing to do takes a waiting task from another
+ * before it sleeps (balance_pull). Each SAMPLE_EVERY a busy hart looks whether a task that waits
+ * there would be better off elsewhere (balance_push); what that means its class says (`fits`). And
+ * a task whose affinity excludes its hart leaves at once; a real-time task that is preempted leaves
+ * if another hart has fewer.
  *
- * Only a task that waits or is about to wait moves, never one that runs. No lock of two queues is held at a time: what is known of another
- * hart is read without its lock, may be out of date, and is only used to choose.
+ * Only a task that waits or is about to wait moves, never one that runs. No lock of two queues is
+ * held at a time: what is known of another hart is read without its lock, may be out of date, and
+ * is only used to choose.
  */
 #include "sched/internal.h"
 
 #include "trace/trace.h"
 
-#define STAY (50 * NSEC_PER_MSEC)  // on a hart, before an even change of places
+#define STAY (30 * NSEC_PER_MSEC)  // on a hart, before an even change of places
 #define LOOK_AT 8                  // waiting tasks, for one that may and should move
 
 static bool is_rt(const struct task *t) { return t->se.rt_priority; }
@@ -34,7 +37,8 @@ static u32 least_loaded(const struct task *t) {
     return best;
 }
 
-// An idle hart is chosen once, so that tasks woken together spread out; it says so anew when it finds nothing to do.
+// An idle hart is chosen once, so that tasks woken together spread out; it says so anew when it
+// finds nothing to do.
 u32 balance_choose_hart(const struct task *t) {
     u64 idle = load_relaxed(&idle_harts) & t->affinity;
     if (idle) {
@@ -61,7 +65,7 @@ bool balance_fewer(struct runq *rq, struct sched_entity *se, struct runq *other)
 // One that waits on rq and should go to the other hart, or, if that is idle, may. => rq->lock held
 static struct task *fitting(struct runq *rq, struct runq *other, bool idle) {
     u32 looks = 0;
-    for (u32 c = 0; c < ARRAY_SIZE(sched_classes); c++) {
+    for (u32 c = 0; sched_classes[c] != &idle_class; c++) {
         const struct sched_class *class = sched_classes[c];
         for (struct sched_entity *se = class->waiting(rq, NULL); se && looks < LOOK_AT;
              se = class->waiting(rq, se)) {

@@ -1,33 +1,45 @@
 /*
  * The fair class `cfs`: who has had least for his weight goes next. The default.
  *
- * Algorithm. Imagine a hart that runs all its tasks at once, each at a speed in proportion to its weight. A real one runs
- * them in turns; vruntime tells how far each has come: nanoseconds on the hart, divided by the weight (1024 for nice 0). Who
- * waits is in a red-black tree by vruntime. The leftmost is furthest behind and has the next turn, so all stay together, and
- * shares are as the weights, which fall by a factor of 1.25 with each step of nice. No slices are handed out in advance: a turn is
- * the task's share of LATENCY, in which everybody should run once, and not less than MIN_TURN, so as not only to switch.
+ * Algorithm. Imagine a hart that runs all its tasks at once, each at a speed in proportion to its
+ * weight. A real one runs them in turns; vruntime tells how far each has come: nanoseconds on the
+ * hart, divided by the weight (1024 for nice 0). Who waits is in a red-black tree by vruntime. The
+ * leftmost is furthest behind and has the next turn, so all stay together, and shares are as the
+ * weights, which fall by a factor of 1.25 with each step of nice. No slices are handed out in
+ * advance: a turn is the task's share of LATENCY, in which everybody should run once, and not less
+ * than MIN_TURN, so as not only to switch.
  *
  *        tree (waits)   30            on the hart: 21, and moving to the right
  *                     /    \          ahead: 23, next when the turn is over; min_vruntime: 21
- *                   24      41        (who comes and is before the whole tree waits in front of it, and it is not touched)
+ *                   24      41        (who comes and is before the whole tree waits in front of
+ *                                     it, and it is not touched)
  *
- * Who yields waits in a list beside, in which those who only wait for each other take turns at little cost.
+ * Who yields waits in a list beside, in which those who only wait for each other take turns at
+ * little cost.
  *
- * Who sleeps does not move. When it wakes it is put at most SLEEPER_CREDIT behind the others: it runs soon, but what it
- * slept is not paid back. It preempts if it is behind the running task by more than WAKE_LEAD; batch and idle tasks never do.
+ * Who sleeps does not move. When it wakes it is put at most SLEEPER_CREDIT behind the others: it
+ * runs soon, but what it slept is not paid back. It preempts if it is behind the running task by
+ * more than WAKE_LEAD; batch and idle tasks never do.
  *
- * Harts. Each has a scale of its own, for tasks that wake are placed by the min_vruntime of their hart. `shift` turns that into a
- * scale that all share: where min_vruntime + shift is greater, tasks got more. Waiting for balance.c, which asks cfs_fits(), is who
- * is more than IMBALANCE behind another hart: it goes there, runs first because it is behind, and so H + 1 tasks share H harts evenly,
- * which counting tasks cannot do. A heavy task alone on its hart stays behind for ever; a hart's clock therefore never is more
- * than MEMORY behind the most advanced, and what was longer ago is forgotten.
+ * Harts. Each has a scale of its own, for tasks that wake are placed by the min_vruntime of their
+ * hart. `shift` turns that into a scale that all share: where min_vruntime + shift is greater,
+ * tasks got more. Waiting for balance.c, which asks cfs_fits(), is who is owed more than IMBALANCE
+ * of a hart's time, compared with another hart: it goes there, runs first because it is behind, and
+ * so H + 1 tasks share H harts evenly, which counting tasks cannot do. A heavy task alone on its
+ * hart stays behind for ever; a hart's clock therefore never is more than MEMORY behind the most
+ * advanced, and what was longer ago is forgotten.
  *
- * Costs: pick O(1), enqueue, dequeue and put O(log n).
- * History: Con Kolivas' staircase schedulers (2004) showed that fairness needs no guesses about who is interactive; Ingo Molnár's CFS
- * replaced O(1) in Linux 2.6.23 (2007). Sources: Linux's sched-design-CFS; Stoica et al., EEVDF (1995), its successor since 6.6.
- * Flaws. Granularity: with n > LATENCY / MIN_TURN tasks a round takes n * MIN_TURN, however interactive the last one is; and each turn of
- * a nice 19 task (weight 15) puts it 68 turns ahead, so light tasks run rarely and then long. Nice says how much, not how soon:
- * latency and share cannot be asked for separately. SLEEPER_CREDIT is a heuristic again.
+ * Costs: pick O(1), enqueue, dequeue and put O(log n): tests/features/test_scheduling.py counts
+ * instructions.
+ * History: Con Kolivas' staircase schedulers (2004) showed that fairness needs no guesses about who
+ * is interactive; Ingo Molnár's CFS replaced O(1) in Linux 2.6.23 (2007). Sources: Linux's
+ * sched-design-CFS; Stoica et al., EEVDF (1995), its successor since 6.6.
+ * Flaws, as tests/unit/test_shares.c measures them.
+ * Granularity: with n > LATENCY / MIN_TURN tasks a round takes n * MIN_TURN, so of 40 that compute
+ * each waits 60 ms and not 12. And each turn of a nice 19 task (weight 15) puts it 68 turns ahead:
+ * beside one of nice 0 it waits 103 ms, and then has 1.5.
+ * Nice says how much, not how soon: latency and share cannot be asked for separately.
+ * SLEEPER_CREDIT is a heuristic again.
  */
 #include "sched/internal.h"
 
@@ -74,7 +86,8 @@ static inline void update_min(struct runq *rq) {
         WRITE_ONCE(q->min_vruntime, least->vruntime);
 }
 
-// Put se on the scale of its new hart, as far ahead or behind as it was; but a hart that was idle for long has not yet forgotten.
+// Put se on the scale of its new hart, as far ahead or behind as it was; but a hart that was idle
+// for long has not yet forgotten.
 static void arrive(struct runq *rq, struct sched_entity *se) {
     u64 least = rq->cfs.min_vruntime - MEMORY;
     if (se->home == NO_HART)
@@ -120,7 +133,8 @@ static inline void take(struct cfs_queue *q, struct sched_entity *se) {
     }
 }
 
-// How far behind one that wakes may be: the more others wait, the less, or many that wake at once would hold up the rest.
+// How far behind one that wakes may be: the more others wait, the less, or many that wake at once
+// would hold up the rest.
 static inline u64 credit(const struct cfs_queue *q, const struct sched_entity *se) {
     return q->load ? SLEEPER_CREDIT * se->weight / (q->load + se->weight) : SLEEPER_CREDIT;
 }
@@ -140,7 +154,8 @@ static void cfs_enqueue(struct runq *rq, struct sched_entity *se, enum enqueue_r
 
 static void cfs_dequeue(struct runq *rq, struct sched_entity *se) { take(&rq->cfs, se); }
 
-// Of those that wait the one that is furthest behind; of the yielded, only who has waited longest is looked at.
+// Of those that wait the one that is furthest behind; of the yielded, only who has waited longest
+// is looked at.
 static inline struct sched_entity *best(struct cfs_queue *q) {
     struct sched_entity *first = first_of(q);
     if (likely(list_empty(&q->yielded)))
@@ -235,7 +250,10 @@ static struct sched_entity *cfs_waiting(struct runq *rq, struct sched_entity *af
 }
 
 static bool cfs_fits(struct runq *rq, struct sched_entity *se, struct runq *other) {
-    return before(se->vruntime + rq->cfs.shift + IMBALANCE, hart_clock(other));
+    u64 lead = IMBALANCE;
+    if (se->weight > NICE_0_WEIGHT)  // its vruntime is slow: as much of it is more of a hart's time
+        lead = lead * NICE_0_WEIGHT / se->weight;
+    return before(se->vruntime + rq->cfs.shift + lead, hart_clock(other));
 }
 
 const struct sched_class cfs_class = {

@@ -1,10 +1,11 @@
 /*
  * The core of the scheduler: run queues, the switch, wake-ups, and moving tasks between harts.
  *
- * Each hart has a run queue with a lock (RANK_RUNQ, lower hart first). The lock guards the queue and, of every task that
- * belongs to it (task.hart), the state, the scheduling entity and the right to switch it. The lock is held
- * across a switch: taken by the thread that leaves, released by the one that comes (finish_switch), so nobody
- * who holds a queue's lock ever sees a task of it half switched.
+ * Each hart has a run queue with a lock (RANK_RUNQ, lower hart first). The lock guards the queue
+ * and, of every task that belongs to it (task.hart), the state, the scheduling entity and the right
+ * to switch it. The lock is held across a switch: taken by the thread that leaves, released by the
+ * one that comes (finish_switch), so nobody who holds a queue's lock ever sees a task of it half
+ * switched.
  *
  *   sleeper                                waker (task_wake)
  *   state = S; on a wait queue             condition = true
@@ -13,27 +14,33 @@
  *   schedule(): lock rq                      still queued: state = RUNNING
  *     state != RUNNING: dequeue              else: enqueue
  *
- * Either the sleeper sees the condition, or the waker sees its state; and as both change the queue under its
- * lock, a task that is going to sleep is either still queued (it just stays) or wholly off its hart.
+ * Either the sleeper sees the condition, or the waker sees its state; and as both change the queue
+ * under its lock, a task that is going to sleep is either still queued (it just stays) or wholly
+ * off its hart.
  *
- * A task sets its own sleeping states without the lock, so the store of a slow waker may come late and wake it once too
- * often: sleepers loop. Only death may not be undone: it is marked with the lock held (sched_mark_dead).
+ * A task sets its own sleeping states without the lock, so the store of a slow waker may come late
+ * and wake it once too often: sleepers loop. Only death may not be undone: it is marked with the
+ * lock held (sched_mark_dead).
  *
- * A task changes queues only while it is not running: when woken, when it waits and balance.c moves it, or, if it
- * may not stay on its hart, right after it was switched away from. task.hart changes under the lock of the queue
- * it leaves, so a lock that was taken by way of task.hart stays the right one; state = WAKING keeps other wakers off
- * while it is between two queues and neither lock is held.
+ * A task changes queues only while it is not running: when woken, when it waits and balance.c moves
+ * it, or, if it may not stay on its hart, right after it was switched away from. task.hart changes
+ * under the lock of the queue it leaves, so a lock that was taken by way of task.hart stays the
+ * right one; state = WAKING keeps other wakers off while it is between two queues and neither lock
+ * is held.
  *
- * Turns end by a one-shot timer per hart, armed only while another task waits. Interrupts are off wherever a queue's lock is held.
+ * Turns end by a one-shot timer per hart, armed only while another task waits. Interrupts are off
+ * wherever a queue's lock is held.
  *
- * The tick, another timer, comes each SAMPLE_EVERY while a hart has work. It samples whose time it was, the user's or the kernel's
- * (exact accounting would read the clock twice in each system call): what the task has run since the last sample goes to the
- * side that was interrupted. It balances, and counts for the load averages and the profile. When the hart becomes idle it is not stopped,
- * but comes once more and is not armed again; with nohz=off it always is.
+ * The tick, another timer, comes each SAMPLE_EVERY while a hart has work. It samples whose time it
+ * was, the user's or the kernel's (exact accounting would read the clock twice in each system
+ * call): what the task has run since the last sample goes to the side that was interrupted. It
+ * balances, and counts for the load averages and the profile. When the hart becomes idle it is not
+ * stopped, but comes once more and is not armed again; with nohz=off it always is.
  *
- * With nohz=full it comes each ALONE_EVERY to who has a hart to himself. What cannot wait so long is done elsewhere or later: system calls
- * are counted (syscall.c), a hart that has too much work brings the clocks of such a hart up to date before it compares (look_after), and
- * who comes to wait there brings the tick back (end_alone).
+ * With nohz=full it comes each ALONE_EVERY to who has a hart to himself. What cannot wait so long
+ * is done elsewhere or later: system calls are counted (syscall.c), a hart that has too much work
+ * brings the clocks of such a hart up to date before it compares (look_after), and who comes to
+ * wait there brings the tick back (end_alone).
  */
 #include "sched/internal.h"
 
@@ -75,7 +82,8 @@ void sched_update_current(struct runq *rq) {
     store_release(&se->exec_start, rq->clock);
 }
 
-// Before t, which begins to wait now, is compared with the running one: what that ran for less than 1/8192 s may stay uncharged.
+// Before t, which begins to wait now, is compared with the running one: what that ran for less than
+// 1/8192 s may stay uncharged.
 static void freshen(struct runq *rq, struct task *t) {
     u64 now = time_csr();
     t->se.queued_at = now;
@@ -254,8 +262,9 @@ void sched_start(struct task *t) {
 
 #define SPIN_FOR_IO (50 * NSEC_PER_MSEC)
 
-// A disk answers within microseconds: stay awake for its interrupt, unless it takes very long. (It also keeps emulators
-// that jump over idle time from jumping over the transfer.) Devices interrupt hart 0.
+// A disk answers within microseconds: stay awake for its interrupt, unless it takes very long. (It
+// also keeps emulators that jump over idle time from jumping over the transfer.) Devices interrupt
+// hart 0.
 static void spin_for_io(void) {
     u64 end = clock_ns() + SPIN_FOR_IO;
     while (load_relaxed(&io_in_flight) && !(READ_ONCE(current_thread->work) & WORK_RESCHED) &&
@@ -313,7 +322,7 @@ static struct task *pick(struct runq *rq) {
 
 #ifdef CHECK_CHAOS
 struct task *sched_waiting(struct runq *rq, const struct task *after) {
-    for (unsigned c = 0; c < ARRAY_SIZE(sched_classes); c++) {
+    for (u32 c = 0; sched_classes[c] != &idle_class; c++) {
         struct sched_entity *se = NULL;
         if (!after)
             se = sched_classes[c]->waiting(rq, NULL);
@@ -326,7 +335,8 @@ struct task *sched_waiting(struct runq *rq, const struct task *after) {
 }
 #endif
 
-// What is left to do for the thread that was switched away from. => on the new thread's stack, rq->lock held
+// What is left to do for the thread that was switched away from. => on the new thread's stack,
+// rq->lock held
 static inline void finish_switch(struct task *prev) {
     struct runq *rq = this_hart(runq);
     struct task *exited = rq->exited, *moving = rq->moving;
@@ -435,7 +445,8 @@ void schedule(void) {
     schedule_as(false);
 }
 
-// t, asleep on another hart, belongs to this one from now on: WAKING, on no queue. False: it does not sleep, or may not
+// t, asleep on another hart, belongs to this one from now on: WAKING, on no queue. False: it does
+// not sleep, or may not
 static bool pull_sleeper(struct task *t, u32 states) {
     struct runq *rq = sched_lock_task(t);
     bool can = rq->hart != hart_id() && t->state & states && !t->se.queued && allowed(t, hart_id());
@@ -445,7 +456,8 @@ static bool pull_sleeper(struct task *t, u32 states) {
     return can;
 }
 
-// t, asleep on this hart or just pulled, is queued, and next unless that would go on for too long. => rq->lock held
+// t, asleep on this hart or just pulled, is queued, and next unless that would go on for too long.
+// => rq->lock held
 static void wake_next(struct runq *rq, struct task *t) {
     trace_about(&t->thread, TRACE_WAKE, t->thread.tid, rq->hart);
     store_release(&t->state, (u32)TASK_RUNNING);
@@ -454,7 +466,8 @@ static void wake_next(struct runq *rq, struct task *t) {
         rq->next = t;
 }
 
-// Those who hand the hart to each other would keep it for ever: their class is asked after HAND_OVER_FOR.
+// Those who hand the hart to each other would keep it for ever: their class is asked after
+// HAND_OVER_FOR.
 void sched_hand_over(struct task *t, u32 states) {
     assert(preemptible());
     memory_fence();  // as in task_wake()
@@ -488,8 +501,8 @@ void preempt_from_interrupt(void) {
         schedule_as(true);
 }
 
-// A waker that found current asleep a moment ago, with the queue's lock held, may be about to store RUNNING; taking
-// the lock lets it finish, so that its store does not bring the dead back.
+// A waker that found current asleep a moment ago, with the queue's lock held, may be about to store
+// RUNNING; taking the lock lets it finish, so that its store does not bring the dead back.
 void sched_mark_dead(u32 state) {
     u64 flags = irq_save();
     struct runq *rq = sched_lock_task(current);
@@ -604,7 +617,8 @@ static void sample(struct timer *timer) {
     load_tick(now);
 }
 
-// The sender has set WORK_RESCHED if a switch is wanted; otherwise it put a task behind the running one.
+// The sender has set WORK_RESCHED if a switch is wanted; otherwise it put a task behind the running
+// one.
 void ipi_interrupt(void) {
     struct runq *rq = this_hart(runq);
     irqlock_acquire_irqs_off(&rq->lock);

@@ -49,16 +49,19 @@ static inline void sched_dequeue(struct runq *rq, struct task *t) {
 void sched_update_current(struct runq *rq);  // charge the running task
 void sched_enqueue(struct runq *rq, struct task *t, enum enqueue_reason why);
 void sched_resched(struct runq *rq);  // it comes through schedule()
-// Put a task that is on no queue, with state WAKING, on the queue of its new hart. => no queue's lock held
+// Put a task that is on no queue, with state WAKING, on the queue of its new hart. => no queue's
+// lock held
 void sched_enqueue_on(struct task *t, enum enqueue_reason why);
 
-// policy.c. t is scheduled by these parameters, and at least with that priority. => irqs off, inherit_lock()
+// policy.c. t is scheduled by these parameters, and at least with that priority. => irqs off,
+// inherit_lock()
 void sched_change(struct task *t, const struct sched_params *p, u8 lent);
 void sched_set_lent(struct task *t, u8 priority);
 // load.c: from the tick; brings the averages up to date if it is time
 void load_tick(u64 now);
 
-// rtlimit.c. t runs on rq, at a sample: ns that it has computed, as a real-time task, since it slept
+// rtlimit.c. t runs on rq, at a sample: ns that it has computed, as a real-time task, since it
+// slept
 u64 rt_sample(struct runq *rq, struct task *t);
 void rt_limit(struct process *p,
               u64 ns);  // a task of p has computed for so long. => no queue's lock held
@@ -69,14 +72,17 @@ static inline bool rt_waits(const struct runq *rq) {
 
 // balance.c
 u32 balance_choose_hart(const struct task *t);  // the best for one that is about to run
-// t, on no queue any more, is to go to another hart's. => its queue's lock held: with that lock alone `hart` may
-// change, so that whoever has locked the queue of t->hart knows that t stays there
+// t, on no queue any more, is to go to another hart's. => its queue's lock held: with that lock
+// alone `hart` may change, so that whoever has locked the queue of t->hart knows that t stays there
 void balance_leave(struct task *t, u32 hart);
-// An idle hart takes a waiting task from one that has several. => rq->lock held; it is dropped and taken again. True: it did
+// An idle hart takes a waiting task from one that has several. => rq->lock held; it is dropped and
+// taken again. True: it did
 bool balance_pull(struct runq *rq);
-// A task that should go to another hart, taken off rq: the caller drops rq->lock and then calls sched_enqueue_on(). NULL: none
+// A task that should go to another hart, taken off rq: the caller drops rq->lock and then calls
+// sched_enqueue_on(). NULL: none
 struct task *balance_push(struct runq *rq);
-// For `fits` of classes that count tasks: rq has two more than the other, or one more and se has been here for long
+// For `fits` of classes that count tasks: rq has two more than the other, or one more and se has
+// been here for long
 bool balance_fewer(struct runq *rq, struct sched_entity *se, struct runq *other);
 
 // Classes with something to prepare

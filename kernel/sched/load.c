@@ -1,12 +1,15 @@
 /*
- * The load averages: how many tasks ran or waited for a hart, on the average of the last 1, 5 and 15 minutes (uptime(1)).
+ * The load averages: how many tasks ran or waited for a hart, on the average of the last 1, 5 and
+ * 15 minutes (uptime(1)).
  *
- * Nothing counts tasks at regular times, for an idle machine has no regular times. What all harts together were busy, and what tasks
- * waited, is added up anyhow; the growth of that sum, divided by the time in which it grew, is the exact average of the
- * number of tasks. The tick of any busy hart, or who asks, takes it as soon as LOAD_STEP has gone by since the last, and lets it in
- * as often as steps went by: a step of 5 s is  value = value * e^(-5 s / period) + n * (1 - that).
+ * Nothing counts tasks at regular times, for an idle machine has no regular times. What all harts
+ * together were busy, and what tasks waited, is added up anyhow; the growth of that sum, divided by
+ * the time in which it grew, is the exact average of the number of tasks. The tick of any busy
+ * hart, or who asks, takes it as soon as LOAD_STEP has gone by since the last, and lets it in as
+ * often as steps went by: a step of 5 s is  value = value * e^(-5 s / period) + n * (1 - that).
  *
- * Who waits still is counted when he gets his hart. Locks: load.lock (RANK_LOAD), in the tick and in task context.
+ * Who waits still is counted when he gets his hart. Locks: load.lock (RANK_LOAD), in the tick and
+ * in task context.
  */
 #include "abi/sysinfo.h"
 #include "arch/hart.h"

@@ -1,24 +1,33 @@
 /*
  * The fair class `o1`: priorities, slices, and two arrays; every operation takes constant time.
  *
- * Algorithm. Each nice value is a level, 0 (nice -20) to 39 (nice 19), and gives a slice of 800 to 5 ms. Who waits and has some of
- * his slice left is in the active array, one FIFO per level and a bitmap; the first of the best level is next. Who has used up
- * his slice gets a new one and waits in the expired array. When the active one is empty the two change places: nobody is
- * looped over, ever.
+ * Algorithm. Each nice value is a level, 0 (nice -20) to 39 (nice 19), and gives a slice of 800 to
+ * 5 ms. Who waits and has some of his slice left is in the active array, one FIFO per level and a
+ * bitmap; the first of the best level is next. Who has used up his slice gets a new one and waits
+ * in the expired array. When the active one is empty the two change places: nobody is looped over,
+ * ever.
  *
  *   active   level  8 | A                expired   level 20 | D -> E
  *                  20 | B -> C                           39 | F
- *            used: 8, 20; next: A                  used: 20, 39; a new round when A, B and C are through
+ *            used: 8, 20; next: A                  used: 20, 39; a new round after A, B and C
  *
- * Who sleeps much is taken to be interactive. sleep_avg grows by the time asleep, falls by the time on a hart, and ranges up to 1 s, which
- * moves the level by up to 5 either way (but not for BATCH). Whom it moves by 3 or more gets its new slice in the active array, unless somebody has
- * been waiting in the other for longer than STARVING.
+ * Who sleeps much is taken to be interactive. sleep_avg grows by the time asleep, falls by the time
+ * on a hart, and ranges up to 1 s, which moves the level by up to 5 either way (but not for BATCH).
+ * Whom it moves by 3 or more gets its new slice in the active array, unless somebody has been
+ * waiting in the other for longer than STARVING.
  *
- * History: Ingo Molnár, Linux 2.5.2 (2002) to 2.6.22. Source: Robert Love, Linux Kernel Development, second edition, chapter 4.
- * Flaws. Shares are what the slices happen to be: nice 0 and 1 differ by 5 % (100 and 95 ms), nice 18 and 19 by half (10 and 5 ms), and the
- * same pair of tasks at nice 19 switches each 5 ms, at nice 0 each 100 ms, though both have half the hart: low priority means
- * more switches, where it matters least. A round takes the sum of all slices, so who is just expired may wait for seconds. The bonus is a guess
- * that programs learned to cheat: compute for 99 ms, sleep for 1, or fork at the end of the slice, for a child has a fresh one.
+ * History: Ingo Molnár, Linux 2.5.2 (2002) to 2.6.22. Source: Robert Love, Linux Kernel
+ * Development, second edition, chapter 4.
+ * Flaws, as tests/unit/test_shares.c measures them.
+ * Nice: shares are what the slices happen to be. Of two tasks with nice 0 and 1 the first has 51 %
+ * (100 and 95 ms), with nice 18 and 19 it has 67 % (10 and 5 ms), though the distance is the same.
+ * And the latter switch 67 times a second, the former 5 times: low priority means more switches,
+ * where it matters least.
+ * Latency: a round takes the sum of all slices. Among 20 that compute each waits 1.9 s for its
+ * turn.
+ * The bonus is a guess. A task that waited 1 s for its input and then only computes is taken for
+ * interactive until it has had three slices: it keeps one like itself off the hart for 300 ms. And
+ * programs learned to cheat: fork at the end of the slice, for a child has a fresh one.
  */
 #include "sched/internal.h"
 #include "sched/prio.h"

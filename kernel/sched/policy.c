@@ -1,10 +1,11 @@
 /*
  * The classes there are, and what a task wants of them: policy, priority, nice (sched(7)).
  *
- * Policies FIFO and RR belong to the class rt, NORMAL, BATCH and IDLE to the fair class, which the boot argument sched= chooses.
- * A running entity is in none of its class's queues, so it changes class where it stands; one that waits is taken out and put in again.
- * Who may ask for what is the business of syscall/sys_sched.c. Whoever holds what a real-time task waits for is scheduled by the higher of
- * his own and that task's priority (inherit.c), and is of the class rt that long.
+ * Policies FIFO and RR belong to the class rt, NORMAL, BATCH and IDLE to the fair class, which the
+ * boot argument sched= chooses. A running entity is in none of its class's queues, so it changes
+ * class where it stands; one that waits is taken out and put in again. Who may ask for what is the
+ * business of syscall/sys_sched.c. Whoever holds what a real-time task waits for is scheduled by
+ * the higher of his own and that task's priority (inherit.c), and is of the class rt that long.
  */
 #include "abi/errno.h"
 #include "check/race.h"

@@ -1,5 +1,6 @@
-// An array of FIFOs, one for each priority, with a bitmap of those that are not empty: to add, to remove and to find the best
-// costs the same however many wait. For o1.c and rt.c. => run queue's lock held
+// An array of FIFOs, one for each priority, with a bitmap of those that are not empty: to add, to
+// remove and to find the best costs the same however many wait. For o1.c and rt.c. => run queue's
+// lock held
 #ifndef SCHED_PRIO_H
 #define SCHED_PRIO_H
 

@@ -1,13 +1,16 @@
 /*
  * The profile: where in the kernel the tick finds a hart.
  *
- * While it is on, the tick comes `profile_rate` times a second to every hart that has work, and counts the instruction that it
- * interrupted: for the kernel by address, GRAIN bytes to a counter, for programs all together. After enough ticks the counters are in the
- * ratio of the time that was spent there. Code that runs with interrupts off is never found: its time goes to where they are turned on.
+ * While it is on, the tick comes `profile_rate` times a second to every hart that has work, and
+ * counts the instruction that it interrupted: for the kernel by address, GRAIN bytes to a counter,
+ * for programs all together. After enough ticks the counters are in the ratio of the time that was
+ * spent there. Code that runs with interrupts off is never found: its time goes to where they are
+ * turned on.
  *
- * The counters are made when it is first turned on, and stay. They are added to from interrupts, so all accesses are atomic; whoever
- * reads them while it is on gets them from moments that lie close together. `lock` keeps those who turn it on from each other.
- * Modelled on Linux's /proc/profile (readprofile(8)), which has it from the BSDs; here it is text, read by the program `profile`.
+ * The counters are made when it is first turned on, and stay. They are added to from interrupts, so
+ * all accesses are atomic; whoever reads them while it is on gets them from moments that lie close
+ * together. `lock` keeps those who turn it on from each other. Modelled on Linux's /proc/profile
+ * (readprofile(8)), which has it from the BSDs; here it is text, read by the program `profile`.
  */
 #include "sched/profile.h"
 

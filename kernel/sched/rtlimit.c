@@ -1,16 +1,20 @@
 /*
- * What keeps real-time tasks from having a hart for ever: a part of the time for the others, and RLIMIT_RTTIME.
+ * What keeps real-time tasks from having a hart for ever: a part of the time for the others, and
+ * RLIMIT_RTTIME.
  *
- * In each period (1 s) the real-time tasks of a hart have at most runtime (0.95 s) while others wait there; then it is the others'
- * turn until the period ends. A shell on the console can so end a program that runs amok with FIFO. Nobody waits: nothing is taken away.
- * /proc/sys/kernel/sched_rt_{period,runtime}_us, sched(7); runtime -1: no limit, which a machine that keeps deadlines wants.
+ * In each period (1 s) the real-time tasks of a hart have at most runtime (0.95 s) while others
+ * wait there; then it is the others' turn until the period ends. A shell on the console can so end
+ * a program that runs amok with FIFO. Nobody waits: nothing is taken away.
+ * /proc/sys/kernel/sched_rt_{period,runtime}_us, sched(7); runtime -1: no limit, which a machine
+ * that keeps deadlines wants.
  *
  *   period   |<------------------ 1 s ------------------>|
  *   rt       ######################################......#######
  *   others                                         ######
  *
- * RLIMIT_RTTIME (getrlimit(2)) bounds what a real-time task computes between two times that it sleeps: SIGXCPU each second from the
- * soft limit on, SIGKILL at the hard one. That it slept is seen by its number of voluntary switches, so sleeping costs nothing more.
+ * RLIMIT_RTTIME (getrlimit(2)) bounds what a real-time task computes between two times that it
+ * sleeps: SIGXCPU each second from the soft limit on, SIGKILL at the hard one. That it slept is
+ * seen by its number of voluntary switches, so sleeping costs nothing more.
  *
  * All by the sample that core.c takes each 10 ms on a busy hart: so exact it is, and no more.
  * Locks: the run queue's; the process's siglock, with the queue's released.

@@ -1,6 +1,7 @@
 // Scheduling: run queues, one per hart, and the classes that order them.
 //
-// core.c, balance.c and policy.c know tasks and harts; a class file (cfs.c, o1.c, rr.c, rt.c) knows scheduling entities only.
+// core.c, balance.c and policy.c know tasks and harts; a class file (cfs.c, o1.c, rr.c, rt.c) knows
+// scheduling entities only.
 #ifndef SCHED_SCHED_H
 #define SCHED_SCHED_H
 
@@ -116,7 +117,8 @@ struct runq {
 
 enum enqueue_reason { TASK_BEGINS, TASK_WAKES, TASK_MOVES };  // MOVES: also when its class changes
 
-// Ten methods. => all with rq->lock held, interrupts off. The running entity is in none of the class's queues.
+// Ten methods. => all with rq->lock held, interrupts off. The running entity is in none of the
+// class's queues.
 struct sched_class {
     const char *name;
     const char *policies;  // that it serves
@@ -139,7 +141,8 @@ struct sched_class {
 extern const struct sched_class rt_class, cfs_class, o1_class, rr_class, idle_class;
 extern const struct sched_class *sched_classes[3];  // [I] after boot: from the highest rank to idle
 #define fair_class (sched_classes[1])
-// How much of each period real-time tasks may have of a hart while others wait; runtime -1: all. [a]
+// How much of each period real-time tasks may have of a hart while others wait; runtime -1: all.
+// [a]
 extern struct rt_limits { s64 period_us, runtime_us; } rt_limits;
 int sched_set_rt_limits(s64 period_us, s64 runtime_us);  // 0, -EINVAL
 int sched_choose_fair(const char *name);  // 0, -EINVAL; at boot, before there are tasks
@@ -156,29 +159,34 @@ void sched_get_params(struct task *t, struct sched_params *out);
 void sched_set_params(struct task *t, const struct sched_params *p);  // valid ones; holds at once
 void sched_fork(struct sched_entity *child, const struct sched_entity *parent);
 
-// Priority inheritance, inherit.c. A word names an owner if it is negative: then it is a struct task *.
+// Priority inheritance, inherit.c. A word names an owner if it is negative: then it is a struct
+// task *.
 struct inherit {
     const s64
         *waits_for;  // [a] word that names who has what the task waits for; NULL: it waits for none
-    struct task *lends_to;  // [inherit] in whose list it is
-    struct list lenders;    // [inherit] of inherit.link: tasks that wait for what this one has
-    struct list link;       // [inherit]
-    bool futex;             // [inherit] waits_for is that of a futex
-    bool counted;           // [inherit] among those that lend or are about to
-    bool gone;              // [inherit] it has let go of its futexes and is to get no more
+    struct task *lends_to;  // [inherit] among whose lenders it is
+    // [inherit] by inherit.lends, the highest first: tasks that wait for what this one has
+    struct rb_root_cached lenders;
+    struct rb_node link;  // [inherit]
+    u8 lends;             // [inherit] priority with which it is there
+    bool futex;           // [inherit] waits_for is that of a futex
+    bool counted;         // [inherit] among those that lend or are about to
+    bool gone;            // [inherit] it has let go of its futexes and is to get no more
 };
-void inherit_init(struct task *t);
 bool inherit_used(void);  // somebody may lend. Follows a full fence
-// current is about to sleep until *word, of a lock, does not name its owner. Again after each failed attempt
+// current is about to sleep until *word, of a lock, does not name its owner. Again after each
+// failed attempt
 void inherit_wait(const s64 *word);
 void inherit_end(void);  // current has it, or waits no more
 void inherit_release(
     const s64 *word);  // current, no owner any more, gives back what was lent it for *word
-// Futexes: t is to sleep until *word is 0. 0; -EDEADLK: it would be for itself; -ESRCH: inherit.gone of the owner
+// Futexes: t is to sleep until *word is 0. 0; -EDEADLK: it would be for itself; -ESRCH:
+// inherit.gone of the owner
 int inherit_wait_for(struct task *t, s64 *word, struct task *owner);
 u64 inherit_lock(void);
 void inherit_unlock(u64 flags);
-// t, which waits for *word, does so for another owner from now on, or (NULL) no more. => inherit_lock()
+// t, which waits for *word, does so for another owner from now on, or (NULL) no more. =>
+// inherit_lock()
 void inherit_name_owner(struct task *t, s64 *word, struct task *owner);
 const s64 *inherit_first_word(void);  // of a futex that current owns, or NULL. => inherit_lock()
 void inherit_set_gone(bool gone);     // of current
@@ -197,7 +205,8 @@ void sched_start(struct task *t);  // a new task's first enqueue
 void sched_mark_dead(u32 state);
 // If t is in one of these states make it runnable; true if it was
 bool task_wake(struct task *t, u32 states);
-// schedule(), and t, which current wakes as by task_wake(), has this hart next, for as long as that is not unfair to others.
+// schedule(), and t, which current wakes as by task_wake(), has this hart next, for as long as that
+// is not unfair to others.
 void sched_hand_over(struct task *t, u32 states);
 void sched_kick(u32 hart);  // have that hart come through the kernel (IPI if it is not this one)
 int sched_set_affinity(struct task *t, u64 mask);  // 0, -EINVAL; moves at once
@@ -205,15 +214,18 @@ u64 sched_task_runtime(struct task *t);            // ns on a hart so far
 u64 sched_idle_ns(u32 hart);                       // time that a hart was idle
 u64 sched_waited_ns(const struct task *t);         // time that t waited for a hart
 u64 sched_hart_waited_ns(u32 hart);                // time that tasks waited for this one
-// So much of current's time was the kernel's: where system calls are counted and not sampled (nohz=full).
+// So much of current's time was the kernel's: where system calls are counted and not sampled
+// (nohz=full).
 void sched_charge_system(u64 ns);
-// The load averages over 1, 5 and 15 minutes, as fixed-point numbers with SI_LOAD_SHIFT bits after the point.
+// The load averages over 1, 5 and 15 minutes, as fixed-point numbers with SI_LOAD_SHIFT bits after
+// the point.
 void load_average(u64 loads[3]);
 extern u32 io_in_flight;  // [a] transfers that drivers have begun and that will end soon
 extern u64 idle_harts;    // [a] bit h: hart h runs its idle task
 __noreturn void sched_idle_loop(void);
 #ifdef CHECK_CHAOS
-// Walk over the tasks that wait on rq, of the best class that has any; after NULL: the first. => rq->lock held
+// Walk over the tasks that wait on rq, of the best class that has any; after NULL: the first. =>
+// rq->lock held
 struct task *sched_waiting(struct runq *rq, const struct task *after);
 #endif
 // sched_exit(), the last act of a dead task, is in arch/upcall.h

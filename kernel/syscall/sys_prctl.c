@@ -93,7 +93,7 @@ static long task_setting(const u64 *a) {
     case PR_GET_NO_NEW_PRIVS:
         return !rest_is_zero(a, 1) ? -EINVAL : current->flags & TASK_NO_NEW_PRIVS ? 1 : 0;
     case PR_SET_TIMERSLACK:
-        current->timer_slack = (s64)a[1] > 0 ? a[1] : 50 * NSEC_PER_USEC;
+        current->timer_slack = (s64)a[1] > 0 ? a[1] : current->usual_slack;
         return 0;
     case PR_GET_TIMERSLACK:
         return current->timer_slack;

@@ -1,18 +1,20 @@
 /*
  * Clocks, sleeps and interval timers of programs, over time/timer.h.
  *
- * CLOCK_MONOTONIC is clock_ns(); CLOCK_REALTIME is that plus an offset, and who sets it has each hart move the timers that
- * wait for a moment of it; the CPU-time clocks are what the scheduler has
+ * CLOCK_MONOTONIC is clock_ns(); CLOCK_REALTIME is that plus an offset, and who sets it has each
+ * hart move the timers that wait for a moment of it; the CPU-time clocks are what the scheduler has
  * counted for a thread or a process.
  *
- * ITIMER_REAL is process->real_timer: it fires in interrupt context, posts SIGALRM, and restarts itself by its interval,
- * counted from when it was due. ITIMER_VIRTUAL and ITIMER_PROF count CPU time, which passes at most as fast as the clock
- * times the number of threads: their timer is set for the earliest moment at which the limit can be
- * reached, looks, and is set anew if it is not. They are allocated at their first use. RLIMIT_CPU is watched in the same
- * way: SIGXCPU at the soft limit and each second after it, SIGKILL at the hard one (getrlimit(2)).
+ * ITIMER_REAL is process->real_timer: it fires in interrupt context, posts SIGALRM, and restarts
+ * itself by its interval, counted from when it was due. ITIMER_VIRTUAL and ITIMER_PROF count CPU
+ * time, which passes at most as fast as the clock times the number of threads: their timer is set
+ * for the earliest moment at which the limit can be reached, looks, and is set anew if it is not.
+ * They are allocated at their first use. RLIMIT_CPU is watched in the same way: SIGXCPU at the soft
+ * limit and each second after it, SIGKILL at the hard one (getrlimit(2)).
  *
- * Locks: siglock guards intervals and targets, and is held to start or stop a timer, in its handler too; who stops one
- * lets go of it until the handler, which takes it, is through (stop_and_lock). Sleeps: posix_sleep() only.
+ * Locks: siglock guards intervals and targets, and is held to start or stop a timer, in its handler
+ * too; who stops one lets go of it until the handler, which takes it, is through (stop_and_lock).
+ * Sleeps: posix_sleep() only.
  */
 #include "time/posix.h"
 
@@ -87,7 +89,8 @@ static u64 cpu_time(struct process *p) {
     return sum;
 }
 
-// Clock numbers below 0 name the CPU time of another process or thread: ~pid << 3 | 2, with 4 for a thread.
+// Clock numbers below 0 name the CPU time of another process or thread: ~pid << 3 | 2, with 4 for a
+// thread.
 static int other_cpu_clock(int clock, u64 *ns) {
     int nr = ~(clock >> 3);
     if ((clock & 3) != 2)
@@ -272,7 +275,8 @@ static void real_timer_fired(struct timer *t) {
     irqlock_release(&p->siglock, flags);
 }
 
-// Stop t for good; siglock is held on return, so that nobody starts it: not another thread, not its handler.
+// Stop t for good; siglock is held on return, so that nobody starts it: not another thread, not its
+// handler.
 static u64 stop_and_lock(struct process *p, struct timer *t) {
     for (;;) {
         u64 flags = irqlock_acquire(&p->siglock);

@@ -1,18 +1,26 @@
 /*
- * The wall clock while it is made to run faster or slower, for programs that steer it: adjtimex(2), adjtime(3).
+ * The wall clock while it is made to run faster or slower, for programs that steer it: adjtimex(2),
+ * adjtime(3).
  *
- * CLOCK_REALTIME is CLOCK_MONOTONIC plus an offset, and as a rule the offset stands still. It moves when the clock has a frequency of its
- * own (freq, tick), or when time is to be made up for: `phase` (ADJ_OFFSET: a part of what is left each second) or `single`
- * (ADJ_OFFSET_SINGLESHOT: 500 us a second). Then
+ * CLOCK_REALTIME is CLOCK_MONOTONIC plus an offset, and as a rule the offset stands still. It moves
+ * when the clock has a frequency of its own (freq, tick), or when time is to be made up for:
+ * `phase` (ADJ_OFFSET: a part of what is left each second) or `single` (ADJ_OFFSET_SINGLESHOT: 500
+ * us a second). Then
  *
  *     offset(now) = base + drift * (now - from) / 1 s          from <= now < from + 1 s
  *
- * where drift is 0, and base the offset, while nothing is to be done. While it moves, each second begins a new line of it. No timer does that: who asks for the time draws the lines that have become due (advance). So an idle
- * machine stays idle. While the offset moves, vvar.slewing tells programs to ask the kernel; else they read vvar.realtime_offset,
- * and none of this is in their way. Timers that wait for a moment of the wall clock look each second whether it is still where it was (timer.c).
+ * where drift is 0, and base the offset, while nothing is to be done. While it moves, each second
+ * begins a new line of it. No timer does that: who asks for the time draws the lines that have
+ * become due (advance). So an idle machine stays idle. While the offset moves, vvar.slewing tells
+ * programs to ask the kernel; else they read vvar.realtime_offset, and none of this is in their
+ * way. Timers that wait for a moment of the wall clock look each second whether it is still where
+ * it was (timer.c).
  *
- * What differs from Linux: CLOCK_MONOTONIC is not slewed but runs like CLOCK_MONOTONIC_RAW; ADJ_OFFSET makes up for the offset, but does
- * not learn a frequency from it; no leap seconds, no pulse per second.
+ * What differs from Linux: CLOCK_MONOTONIC is not slewed but runs like CLOCK_MONOTONIC_RAW. All
+ * timers, deadlines and shares are counted by it, so steering the wall clock changes the length of
+ * none of them, and reading it takes no more than a multiplication; what Linux gains, that a second
+ * of both clocks is equally long, is 500 ppm at most. (POSIX allows either.) ADJ_OFFSET makes up
+ * for the offset, but does not learn a frequency from it; no leap seconds, no pulse per second.
  *
  * Locks: slew.lock, the last of all but those of memory, since timers are queued with theirs held.
  */
@@ -88,7 +96,8 @@ static void advance(u64 now) {
     }
 }
 
-// A new line from here, for what it follows from has changed; what the old one still had to make up for is given back.
+// A new line from here, for what it follows from has changed; what the old one still had to make up
+// for is given back.
 static void bend(u64 now, s64 left) {
     slew.base = offset_at(now);
     slew.from = now;

@@ -5,7 +5,8 @@
 #include "abi/timex.h"
 #include "lib/types.h"
 
-// What modes asks for; then the state into *t. TIME_OK, TIME_ERROR, -EINVAL. Rights and ADJ_SETOFFSET are the caller's business.
+// What modes asks for; then the state into *t. TIME_OK, TIME_ERROR, -EINVAL. Rights and
+// ADJ_SETOFFSET are the caller's business.
 int slew_adjust(struct timex *t);
 u64 slew_realtime(void);  // CLOCK_REALTIME; any context
 u64 slew_offset(void);    // CLOCK_REALTIME - CLOCK_MONOTONIC; any context

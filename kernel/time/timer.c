@@ -1,22 +1,26 @@
 /*
  * Time: a counter to read, a device that interrupts once, and the timers that share it.
  *
- * clock_ns() turns the clock source's count into nanoseconds by one multiplication; its factors are in a page that
- * programs read too, so that the vDSO tells them the same time without a trap. Each hart has a tree of timers ordered
- * by expiry and programs its event device for the first of them only: no timer, no interrupt. A timer belongs to the hart
- * that started it; its handler runs there with interrupts off and without the queue's lock, so it may start timers.
- * One that waits for a moment of the wall clock is put where that is now, and elsewhere when somebody sets the clock. While the clock's
- * speed is changed (slew.c) it looks once a second how far it still is.
- * A loose timer is due from its moment on, but does not interrupt before its slack is used up: it comes with others.
+ * clock_ns() turns the clock source's count into nanoseconds by one multiplication; its factors are
+ * in a page that programs read too, so that the vDSO tells them the same time without a trap. Each
+ * hart has a tree of timers ordered by expiry and programs its event device for the first of them
+ * only: no timer, no interrupt. A timer belongs to the hart that started it; its handler runs there
+ * with interrupts off and without the queue's lock, so it may start timers. One that waits for a
+ * moment of the wall clock is put where that is now, and elsewhere when somebody sets the clock.
+ * While the clock's speed is changed (slew.c) it looks once a second how far it still is. A loose
+ * timer is due from its moment on, but does not interrupt before its slack is used up: it comes
+ * with others.
  *
  *   timer_cancel_sync                     timer_interrupt (other hart)
  *   lock: not queued, but running == t    lock: take t off, running = t; unlock
  *   unlock; begin again                   t->fn(t)
  *                                         lock: running = NULL; unlock
  *
- * Locks: each hart's queue has an irqlock (RANK_TIMER). A timer's `hart` changes only when it is started and not queued.
- * Event devices: the SBI TIME extension, or the stimecmp register where the device tree lists Sstc (one instruction
- * instead of a call of the firmware). Source: SBI Specification chapter 6; RISC-V Sstc extension 1.0.
+ * Locks: each hart's queue has an irqlock (RANK_TIMER). A timer's `hart` changes only when it is
+ * started and not queued.
+ * Event devices: the SBI TIME extension, or the stimecmp register where the device tree lists Sstc
+ * (one instruction instead of a call of the firmware). Source: SBI Specification chapter 6; RISC-V
+ * Sstc extension 1.0.
  */
 #include "time/timer.h"
 
@@ -30,8 +34,8 @@
 #include "trace/trace.h"
 #include "vdso/vdso.h"
 
-// A hart without timers is interrupted this often all the same. Emulators that jump over idle time (QEMU's
-// -icount sleep=off) go to the next event, and one that is never would be the end of time.
+// A hart without timers is interrupted this often all the same. Emulators that jump over idle time
+// (QEMU's -icount sleep=off) go to the next event, and one that is never would be the end of time.
 #define MOST_SLACK (10 * NSEC_PER_SEC)
 #define LONGEST_IDLE (10 * NSEC_PER_SEC)
 
@@ -117,8 +121,9 @@ void timer_start_loose(struct timer *t, u64 moment, u64 slack) {
 
 void timer_start(struct timer *t, u64 moment) { timer_start_loose(t, moment, 0); }
 
-// Take t off its queue; *idle: its handler is not running. True when it was queued.
-// Does not program the device: at worst it interrupts once for nothing, which is cheaper than setting it twice.
+// Take t off its queue; *idle: its handler is not running. True when it was queued. Does not
+// program the device: at worst it interrupts once for nothing, which is cheaper than setting it
+// twice.
 static bool stop(struct timer *t, bool *idle) {
     struct timer_queue *q = per_hart(timer_queue, t->hart);
     u64 flags = irqlock_acquire(&q->lock);

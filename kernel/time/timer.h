@@ -1,4 +1,5 @@
-// Clock sources, clock event devices, and timers. Times are nanoseconds since boot (CLOCK_MONOTONIC), u64.
+// Clock sources, clock event devices, and timers. Times are nanoseconds since boot
+// (CLOCK_MONOTONIC), u64.
 #ifndef TIME_TIMER_H
 #define TIME_TIMER_H
 
@@ -23,8 +24,8 @@ struct clock_event {
     void (*set)(u64 when);  // ~0ul: never
 };
 
-// A moment is a u64: ns since boot, at most TIME_NEVER / 2; or TIME_NEVER; or WALL_CLOCK | ns since 1970, which comes sooner
-// or later when the wall clock is set.
+// A moment is a u64: ns since boot, at most TIME_NEVER / 2; or TIME_NEVER; or WALL_CLOCK | ns since
+// 1970, which comes sooner or later when the wall clock is set.
 #define WALL_CLOCK (1ul << 63)
 // ns after a moment, by the same clock; the last moment there is when it would be later.
 static inline u64 moment_add(u64 moment, u64 ns) {
@@ -40,8 +41,8 @@ u64 clock_ns(void);          // nanoseconds since boot; any context
 u64 ns_to_ticks(u64 ns);     // of the time CSR, rounded up
 u64 ticks_to_ns(u64 ticks);  // what clock_ns() was at that value of the time CSR
 
-// Calls fn in interrupt context (interrupts off) on the hart that started it, at a moment or after it.
-// Whoever owns a timer serialises the calls on it; only its handler runs on its own.
+// Calls fn in interrupt context (interrupts off) on the hart that started it, at a moment or after
+// it. Whoever owns a timer serialises the calls on it; only its handler runs on its own.
 struct timer {
     struct rb_node node;  // [timer lock of the hart]
     u64 expires;          // ns since boot; the timer lock to change
@@ -60,18 +61,21 @@ static inline void timer_setup(struct timer *t, void (*fn)(struct timer *)) {
 }
 // Start or move. Any context. A handler may restart its own timer.
 void timer_start(struct timer *t, u64 moment);
-// At the moment or up to `slack` ns later: together with another timer if one runs out there. TIMERSLACK: prctl(2)
+// At the moment or up to `slack` ns later: together with another timer if one runs out there.
+// TIMERSLACK: prctl(2)
 void timer_start_loose(struct timer *t, u64 moment, u64 slack);
 // Stop; true when it was queued. Does not wait for a handler that is running on another hart.
 bool timer_cancel(struct timer *t);
-// Stop, and wait until no handler of it runs. => not from its own handler, no lock that the handler takes.
+// Stop, and wait until no handler of it runs. => not from its own handler, no lock that the handler
+// takes.
 bool timer_cancel_sync(struct timer *t);
 // Stop; false when its handler is running, which may start it again: call once more.
 bool timer_cancel_idle(struct timer *t);
 
 #ifdef CHECK_CHAOS
-// Do nothing from the second call until `when`, which the first one named, however long what is between the two takes. On
-// an emulator that jumps over idle time what follows begins at that very instruction. => interrupts off
+// Do nothing from the second call until `when`, which the first one named, however long what is
+// between the two takes. On an emulator that jumps over idle time what follows begins at that very
+// instruction. => interrupts off
 void time_set_mark(u64 when);
 void time_wait_mark(u64 when);
 #endif
@@ -85,7 +89,8 @@ u64 wall_moment_ns(u64 moment);  // ns since boot, as the clock is now
 static inline u64 moment_ns(u64 moment) {
     return moment & WALL_CLOCK ? wall_moment_ns(moment) : moment;
 }
-// Who is to hear of steps of the wall clock: `changed` is called by realtime_set(). => there, the list's spinlock held
+// Who is to hear of steps of the wall clock: `changed` is called by realtime_set(). => there, the
+// list's spinlock held
 struct clock_watch {
     struct list link;
     void (*changed)(struct clock_watch *);

@@ -20,10 +20,15 @@ def disk(debian_with):
     return debian_with(add=add)
 
 
+@pytest.fixture(params=[4, pytest.param(1, marks=pytest.mark.slow)])
+def harts(request):
+    return request.param
+
+
 @pytest.fixture
-def machine(shell, disk):
-    def start(smp: int = 4, append: str = ""):
-        m = shell(disks=[disk], smp=smp, mem="256M", append=f"init=/bin/sh PATH=/usr/bin:/bin {append}", shell="posix")
+def machine(shell, disk, harts):
+    def start(append: str = ""):
+        m = shell(disks=[disk], smp=harts, mem="256M", append=f"init=/bin/sh PATH=/usr/bin:/bin {append}", shell="posix")
         m.check("mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev")
         return m
 
@@ -48,8 +53,12 @@ def test_S7_chrt(machine):
     assert "unsupported priority" in said(m, "chrt -f 0 true || true")
 
 
-def test_S8_taskset(machine):
+def test_S8_taskset(machine, harts):
     m = machine()
+    if harts == 1:
+        assert said(m, "taskset -c 0 sh -c 'taskset -cp $$'").endswith("affinity list: 0\n")
+        assert "failed to set" in said(m, "taskset 2 true || true")
+        return
     assert said(m, "taskset -c 0,2 sh -c 'taskset -cp $$'").endswith("affinity list: 0,2\n")
     assert said(m, "taskset 2 sh -c 'taskset -p $$'").endswith("affinity mask: 2\n")
     text = said(m, "sleep 1000 & taskset -cp 1 $!; taskset -p $!; kill $!")
@@ -73,7 +82,7 @@ def test_S1_time(machine):
     assert re.fullmatch(r"real \d+\.\d\d\nuser \d+\.\d\dsys \d+\.\d\d\n".replace("sys", r"\nsys"), said(m, "time -p true"))
 
 
-def test_S1_top_vmstat_uptime(machine):
+def test_S1_top_vmstat_uptime(machine, harts):
     m = machine()
     m.check("yes >/dev/null & sleep 3")
     text = said(m, "TERM=dumb top -b -n 2 -d 2 -w 100 | tail -n +2")
@@ -81,30 +90,30 @@ def test_S1_top_vmstat_uptime(machine):
     busy = next(line.split() for line in second.splitlines() if line.endswith(" yes"))
     assert float(busy[8]) > 20 and busy[7] == "R", second
     idle = float(re.search(r"([\d.]+) id,", second)[1])
-    assert 40 < idle < 95, second
+    assert (40 < idle < 95) if harts == 4 else idle < 40, second
     rows = said(m, "vmstat 1 4").splitlines()
     assert rows[1].split()[:2] == ["r", "b"] and len(rows) == 6
     last = dict(zip(rows[1].split(), rows[-1].split()))
-    assert int(last["r"]) >= 1 and int(last["in"]) > 10 and 5 <= int(last["us"]) + int(last["sy"]) <= 60, rows
+    assert int(last["r"]) >= 1 and int(last["in"]) > 10, rows
+    assert int(last["us"]) + int(last["sy"]) in (range(5, 61) if harts == 4 else range(60, 101)), rows
     assert re.search(r"boot time\n\s+\d+ forks", said(m, "vmstat -s")) and "vda" in said(m, "vmstat -d")
     assert re.search(r"up .*load average: \d\.\d\d, \d\.\d\d, \d\.\d\d", said(m, "uptime"))
     m.check("kill %1")
 
 
 @pytest.mark.parametrize("append", ["", "nohz=full", "nohz=off"])
-def test_S9_rt_tests(machine, append):
-    m = machine(append=append)
+def test_S9_rt_tests(machine, harts, append):
+    m = machine(append)
     for options in ("", "-T", "-p"):
         assert re.search(r"Time: \d+\.\d+", said(m, f"hackbench -l 20 -g 1 {options}", 300))
     threads = re.findall(r"T: *(\d).* P:(\d+) .*C: *(\d+) Min: *(\d+) ", said(m, "cyclictest -q -l 50 -S -m -p 90 -i 5000"))
-    assert [t[0] for t in threads] == list("0123") and all(t[1] == "90" for t in threads), threads
+    assert [t[0] for t in threads] == list("0123"[:harts]) and all(t[1] == "90" for t in threads), threads
     assert threads[0][2] == "50"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("smp", [1, 4])
-def test_S7_stress_ng(machine, smp):
-    m = machine(smp)
+def test_S7_stress_ng(machine):
+    m = machine()
     for policy in ("rr", "fifo", "batch", "idle", "other"):
         text = said(m, f"stress-ng --cpu 2 --cpu-ops 10 --sched {policy} {'--sched-prio 5' if policy in ('rr', 'fifo') else ''} --verify -t 0", 300)
         assert "passed: 2: cpu (2)" in text and "failed: 0" in text, text

@@ -2,6 +2,7 @@
 tasks cost, and how long a real-time task waits, is counted in instructions."""
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
@@ -12,16 +13,18 @@ CASES = ["S3_class_table", "S4_rr_ignores_nice", "'S7_*'", "S8_affinity", "S8_on
          "S8_rt_spreads"]
 # Shares of time, on one hart, where a nanosecond is a number of instructions and not what the host makes of it.
 EXACT = ["-icount", "shift=5,sleep=off"]
-SHARES = {"cfs": ["S6_cfs_weights", "S6_sleeper_first", "S7_idle_policy", "S7_batch_policy"], "o1": ["S5_o1_slices"],
+SHARES = {"cfs": ["S6_cfs_weights", "S6_sleeper_first", "S7_idle_policy", "S7_batch_policy", "S10_loose_timers"], "o1": ["S5_o1_slices"],
           "rr": ["S4_rr_ignores_nice"]}
 LONG = ["S6_cfs_weights_long", "S6_cfs_weights_wild"]
-# On several harts the host's threads are the harts: this wants a host that is idle otherwise.
-SPREAD = ["S6_cfs_weights_harts", "S8_one_more_than_harts", "S8_fair_H_plus_1", "S8_fair_2H_minus_1", "S8_fair_3H_plus_1",
-          "S8_fair_4H"]
+# On several harts the host's threads are the harts, and it stops them as it likes: what is measured there is true only over the
+# long run. The exact figures are those of tests/unit/test_shares.c.
+SPREAD = ["S8_fair_H_plus_1", "S8_fair_2H_minus_1", "S8_fair_3H_plus_1", "S8_fair_4H", "S6_cfs_weights_harts",
+          "S6_cfs_weights_wild_harts"]
 
 
 def pass_all(m, cases: list[str], timeout: float) -> None:
-    status, said = m.run("usertests " + " ".join(cases), timeout=timeout)
+    patience = math.ceil(speed.factor())
+    status, said = m.run(f"usertests -x {patience} {' '.join(cases)}", timeout=timeout)
     assert re.search(r"(?m)^usertests: [1-9]\d* passed, 0 failed", said), said
     m.poweroff()
 
@@ -81,11 +84,10 @@ def test_S9_without_preemption(boot, measuring_image):
     assert int(found[1]) > 1000000
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["o1", "cfs", "rr"])
+@pytest.mark.parametrize("name", ["o1", "cfs", pytest.param("rr", marks=pytest.mark.slow)])
 def test_S5_cost_of_many_tasks(boot, measuring_image, name):
     """Whether 10 or 10,000 tasks wait is the same to o1 and rr; to cfs it is ten more levels of a tree."""
-    found = measured(boot, measuring_image, "runqueue -- 10 100 1000 10000",
+    found = measured(boot, measuring_image, "runqueue -- 10 1000 10000",
                      r"(?s)10: (\d+) (\d+).*1000: (\d+) (\d+).*10000: (\d+) (\d+)[\r\n]", append=f"sched={name}", seconds=300)
     change, sleep, change_1k, sleep_1k, change_10k, sleep_10k = map(int, found.groups())
     log = f"nice: {change}, {change_1k}, {change_10k}; sleep: {sleep}, {sleep_1k}, {sleep_10k}"

@@ -5,34 +5,19 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "measure.h"
 
 #define EVERY 97000 // ns between two wake-ups: no divisor of anything
 
 struct seen {
     volatile long worst, wakeups, stop;
 };
-
-static void check(int ok, const char *what) {
-    if (!ok) {
-        perror(what);
-        exit(1);
-    }
-}
-
-static long now(void) {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000L + t.tv_nsec;
-}
 
 static void measure(struct seen *s) {
     struct sched_param p = {80};
@@ -41,11 +26,8 @@ static void measure(struct seen *s) {
     check(mlockall(MCL_CURRENT) == 0, "mlockall");
     check(sched_setscheduler(0, SCHED_FIFO, &p) == 0, "sched_setscheduler");
     for (next = now() + EVERY; !s->stop; next += EVERY) {
-        struct timespec t = {next / 1000000000, next % 1000000000};
+        long late = sleep_until(next);
 
-        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, 0))
-            ;
-        long late = now() - next;
         if (late > s->worst && s->wakeups > 10)
             s->worst = late;
         s->wakeups++;

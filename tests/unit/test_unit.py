@@ -1,6 +1,6 @@
 """Build every test_*.c here for the host, with sanitizers, and run it: one case per file.
 
-The first line of a test names the kernel files it needs, relative to kernel/:
+The first line of a test names the kernel files it needs, relative to kernel/, and headers of this folder that each of them must see first:
     // with: lib/rbtree.c lib/string.c
 """
 import pathlib
@@ -21,13 +21,15 @@ BUILD = [
 def kernel_files(source):
     first = source.read_text().splitlines()[0]
     assert first.startswith("// with:"), f"{source.name} must start with `// with: files`"
-    return [str(KERNEL / name) for name in first.removeprefix("// with:").split()]
+    names = first.removeprefix("// with:").split()
+    headers = [word for name in names if name.endswith(".h") for word in ("-include", str(HERE / name))]
+    return headers + [str(KERNEL / name) for name in names if name.endswith(".c")]
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_host(source, tmp_path):
     program = tmp_path / source.stem
-    build = subprocess.run([*BUILD, str(source), *kernel_files(source), "-o", str(program)],
+    build = subprocess.run([*BUILD, *kernel_files(source), str(source), "-o", str(program)],
                            capture_output=True, text=True, timeout=120)
     assert build.returncode == 0, build.stderr
     assert not build.stderr, build.stderr

@@ -106,12 +106,20 @@ static void no_new_privs(void) {
     EQ(proc_number("/proc/self/status", "NoNewPrivs:"), 1);
 }
 
+static void begins_with_ours(void) {
+    EQ(prctl(PR_GET_TIMERSLACK, 0), 12345);
+    OK(prctl(PR_SET_TIMERSLACK, 7));
+    OK(prctl(PR_SET_TIMERSLACK, 0));
+    EQ(prctl(PR_GET_TIMERSLACK, 0), 12345);
+}
+
 static void timer_slack(void) {
     long usual = OK(prctl(PR_GET_TIMERSLACK, 0));
 
     EQ(usual, 50000);
     OK(prctl(PR_SET_TIMERSLACK, 12345));
     EQ(prctl(PR_GET_TIMERSLACK, 0), 12345);
+    child_ok(begins_with_ours);
     OK(prctl(PR_SET_TIMERSLACK, 0));
     EQ(prctl(PR_GET_TIMERSLACK, 0), usual);
 }

@@ -5,6 +5,8 @@
 #ifndef UNIT_HARTS_H
 #define UNIT_HARTS_H
 
+#include "lib/types.h"
+
 /* As arch/thread.h has it, but for the register. */
 #define register extern
 #define __asm__(name)

@@ -37,7 +37,7 @@
 #include "lib/string.h"
 #include "mm/slab.h"
 #include "mm/uaccess.h"
-#include "proc/life.h"
+#include "proc/proc.h"
 
 // pipe(7): bytes that an unprivileged F_SETPIPE_SZ may ask for; pages that the pipes of an unprivileged user may hold, 0 is any:
 // beyond `soft` new ones are small and none grows, beyond `hard` there are no new ones.

@@ -200,9 +200,9 @@ static int map_copy(struct vma *v, struct page *table, va_t addr, pte_t old, str
             }
             if (from->kind == PAGE_CACHE || from == zero_page)
                 count_rss(v, table, RSS_ANON, 1);
-            dropped = from == zero_page ? NULL : from;
-            if (table->table.used <= AHEAD_ENTRIES)
+            else if (table->table.used <= AHEAD_ENTRIES)
                 note_copied(from, copy);
+            dropped = from == zero_page ? NULL : from;
         }
         vm_count(cow_copies);
         if (old & PTE_V)

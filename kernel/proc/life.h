@@ -124,8 +124,6 @@ int caps_set(u64 effective, u64 permitted, u64 inheritable);  // capset(2)
 int caps_drop_bounding(u32 cap);                              // PR_CAPBSET_DROP
 int caps_set_ambient(u64 set);                                // PR_CAP_AMBIENT; 0 or -EPERM
 // What one real uid has, for the limits that count it. => family_lock held for all but user_too_many
-struct user *user_get(u32 uid);  // of a task's real uid
-void user_put(struct user *u);
 void user_count(u32 uid, int delta);  // tasks; root's are not counted
 u32 user_tasks(u32 uid);
 bool user_too_many(void);  // current's user has more tasks than RLIMIT_NPROC allows

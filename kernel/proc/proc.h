@@ -72,6 +72,8 @@ struct user {
     u32 signals;             // [a] queued for those processes, and their timers
     u64 pipe_pages;          // [a] that its pipes may hold
 };
+struct user *user_get(u32 uid);  // of a task's real uid. => family_lock held
+void user_put(struct user *u);   // => the same
 
 struct sigqueue;  // one pending signal with its siginfo; proc/signal.c
 struct sigpending {

@@ -203,6 +203,22 @@ static void copied_ahead(void) {
     rewriting_child(0);
 }
 
+/* The page of zeroes is copied often, but is nobody's to copy ahead. */
+static void write_first(void) { area[0] = 'c'; }
+
+static void zeroes_are_not_copied_ahead(void) {
+    area = (char *)OK(sys_mmap(0, 48 * PAGE, RW, ANON, -1, 0));
+    for (int i = 0; i < 48; i++)
+        (void)area[i * PAGE];
+    for (int i = 0; i < 16; i++)
+        area[i * PAGE] = 'x';
+    for (int i = 0; i < 4; i++) {
+        long before = counted("page_ahead");
+        child_ok(write_first);
+        CHECK(counted("page_ahead") - before < 32);
+    }
+}
+
 static void *rest_a_while(void *unused) {
     (void)unused;
     await(go);
@@ -836,6 +852,7 @@ const struct test fork_tests[] = {
     {"M4_tables_are_shown", tables_are_shown, 0},
     {"M4_few_pages_stay_mapped", few_pages_stay_mapped, 0},
     {"M4_copied_ahead", copied_ahead, 0},
+    {"M4_zeroes_are_not_copied_ahead", zeroes_are_not_copied_ahead, 0},
     {"M4_not_ahead_of_threads", not_ahead_of_threads, 0},
     {"M4_partial_unmap", partial_unmap, 0},
     {"M4_whole_unmap", whole_unmap, 0},

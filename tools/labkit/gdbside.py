@@ -38,8 +38,6 @@ class Debugger:
         from xv39 import paths, speed
 
         self.out, gdb, limit = work / "gdb.said", paths.gdb(), time.monotonic() + 30 * speed.factor()
-        if not gdb:
-            raise RuntimeError("no gdb for riscv64: make setup")
         self.out.unlink(missing_ok=True)
         while not (work / "gdb").exists() and time.monotonic() < limit:
             time.sleep(0.02)

@@ -435,6 +435,8 @@ def grade(lab: Lab, tree: Path, *, fresh: bool = False, only: list[str] | None =
     the kernel is to be left."""
     if only:
         lab.tests = [test for test in lab.tests if test.name in only]
+    if any(test.gdb for test in lab.tests) and not paths.gdb():
+        raise GraderError("a test needs a gdb for riscv64, and there is none: make setup")
     result = Result(lab, tree, [Outcome(test) for test in lab.tests])
     work = Path(tempfile.mkdtemp(prefix="xv39-lab-"))
     try:

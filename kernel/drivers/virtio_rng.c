@@ -2,8 +2,8 @@
  * The entropy device: one queue, into which empty buffers go and out of which they come filled.
  *
  * The pool of random.c is filled once, at boot, before any program runs; the generators need no more than one good
- * key, and the queue goes when it is there. The answer is waited for by looking, for at most WAIT_NS, so a device that does not answer costs that and
- * no more: it is reset and left alone.
+ * key, and the queue goes when it is there. The answer is waited for by looking, for at most WAIT_NS, so a device that
+ * does not answer costs that and no more: it is reset and left alone.
  */
 #include "abi/errno.h"
 #include "arch/arch.h"
@@ -14,7 +14,7 @@
 #include "time/timer.h"
 
 #define SEED_BYTES 64
-#define WAIT_NS (100 * NSEC_PER_MSEC)
+#define WAIT_NS (3 * NSEC_PER_SEC)  // the host may be busy
 
 struct rng {
     struct virtqueue queue;

@@ -209,12 +209,19 @@ static void absolute(void) {
 
 static void cpu_clock(int clock) {
     int id = create(clock, SIGEV_SIGNAL, SIGUSR1, 0);
-    int64_t start = clock_ms(clock);
+    int64_t start, used = 100;
 
     catch_signal(SIGUSR1);
-    set_ms(id, 100, 0);
-    sleep_ms(200);
-    EQ(count, 0); /* sleeping uses none of it */
+    /* Sleeping uses none of it; but while the host stands still, the clock of who runs goes on. */
+    for (int i = 0; i < 20 && used >= 100; i++) {
+        count = 0;
+        start = clock_ms(clock);
+        set_ms(id, 100, 0);
+        sleep_ms(200);
+        used = clock_ms(clock) - start;
+    }
+    CHECK(used < 100);
+    EQ(count, 0);
     while (!count && clock_ms(clock) - start < 5000)
         ;
     EQ(count, 1);

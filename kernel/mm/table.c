@@ -204,7 +204,7 @@ static u64 table_next(struct mm *mm, va_t *addr, va_t end) {
 
 // The entry of each last-level table under [from, to), with the part [addr, stop) that it covers.
 #define for_each_table(entry, mm, addr, stop, from, to)                                            \
-    for (va_t addr = (from), stop; ((entry) = table_next(mm, &addr, to)) != 0 &&                   \
+    for (va_t addr = (from), stop; addr < (to) && ((entry) = table_next(mm, &addr, to)) != 0 &&    \
                                    (stop = next_boundary(addr, MEGAPAGE_SIZE, to), true);          \
          addr = stop)
 
@@ -243,6 +243,8 @@ static void gather_flush(struct gather *g) {
     preempt_disable();
     if (unlikely(g->everywhere))
         tlb_forget_everywhere();
+    else if (g->end - g->start == PAGE_SIZE && !g->tables)
+        tlb_shootdown_page(g->mm, g->start);
     else if (g->start < g->end || g->tables)
         tlb_shootdown(g->mm, g->start, g->end, g->tables);
     for (u32 i = 0; i < g->nr; i++)

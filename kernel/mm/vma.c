@@ -308,13 +308,14 @@ static struct vma *vma_split(struct mm *mm, struct vma *v, va_t addr) {
     return upper;
 }
 
+// => they adjoin
 static bool can_merge(const struct vma *a, const struct vma *b) {
-    return a->flags == b->flags && a->ops == b->ops && a->mapping == b->mapping &&
-           a->file == b->file && !(a->flags & VM_GROWSDOWN) && (a->mapping || !a->ops->fault) &&
+    return a->ops == b->ops && a->mapping == b->mapping && a->file == b->file &&
+           !(a->flags & VM_GROWSDOWN) && (a->mapping || !a->ops->fault) &&
            (!a->mapping || a->pgoff + pages_of(a) == b->pgoff);
 }
 
-// Let a take over b, which begins where a ends, when the two can be one. True if so; b is gone.
+// Let a take over b, which adjoins it, when the two can be one. True if so; b is gone.
 static inline bool merge(struct mm *mm, struct vma *a, struct vma *b) {
     if (!can_merge(a, b))
         return false;
@@ -326,13 +327,17 @@ static inline bool merge(struct mm *mm, struct vma *a, struct vma *b) {
     return true;
 }
 
+static inline bool adjoin(const struct vma *a, const struct vma *b) {
+    return a && b && a->end == b->start && a->flags == b->flags;
+}
+
 // The VMA that v is part of after merging with both neighbours.
 static struct vma *merge_around(struct mm *mm, struct vma *v) {
     struct vma *prev = v->prev, *next = v->next;
 
-    if (next && next->start == v->end)
+    if (adjoin(v, next))
         merge(mm, v, next);
-    return prev && prev->end == v->start && merge(mm, prev, v) ? prev : v;
+    return adjoin(prev, v) && merge(mm, prev, v) ? prev : v;
 }
 
 int vma_grow(struct vma *v, va_t start, va_t end) {
@@ -402,6 +407,15 @@ long vma_unmapped_area(struct mm *mm, va_t hint, size_t length) {
 }
 
 // ---- mapping ----
+
+// v's pages get new permissions, and are counted against the limit from now on, if `flags` say so.
+static void account_change(struct mm *mm, const struct vma *v, u32 flags) {
+    s64 pages = pages_of(v);
+
+    if (flags & ~v->flags & VM_ACCOUNT)
+        mm->reserved_pages += pages;
+    mm->data_pages += (is_data(flags) - is_data(v->flags)) * pages;
+}
 
 static bool must_account(const struct vma_request *r) {
     if (r->flags & VM_NORESERVE)
@@ -606,12 +620,11 @@ int vma_protect(struct mm *mm, va_t start, size_t length, u32 rwx) {
                 error = protect_charge(v, flags);
             if (error)
                 break;
-            account(mm, v->flags, -(s64)pages_of(v));
             if (rwx & VM_WRITE && !(flags & (VM_SHARED | VM_NORESERVE)))
                 flags |= VM_ACCOUNT;
             code |= flags & VM_EXEC && !(v->flags & VM_EXEC);
+            account_change(mm, v, flags);
             v->flags = flags;
-            account(mm, v->flags, pages_of(v));
             table_protect(&g, v, at, stop);
             WRITE_ONCE(mm->last_hit, merge_around(mm, v));
         }

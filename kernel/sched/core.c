@@ -47,6 +47,7 @@
 #include "abi/errno.h"
 #include "arch/csr.h"
 #include "arch/sbi.h"
+#include "check/race.h"
 #include "check/chaos.h"
 #include "sched/profile.h"
 #include "time/timer.h"
@@ -520,7 +521,8 @@ void sched_exit(void) {
 }
 
 void sched_yield(void) {
-    if (READ_ONCE(this_hart(runq)->nr_running) == 1)  // to whom?
+    // To whom? If we are moved here, the answer is of the hart that we left: then somebody else had the turn.
+    if (READ_ONCE(data_race(this_hart(runq))->nr_running) == 1)
         return;
     u64 flags = irq_save();
     struct runq *rq = lock_this_queue();

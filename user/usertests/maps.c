@@ -672,33 +672,45 @@ static long word_of(const char *path, int index) {
     return n;
 }
 
-/* All numbers are those of one process: they must agree. */
+static long rss_of_regions(void) {
+    long rss = 0;
+
+    read_text("/proc/self/smaps");
+    for (char *at = text; (at = strstr(at, "\nRss:")); at++)
+        for (long n = 0, i = 5; at[i] != 'k'; i++)
+            if (at[i] >= '0' && at[i] <= '9')
+                n = n * 10 + at[i] - '0';
+            else if (n)
+                rss += n;
+    return rss;
+}
+
+/* All numbers are those of one process: they must agree. They are read twice, for what is read anew brings code in. */
 static void memory_sums(void) {
-    long rss = 0, pss = 0;
+    long rss = 0, pss = 0, vm_rss = 0, rollup = 0, parts = 0, shown = 0, size = 0, data = 0;
+    long statm[6] = {0};
 
     memset(text, 1, sizeof(text)); /* what is read there changes nothing */
     for (int round = 0; round < 2; round++) {
-        rss = pss = 0;
-        proc_number("/proc/self/smaps_rollup", "Rss:"); /* code and stack for all that follows */
-        status("VmRSS:");
-        word_of("/proc/self/statm", 0);
-        read_text("/proc/self/smaps");
-        for (char *at = text; (at = strstr(at, "\nRss:")); at++)
-            for (long n = 0, i = 5; at[i] != 'k'; i++)
-                if (at[i] >= '0' && at[i] <= '9')
-                    n = n * 10 + at[i] - '0';
-                else if (n)
-                    rss += n;
+        rss = rss_of_regions();
+        vm_rss = status("VmRSS:");
+        rollup = proc_number("/proc/self/smaps_rollup", "Rss:");
+        pss = proc_number("/proc/self/smaps_rollup", "\nPss:");
+        shown = status("RssFile:") + status("RssShmem:");
+        parts = status("RssAnon:") + shown;
+        size = status("VmSize:");
+        data = status("VmData:") + status("VmStk:");
+        for (int i = 0; i < 6; i++)
+            statm[i] = word_of("/proc/self/statm", i) * 4;
     }
-    EQ(status("VmRSS:"), rss);
-    EQ(proc_number("/proc/self/smaps_rollup", "Rss:"), rss);
-    pss = proc_number("/proc/self/smaps_rollup", "\nPss:");
+    EQ(vm_rss, rss);
+    EQ(rollup, rss);
     CHECK(pss > 0 && pss <= rss);
-    EQ(status("RssAnon:") + status("RssFile:") + status("RssShmem:"), rss);
-    EQ(word_of("/proc/self/statm", 0) * 4, status("VmSize:"));
-    EQ(word_of("/proc/self/statm", 1) * 4, rss);
-    EQ(word_of("/proc/self/statm", 2) * 4, status("RssFile:") + status("RssShmem:"));
-    EQ(word_of("/proc/self/statm", 5) * 4, status("VmData:") + status("VmStk:"));
+    EQ(parts, rss);
+    EQ(statm[0], size);
+    EQ(statm[1], rss);
+    EQ(statm[2], shown);
+    EQ(statm[5], data);
 }
 
 #define PRESENT (1UL << 63)

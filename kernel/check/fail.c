@@ -54,7 +54,8 @@ bool fail_now(enum fail_kind kind) {
         return false;
     hart = hart_id();
     u64 n = __atomic_fetch_add(&f->asked[hart], 1, __ATOMIC_RELAXED);
-    if (hash_u64(hash_u64(load_relaxed(&f->seed) * MAX_HARTS + hart) + n) % rate)
+    if (hash_u64(hash_u64(load_relaxed(&f->seed) * MAX_HARTS + hart + 1) + n) %
+        rate)  // not of 0: that is 0
         return false;
     atomic_add_relaxed(&f->failed, 1);
     callers_take(&f->last, __builtin_frame_address(0));

@@ -97,7 +97,9 @@ class TestDebian:
         return shell(disks=[image], mem="256M", smp=2, shell="posix", append=f"init=/session-{request.param} TERM=vt100")
 
     def test_T10_interrupt(self, session):
-        interrupt(session, "sleep 1000")
+        begin(session, "sleep 1000")  # bash without readline runs what it has read after a ^C that comes before
+        press(session, "C", PROMPT)
+        assert session.run("echo alive")[1] == "alive\n"
         status, _ = session.run("sleep 0")
         assert status == 0
 

@@ -38,8 +38,9 @@ def test_M7_long_stress(shell, smp, check):
 
 
 @pytest.mark.parametrize("mem, names", [
-    ("64M", "M3_array_of_1_GiB M7_mapped_file_larger_than_memory M7_written_under_pressure"),
-    ("32M", "M7_file_coherence M7_used_pages_survive M7_locked_pages_stay M7_out_of_memory_kills_the_greedy")])
+    ("64M", "M3_array_of_1_GiB M7_mapped_file_larger_than_memory M7_written_under_pressure "
+            "M7_locked_pages_stay"),
+    ("32M", "M7_file_coherence M7_used_pages_survive M7_out_of_memory_kills_the_greedy")])
 @pytest.mark.parametrize("smp", [1, 4])
 def test_M3_M7_in_little_memory(shell, smp, mem, names):
     m = shell(smp=smp, mem=mem)
@@ -67,7 +68,10 @@ def test_M9_poison(shell, smp):
 def test_M4_vmmap(shell):
     m = shell(smp=2)
     m.check("sleep 1000 & true")
-    pid = m.check("ps >/tmp/ps; grep 'sleep 1000' /tmp/ps").split()[0]
+    shown = ""
+    while not shown:  # until it is that program
+        shown = m.run("ps >/tmp/ps; grep 'sleep 1000' /tmp/ps")[1]
+    pid = shown.split()[0]
     regions = re.findall(r"(?m)^([0-9a-f]+)-([0-9a-f]+) (....) .*?(\S*)$", m.check(f"cat /proc/{pid}/maps"))
     tables = m.check(f"cat /proc/{pid}/tables").splitlines()
     text = m.check(f"vmmap {pid}")

@@ -112,7 +112,7 @@ def crash(boot, options: str) -> tuple[str, int]:
 
 def test_D4_planted_bug_is_found(boot):
     """One write in very many goes wrong. The log's last line is that call, and it alone does it again."""
-    calls = "-s 7 -c write,pwrite64,writev -v"
+    calls = "-s 3 -c write,pwrite64,writev -v"
     output, number = crash(boot, f"-n 150000 {calls}")
     assert number > 200  # it is not there for the taking
     again, same = crash(boot, f"-f {number} -l {number} {calls}")

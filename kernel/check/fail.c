@@ -54,8 +54,9 @@ bool fail_now(enum fail_kind kind) {
         return false;
     hart = hart_id();
     u64 n = __atomic_fetch_add(&f->asked[hart], 1, __ATOMIC_RELAXED);
-    if (hash_u64(hash_u64(load_relaxed(&f->seed) * MAX_HARTS + hart + 1) + n) %
-        rate)  // not of 0: that is 0
+    // hash_u64(0) is 0, so the seed 0 must not come there as 0: its first request would fail.
+    u64 seed = hash_u64(load_relaxed(&f->seed) * MAX_HARTS + hart + 1);
+    if (hash_u64(seed + n) % rate)
         return false;
     atomic_add_relaxed(&f->failed, 1);
     callers_take(&f->last, __builtin_frame_address(0));

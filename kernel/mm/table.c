@@ -608,7 +608,7 @@ static __attribute__((noinline)) bool copy_page_ahead(struct vma *v, struct page
 void copy_ahead(struct gather *g, struct vma *v, struct page *to, struct page *table, va_t block) {
     const struct page *zero = zero_page;
     u64 distance = (char *)page_va(to) - (char *)page_va(table);
-    u32 left = table->table.used, used = 0, n[RSS_KINDS] = {0};
+    u32 left = table->table.used, used = 0, copied = 0, n[RSS_KINDS] = {0};
     struct mm *mm = v->mm;
 
     none_writable(table);
@@ -624,7 +624,9 @@ void copy_ahead(struct gather *g, struct vma *v, struct page *to, struct page *t
                 continue;  // a fault finds it again
             struct page *p = pte_page(pte);
             used++;
-            if (unlikely(READ_ONCE(p->ahead)) && copy_page_ahead(v, to, copy, table, slot)) {
+            if (unlikely(READ_ONCE(p->ahead)) && copied < AHEAD_PAGES &&
+                copy_page_ahead(v, to, copy, table, slot)) {
+                copied++;
                 n[RSS_ANON]++;
                 continue;
             }

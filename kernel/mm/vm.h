@@ -151,7 +151,7 @@ long vma_map(struct mm *mm, const struct vma_request *r);
 int vma_unmap(struct mm *mm, va_t start, size_t length);  // 0, -ENOMEM, -EINVAL
 long vma_unmapped_area(struct mm *mm, va_t hint,
                        size_t length);  // an address with room, or -ENOMEM
-// What cannot be changed, -ENOMEM or -EACCES, ends it; what comes before is changed.
+// What cannot be changed, -ENOMEM or -EACCES, ends it; what comes before is changed. => whole pages of user memory
 int vma_protect(struct mm *mm, va_t start, size_t length, u32 rwx);
 extern const struct vma_ops anon_vma_ops, stack_vma_ops, heap_vma_ops;
 

@@ -117,6 +117,17 @@ static inline void account(struct mm *mm, u32 flags, s64 pages) {
         mm->locked_pages += pages;
 }
 
+// v is about to get these flags; VM_ACCOUNT may only come.
+static inline void account_change(struct mm *mm, const struct vma *v, u32 flags) {
+    s64 pages = pages_of(v);
+
+    if (flags & ~v->flags & VM_ACCOUNT)
+        mm->reserved_pages += pages;
+    if ((flags ^ v->flags) & VM_LOCKED)
+        mm->locked_pages += flags & VM_LOCKED ? pages : -pages;
+    mm->data_pages += (is_data(flags) - is_data(v->flags)) * pages;
+}
+
 // ---- trees and lists ----
 
 static bool may_dirty(const struct vma *v) {
@@ -408,15 +419,6 @@ long vma_unmapped_area(struct mm *mm, va_t hint, size_t length) {
 
 // ---- mapping ----
 
-// v's pages get new permissions, and are counted against the limit from now on, if `flags` say so.
-static void account_change(struct mm *mm, const struct vma *v, u32 flags) {
-    s64 pages = pages_of(v);
-
-    if (flags & ~v->flags & VM_ACCOUNT)
-        mm->reserved_pages += pages;
-    mm->data_pages += (is_data(flags) - is_data(v->flags)) * pages;
-}
-
 static bool must_account(const struct vma_request *r) {
     if (r->flags & VM_NORESERVE)
         return false;
@@ -656,9 +658,8 @@ int vma_set_flags(struct mm *mm, va_t start, va_t end, u32 set, u32 clear) {
             v = isolate(mm, v, max(at, v->start), stop);
             if (!v)
                 return -ENOMEM;
-            account(mm, v->flags, -(s64)pages_of(v));
+            account_change(mm, v, flags);
             set_flags(v, flags);
-            account(mm, v->flags, pages_of(v));
             merge_around(mm, v);
         }
         at = stop;

@@ -8,16 +8,16 @@
 
 // A file or folder that is always there. The trees of them only grow.
 struct proc_entry {
-    struct proc_entry *next, *children;  // [entries_lock] to change
-    const char *name;                    // [I] not NUL-terminated
-    u32 len;                             // [I]
-    u32 mode;                            // [I] with type
-    u64 ino;                             // [I]
-    void (*show)(struct printer *p);
-    int (*write)(const char *text, size_t n);
-    u64 *number, most;  // in place of show and write: the file is this number, up to `most`
-    ssize_t (*link)(char *buf);   // into PATH_MAX bytes
-    const struct file_ops *fops;  // in place of generated_ops
+    struct proc_entry *next, *children;        // [entries_lock] to change
+    const char *name;                          // [I] not NUL-terminated
+    u32 len;                                   // [I]
+    u32 mode;                                  // [I] with type
+    u64 ino;                                   // [I]
+    void (*show)(struct printer *p);           // [I]
+    int (*write)(const char *text, size_t n);  // [I]
+    u64 *number, most;  // [I] in place of show and write: the file is this number [a], up to `most`
+    ssize_t (*link)(char *buf);   // [I] into PATH_MAX bytes
+    const struct file_ops *fops;  // [I] in place of generated_ops
 };
 extern struct proc_entry proc_root, sys_root;
 int proc_add_link(struct proc_entry *root, const char *path, ssize_t (*link)(char *buf));

@@ -600,6 +600,7 @@ static int show_fdinfo(struct printer *p, struct task *t, int fd) {
 #define LINK_ENTRY(name_)                                                                          \
     .name = #name_, .mode = S_IFLNK | 0777, .follow = follow_##name_, .thread_too = true
 
+// Searched from the front: programs look up /proc/self/exe when they begin.
 const struct task_entry task_entries[] = {
     {LINK_ENTRY(exe)},
     {LINK_ENTRY(cwd)},

@@ -12,16 +12,6 @@ static void whole(void) {
     *at_its_end = 1;
 }
 
-static const struct test *find_case(const char *name) {
-    for (const struct test *const *table = judge_tables; *table; table++) {
-        for (const struct test *t = *table; t->name; t++) {
-            if (strcmp(t->name, name) == 0)
-                return t;
-        }
-    }
-    return 0;
-}
-
 static int run(const char *name, char *why, size_t size) {
     struct test t = {name, whole, QUICK};
     int result;

@@ -713,12 +713,12 @@ static void memory_sums(void) {
     EQ(statm[5], data);
 }
 
-#define PRESENT (1UL << 63)
+#define PRESENT PAGE_PRESENT
 #define OF_FILE (1UL << 61)
 #define EXCLUSIVE (1UL << 56)
 #define FRAME ((1UL << 55) - 1)
 
-static uint64_t page_word(const volatile void *p) {
+uint64_t page_word(const volatile void *p) {
     uint64_t word;
     int fd = (int)OK(open_at("/proc/self/pagemap", O_RDONLY, 0));
 

@@ -1,5 +1,5 @@
 /* Lab sched-cfs: the tests that the handout does not have. */
-#include "user/labtest/burners.h"
+#include "user/labtest/weights.h"
 
 static void shares_of_three(void) {
     static const int nice[] = {-5, 0, 5};

@@ -1,5 +1,5 @@
 /* Lab sched-cfs: the tests that come with the handout. */
-#include "user/labtest/burners.h"
+#include "user/labtest/weights.h"
 
 static void same_nice_same_share(void) {
     uint64_t got[MOST], sum;

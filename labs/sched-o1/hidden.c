@@ -1,5 +1,5 @@
 /* Lab sched-o1: the tests that the handout does not have. */
-#include "user/labtest/burners.h"
+#include "user/labtest/slices.h"
 
 static void slices_of_three(void) {
     static const int nice[] = {-10, 0, 10};

@@ -1,5 +1,5 @@
 /* Lab sched-o1: the tests that come with the handout. */
-#include "user/labtest/burners.h"
+#include "user/labtest/slices.h"
 
 static void slices_of_two(void) {
     uint64_t got[MOST], sum;

@@ -2,23 +2,13 @@
 #ifndef LAB_SHAREDTABLES_H
 #define LAB_SHAREDTABLES_H
 
-#include "user/labtest/lab.h"
-#include "user/usertests/ut.h"
+#include "user/labtest/forks.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 #define BLOCK (2ul << 20) /* what one last-level table maps */
 #define PER_BLOCK ((long)(BLOCK / PAGE))
 #define COUNT (BLOCKS * PER_BLOCK)
 #define FEW 24 /* tables that a process has for itself */
-
-static volatile char *area __attribute__((unused)); /* of BLOCKS blocks */
-
-/* Different from page to page and from test to test. */
-static inline long word_of(long page) { return page * 0x9e3779b9 ^ (long)seed; }
-
-static inline volatile long *word(long page) {
-    return (volatile long *)(area + page * PAGE + 8 * (page % 512));
-}
 
 static inline void expect(long from, long to) {
     for (long i = from; i < to; i++)
@@ -49,22 +39,6 @@ static inline void fill_area(void) {
 static inline long counted(const char *what) { return proc_number("/proc/vmstat", what); }
 static inline long table_pages(void) { return proc_number("/proc/meminfo", "PageTables:") / 4; }
 static inline long rss(void) { return proc_number("/proc/self/status", "RssAnon:"); }
-
-static volatile uint32_t *steps
-    __attribute__((unused)); /* on a shared page: parent and child go on in step */
-
-static inline void reach(uint32_t step) { __atomic_store_n(steps, step, __ATOMIC_SEQ_CST); }
-
-static inline void await(uint32_t step) {
-    while (__atomic_load_n(steps, __ATOMIC_SEQ_CST) < step)
-        sleep_ms(1);
-}
-
-/* The child begins, and waits until the parent has looked at what the fork did. */
-static inline void begun(void) {
-    reach(1);
-    await(2);
-}
 
 /* Runs the child, which calls begun() first. The fork must share all tables of the area: it counts them, copies next
  * to no entry, and takes next to no memory for tables. */

@@ -57,6 +57,7 @@ class Lab:
     wrong: list[Wrong] = field(default_factory=list)    # (reference with solution) -> a wrong one
     term: dict = field(default_factory=dict)            # `parameters` that a solution is made for, `tests` of which it else loses some
     breaks: list[str] = field(default_factory=list)     # what else fails in the handout: patterns of usertests
+    headers: list[str] = field(default_factory=list)    # of labs/ itself: what its tests share with those of other labs
     cases: list[str] = field(default_factory=list)      # files of user/usertests that have tests of this lab
     apart_cases: list[str] = field(default_factory=list)  # the same, of those that call what students wrote for programs
     theirs: list[str] = field(default_factory=list)     # what students write outside kernel/: sources of the programs' library
@@ -81,7 +82,8 @@ class Lab:
     def files(self, hidden: bool = True, apart: bool | None = None) -> list[Path]:
         """The C files with its own tests. Those in apart.c and hidden_apart.c call what students wrote for programs: apart=True are
         these and headers, apart=False all others."""
-        return [path for path in sorted(self.folder.glob("*.[ch]")) if (hidden or not path.name.startswith("hidden"))
+        of_labs = [self.folder.parent / name for name in self.headers]
+        return [path for path in [*sorted(self.folder.glob("*.[ch]")), *of_labs] if (hidden or not path.name.startswith("hidden"))
                 and (apart is None or path.suffix == ".h" or path.stem.endswith("apart") == apart)]
 
     def scripts(self, hidden: bool = True) -> list[Path]:
@@ -119,12 +121,14 @@ def load(name: str, seed: str = "", labs: Path = LABS) -> Lab:
     exact = tomllib.loads(lab.fill(text))
     lab.tests = [Test(**test) for test in exact["test"]]
     lab.wrong = [Wrong(w["name"], w["why"], w["loses"], w["edit"]) for w in exact.get("wrong", [])]
-    for key in ("remove", "solution", "breaks", "cases", "apart_cases", "theirs"):
+    for key in ("remove", "solution", "breaks", "headers", "cases", "apart_cases", "theirs"):
         setattr(lab, key, exact.get(key, []))
     lab.term = exact.get("term", {"parameters": [], "tests": []})
     lab.machine = {"smp": 2, "mem": "128M", "append": "", "extra": []} | exact.get("machine", {})
     if len({test.name for test in lab.tests}) != len(lab.tests):
         raise LabError(f"lab {name}: a test is named twice")
+    if missing := [name for name in lab.headers if not (labs / name).exists()]:
+        raise LabError(f"lab {name}: there is no labs/{missing[0]}")
     for test in lab.tests:
         if missing := [script for script in (test.gdb, test.disk) if script and not (folder / script).exists()]:
             raise LabError(f"lab {name}: {test.name}: there is no {missing[0]}")

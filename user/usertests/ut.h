@@ -91,10 +91,10 @@ void *map_pages(size_t pages, int prot); /* private, anonymous */
 void *shared_page(void);                 /* of zeroes, which children share with us */
 void *unmapped_page(void);
 long proc_number(const char *file,
-                 const char *label); /* the number behind a label in a file of /proc; -1 */
+                 const char *label);        /* the number behind a label in a file of /proc; -1 */
 uint64_t page_word(const volatile void *p); /* of /proc/self/pagemap: see proc_pid_pagemap(5) */
 #define PAGE_PRESENT (1UL << 63)
-char proc_state(int pid);            /* letter of /proc/PID/stat; '?' */
+char proc_state(int pid); /* letter of /proc/PID/stat; '?' */
 void until_asleep(int pid);
 bool on_xv39(void);
 extern char **self_argv; /* to run this program again: see child_main */

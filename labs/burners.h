@@ -1,4 +1,4 @@
-/* Lab sched-o1: tasks that compute, and how much of the hart each of them got. Time is the machine's, which counts
+/* Tasks that compute, and how much of the hart each of them got. Time is the machine's, which counts
  * instructions, so a host that is slow or busy changes nothing. */
 #ifndef LAB_BURNERS_H
 #define LAB_BURNERS_H
@@ -13,6 +13,7 @@
 struct burner {
     volatile uint64_t ns;  /* CPU time so far; 0 before it has begun */
     volatile uint64_t now; /* when it was last seen on the hart */
+    volatile long turns;   /* how often it came back after others */
 };
 static struct burner *burners __attribute__((unused));
 static int pids[MOST] __attribute__((unused)), nr_burners __attribute__((unused));
@@ -23,9 +24,6 @@ static inline uint64_t ns_of(int clock) {
     OK(sys_clock_gettime(clock, &t));
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
-
-/* The slice of a nice value, in ms. */
-static inline long slice_ms(int nice) { return (20 - nice) * (nice < 0 ? FAST_STEP : SLOW_STEP); }
 
 static inline long policy(int policy, int priority) {
     struct sched_param p = {priority};
@@ -43,9 +41,10 @@ static inline void add_burner(int how, int nice) {
     if (pids[i] == 0) {
         OK(sys_setpriority(PRIO_PROCESS, 0, nice));
         OK(policy(how, 0));
-        for (;;) {
+        for (uint64_t now;; burners[i].now = now) {
             burners[i].ns = ns_of(CLOCK_THREAD_CPUTIME_ID);
-            burners[i].now = ns_of(CLOCK_MONOTONIC);
+            now = ns_of(CLOCK_MONOTONIC);
+            burners[i].turns += now - burners[i].now > 500000;
         }
     }
 }

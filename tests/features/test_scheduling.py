@@ -69,7 +69,7 @@ def measured(boot, image, command, pattern, append="", seconds=120):
     return m.expect(pattern, timeout=seconds * speed.factor(), crash_ok=True)
 
 
-@pytest.mark.parametrize("call", ["write", "exit", "directory"])
+@pytest.mark.parametrize("call", ["write", "exit", "directory", "fork"])
 def test_S9_fifo_latency(boot, measuring_image, call):
     """A FIFO task runs soon after its timer has fired, whatever others do in the kernel."""
     found = measured(boot, measuring_image, f"latency -- {call}", rf"{call}: (\d+) of (\d+)[\r\n]")

@@ -88,6 +88,31 @@ static void long_directory(void) {
     }
 }
 
+static void write_pages(char *p, int n, size_t apart) {
+    for (int i = 0; i < n; i++)
+        p[i * apart]++;
+}
+
+// Both sides write after each fork: to a few pages, which fork soon copies itself, and to one page of each of many full tables.
+static void long_fork(void) {
+    size_t n = 64 << 20, table = 2 << 20;
+    char *few = mmap(0, table, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *many = mmap(0, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    check(few != MAP_FAILED && many != MAP_FAILED, "mmap");
+    memset(many, 1, n);
+    for (int round = 0; round < 100; round++) {
+        pid_t pid = fork();
+
+        check(pid >= 0, "fork");
+        write_pages(few, 100, 4096);
+        write_pages(many, n / table, table);
+        if (pid == 0)
+            _exit(0);
+        waitpid(pid, 0, 0);
+    }
+}
+
 int main(int argc, char **argv) {
     struct seen *s = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     const char *what = argc > 1 ? argv[1] : "";
@@ -103,6 +128,8 @@ int main(int argc, char **argv) {
         long_exit();
     else if (!strcmp(what, "directory"))
         long_directory();
+    else if (!strcmp(what, "fork"))
+        long_fork();
     s->stop = 1;
     waitpid(pid, 0, 0);
     printf("%s: %ld of %ld\n", what, s->worst, s->wakeups);

@@ -11,7 +11,6 @@
 #define SSTATUS_SPP (1ul << 8)   // the trap came from S-mode
 #define SSTATUS_FS (3ul << 13)   // state of the floating-point unit:
 #define FS_OFF (0ul << 13)       //   an FP instruction traps
-#define FS_INITIAL (1ul << 13)
 #define FS_CLEAN (2ul << 13)     //   registers equal the saved copy
 #define FS_DIRTY (3ul << 13)     //   registers were written since
 #define SSTATUS_SUM (1ul << 18)  // S-mode may touch pages marked U

@@ -42,7 +42,6 @@ typedef u64 pte_t;
 
 static inline pte_t pte_make(pa_t pa, u64 flags) { return (pa >> 12) << 10 | flags; }
 static inline pa_t pte_pa(pte_t pte) { return (pte >> 10 & ((1ul << 44) - 1)) << 12; }
-static inline bool pte_is_table(pte_t pte) { return (pte & (PTE_V | PTE_LEAF)) == PTE_V; }
 
 // Index of va in the table of the given level: 2 is the root, 0 holds 4 KiB leaves.
 static inline unsigned sv39_index(va_t va, int level) { return va >> (12 + 9 * level) & 511; }

@@ -6,7 +6,6 @@
 
 // Give all usable memory of the device tree to the page allocator; fdt: physical address of the tree, which stays.
 void boot_memory(pa_t fdt);
-extern pa_t boot_memory_top;  // end of the last memory region
 
 // Number the harts (the boot hart is 0), at most max; and the time base. Panics with one line that names what is missing.
 void boot_harts(u64 boot_hartid, u32 max);

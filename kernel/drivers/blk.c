@@ -112,7 +112,8 @@ static void add_segment(struct bio *b, pa_t pa, u32 len) {
     b->segment[b->nr_segments++] = (struct bio_segment){pa, len};
 }
 
-int blk_transfer(struct block_device *d, enum bio_op op, u64 sector, void *buf, size_t n) {
+// buf in the direct map
+static int blk_transfer(struct block_device *d, enum bio_op op, u64 sector, void *buf, size_t n) {
     struct bio b;
     int error = 0;
 

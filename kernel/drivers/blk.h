@@ -61,8 +61,6 @@ static inline void bio_init(struct bio *b, enum bio_op op, struct block_device *
 void bio_submit(struct bio *b);  // checks the range; -EIO through done() when outside
 void bio_end(struct bio *b);     // by a driver, in place of done(): the bio it was given is over
 int bio_run(struct bio *b);      // submit and wait: 0 or -EIO
-// buf in the direct map
-int blk_transfer(struct block_device *d, enum bio_op op, u64 sector, void *buf, size_t n);
 int blk_flush(struct block_device *d);  // all finished writes are on the medium: 0 or -EIO
 
 #endif

@@ -270,17 +270,6 @@ int fdt_next_compatible(int after, const char *compatible) {
     return -1;
 }
 
-int fdt_by_phandle(u32 phandle) {
-    u32 value;
-
-    for (int node = next_node(-1); node >= 0; node = next_node(node))
-        if ((fdt_prop_u32(node, "phandle", &value) ||
-             fdt_prop_u32(node, "linux,phandle", &value)) &&
-            value == phandle)
-            return node;
-    return -1;
-}
-
 // ---- properties
 
 const void *fdt_prop(int node, const char *name, u32 *len) {

@@ -23,7 +23,6 @@ bool fdt_has_string(int node, const char *prop, const char *s);  // in a string 
 // Entry i of reg, by the parent's cell counts. False when there is none.
 bool fdt_reg(int node, unsigned i, u64 *addr, u64 *size);
 bool fdt_irq(int node, unsigned i, u32 *irq);  // entry i of interrupts (one cell each)
-int fdt_by_phandle(u32 phandle);
 // Reserved memory: entry i of the reservation block and of /reserved-memory together.
 bool fdt_reserved(unsigned i, u64 *addr, u64 *size);
 

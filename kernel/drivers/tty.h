@@ -69,6 +69,5 @@ u32 tty_poll_events(struct tty *t);  // POLLIN, POLLOUT … that hold now; wait 
 void tty_open(struct tty *t, bool noctty);  // a session leader without a terminal gets this one
 // Exit of a session leader: lock not held; SIGHUP, SIGCONT to the foreground group
 void tty_hangup_session(struct process *leader);
-void tty_console_write(const char *s, size_t n);  // kprintf's sink: polls the UART; any context
 
 #endif

@@ -232,7 +232,8 @@ static bool try_lock(struct uart *u) {
     return false;
 }
 
-void tty_console_write(const char *s, size_t n) {
+// kprintf's sink: polls the UART. Any context.
+static void uart_console_write(const char *s, size_t n) {
     struct uart *u = console;
 
     if (!u)
@@ -365,7 +366,7 @@ int uart_init(void) {
         if (node != first && is_uart(node))
             uart_add(node);
     if (console) {
-        console_write = tty_console_write;
+        console_write = uart_console_write;
         return 0;
     }
     kprintf("uart: the device tree has no usable ns16550a\n");

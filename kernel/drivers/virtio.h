@@ -6,7 +6,6 @@
 #include "lib/types.h"
 #include "sync/spin.h"
 
-#define VIRTIO_ID_NET 1
 #define VIRTIO_ID_BLOCK 2
 #define VIRTIO_ID_RNG 4
 

@@ -131,7 +131,8 @@ static struct dentry *chain_find(struct bucket *b, const struct dentry *dir,
     return NULL;
 }
 
-struct dentry *dentry_find(struct dentry *dir, const struct name *name) {
+// The cached name, positive or negative, with a reference; NULL: ask the file system.
+static struct dentry *dentry_find(struct dentry *dir, const struct name *name) {
     struct bucket *b = bucket_of(dir, name->hash);
     spin_lock(&b->lock);
     struct dentry *d = chain_find(b, dir, name);

@@ -77,7 +77,6 @@ ssize_t filemap_read(struct file *f, struct iter *to, u64 *pos);
 struct page *filemap_page(struct file *f, u64 at, size_t *n);
 ssize_t filemap_write(struct file *f, struct iter *from, u64 *pos);  // takes inode->lock
 s64 filemap_seek(struct file *f, s64 offset, int whence);
-extern const struct vma_ops file_vma_ops;
 int filemap_mmap(struct file *f, struct vma_request *r);
 int filemap_fsync(struct file *f, bool data_only);
 // fallocate(2) of a regular file that is open for writing: modes 0, KEEP_SIZE, and PUNCH_HOLE with KEEP_SIZE, others are

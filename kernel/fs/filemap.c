@@ -425,11 +425,11 @@ static int file_vma_remove(struct vma *v) {
                             v->pgoff * PAGE_SIZE, v->end - v->start);
 }
 
-const struct vma_ops file_vma_ops = {.fault = file_fault,
-                                     .open = file_vma_open,
-                                     .close = file_vma_close,
-                                     .sync = file_vma_sync,
-                                     .remove = file_vma_remove};
+static const struct vma_ops file_vma_ops = {.fault = file_fault,
+                                            .open = file_vma_open,
+                                            .close = file_vma_close,
+                                            .sync = file_vma_sync,
+                                            .remove = file_vma_remove};
 
 int filemap_mmap(struct file *f, struct vma_request *r) {
     if (!(f->mode & FILE_READ))

@@ -26,8 +26,6 @@ static inline void dentry_put(struct dentry *d) {
     if (ref_put(&d->ref))
         dentry_free(d);
 }
-// The cached name, positive or negative, with a reference; NULL: ask the file system.
-struct dentry *dentry_find(struct dentry *dir, const struct name *name);
 // The name, from the cache or the file system. => `dir` is a directory. ERR_PTR(-ENOENT for a removed directory, …)
 struct dentry *dentry_lookup(struct dentry *dir, const struct name *name);
 // The same. => dir's inode->lock held.

@@ -23,8 +23,8 @@ static struct list mounts = LIST_INIT(mounts);  // [mount_mutex]
 static struct list supers = LIST_INIT(supers);  // [mount_mutex]
 static struct fs_type *types;                   // only grows, at boot
 static u32 next_anonymous = 1;  // [mount_mutex] minor number for those without a device
+static struct mount *root_mount;
 
-struct mount *root_mount;
 struct fs_context init_fs = {
     .ref = {1},
     .lock = SPINLOCK_INIT(RANK_FS, "fs"),
@@ -41,7 +41,7 @@ void fs_register(struct fs_type *t) {
     *at = t;
 }
 
-struct fs_type *fs_find(const char *name) {
+static struct fs_type *fs_find(const char *name) {
     struct fs_type *t = types;
     while (t && strcmp(t->name, name) != 0)
         t = t->next;
@@ -146,19 +146,6 @@ static void vfs_write_inodes(void) {
     mutex_lock(&mount_mutex);
     list_for_each (sb, &supers, link)
         inode_write_super(sb);
-    mutex_unlock(&mount_mutex);
-}
-
-void vfs_shutdown(void) {
-    struct super *sb;
-    vfs_sync();
-    mutex_lock(&mount_mutex);
-    list_for_each (sb, &supers, link)
-        if (sb->dev && !sb->read_only) {
-            store_release(&sb->read_only, true);
-            if (sb->ops->sync)
-                sb->ops->sync(sb, true);
-        }
     mutex_unlock(&mount_mutex);
 }
 

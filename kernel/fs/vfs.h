@@ -141,7 +141,6 @@ struct fs_type {
     struct fs_type *next;
 };
 void fs_register(struct fs_type *t);
-struct fs_type *fs_find(const char *name);
 struct printer;
 void fs_show_types(struct printer *p);  // /proc/filesystems
 
@@ -250,13 +249,11 @@ struct mount *vfs_mount_kernel(const char *type);
 int vfs_umount(const char *target, int flags);
 // "/dev/vda": tries each type that needs a device
 int vfs_mount_root(const char *device, bool read_only);
-void vfs_sync(void);               // sync(2)
-int vfs_syncfs(struct super *sb);  // syncfs(2): 0 or errno
-void vfs_shutdown(void);           // poweroff: sync, then everything read-only and marked clean
+void vfs_sync(void);                      // sync(2)
+int vfs_syncfs(struct super *sb);         // syncfs(2): 0 or errno
 void vfs_show_mounts(struct printer *p);  // /proc/mounts
 void vfs_show_mountinfo(struct printer *p);
 void vfs_init(void);
-extern struct mount *root_mount;
 
 // cwd, root and umask; shared by CLONE_FS.
 struct fs_context {

@@ -59,18 +59,3 @@ void bitmap_set_range(u64 *map, size_t first, size_t n) {
     for (size_t bit = first; bit < end; bit = align_down(bit, 64) + 64)
         map[bit / 64] |= mask_from(bit, end);
 }
-
-void bitmap_clear_range(u64 *map, size_t first, size_t n) {
-    size_t end = first + n;
-
-    for (size_t bit = first; bit < end; bit = align_down(bit, 64) + 64)
-        map[bit / 64] &= ~mask_from(bit, end);
-}
-
-size_t bitmap_weight(const u64 *map, size_t nbits) {
-    size_t weight = 0;
-
-    for (size_t bit = 0; bit < nbits; bit += 64)
-        weight += popcount64(map[bit / 64] & mask_from(bit, nbits));
-    return weight;
-}

@@ -39,26 +39,10 @@ static inline unsigned ilog2(u64 x) {
 #endif
 }
 
-/* Number of zero bits above the highest set bit; x is not 0. */
-static inline unsigned clz64(u64 x) { return 63 - ilog2(x); }
-
-/* Position of the lowest or highest set bit, counted from 1, or 0 if x is 0. */
-static inline unsigned ffs64(u64 x) { return x ? ctz64(x) + 1 : 0; }
-
-static inline unsigned fls64(u64 x) { return x ? ilog2(x) + 1 : 0; }
-
 /* Smallest k with 1 << k >= x; 0 for x of 0 and 1. */
 static inline unsigned ilog2_up(u64 x) { return x > 1 ? ilog2(x - 1) + 1 : 0; }
 
 static inline bool is_pow2(u64 x) { return x && !(x & (x - 1)); }
-
-/* Number of set bits. */
-static inline unsigned popcount64(u64 x) {
-    x -= (x >> 1) & 0x5555555555555555ull;
-    x = (x & 0x3333333333333333ull) + ((x >> 2) & 0x3333333333333333ull);
-    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0full;
-    return (unsigned)((x * 0x0101010101010101ull) >> 56);
-}
 
 static inline bool bitmap_test(const u64 *map, size_t bit) {
     return (map[bit / 64] >> (bit % 64)) & 1;
@@ -72,11 +56,7 @@ static inline void bitmap_clear(u64 *map, size_t bit) { map[bit / 64] &= ~(1ull 
 size_t bitmap_find_first_zero(const u64 *map, size_t nbits, size_t from);
 size_t bitmap_find_first_set(const u64 *map, size_t nbits, size_t from);
 
-/* Set (clear) the `n` bits that start at `first`. */
+/* Set the `n` bits that start at `first`. */
 void bitmap_set_range(u64 *map, size_t first, size_t n);
-void bitmap_clear_range(u64 *map, size_t first, size_t n);
-
-/* Number of set bits in [0, nbits). */
-size_t bitmap_weight(const u64 *map, size_t nbits);
 
 #endif

@@ -23,13 +23,4 @@ static inline u64 hash_bytes(const void *p, size_t n, u64 seed) {
     return seed ^ (seed >> 32);
 }
 
-/* FNV-1a of a string without its NUL: equal to hash_bytes() of the same bytes with HASH_SEED. */
-static inline u64 hash_string(const char *s) {
-    u64 h = HASH_SEED;
-
-    while (*s)
-        h = (h ^ (u8)*s++) * 0x100000001b3ull;
-    return h ^ (h >> 32);
-}
-
 #endif

@@ -179,17 +179,3 @@ void *radix_next(const struct radix_root *root, u64 *index) {
     }
     return NULL;
 }
-
-static void free_subtree(struct radix_root *root, struct radix_node *node) {
-    for (u32 i = 0; node->shift && i < RADIX_SLOTS; i++) {
-        if (node->slots[i])
-            free_subtree(root, node->slots[i]);
-    }
-    root->alloc->free(node);
-}
-
-void radix_destroy(struct radix_root *root) {
-    if (root->node)
-        free_subtree(root, root->node);
-    root->node = NULL;
-}

@@ -73,7 +73,4 @@ void *radix_delete(struct radix_root *root, u64 index);
 /* First entry at or after *index, with its place in *index, or NULL: a walk does ++*index. */
 void *radix_next(const struct radix_root *root, u64 *index);
 
-/* Free all nodes; the entries are the caller's. */
-void radix_destroy(struct radix_root *root);
-
 #endif

@@ -16,7 +16,6 @@ u64 lru_pages(void);
 // locked; false when it is dirty or has other users than the caller and the cache.
 bool pagecache_evict(struct page *p);
 void flusher_wake(void);  // dirty pages should be written now
-struct waitq *page_waitq(const void *what);
 
 // ---- table.c: page tables ----
 // An entry of a middle table is one of
@@ -33,7 +32,6 @@ struct waitq *page_waitq(const void *what);
 // All frames but the zero page are counted: one reference for each entry.
 #define PTE_HIDDEN PTE_SOFT0
 
-static inline bool pte_hidden(pte_t pte) { return pte && !(pte & PTE_V); }
 static inline struct page *pte_page(pte_t pte) { return pa_to_page(pte_pa(pte)); }
 
 // An anonymous page with one user, who asks: => its entry's table is locked, or the entry is gone
@@ -90,9 +88,6 @@ static inline void note_writable(struct page *table, const pte_t *slot) {
 static inline pte_t *table_slot(struct page *table, va_t addr) {
     return (pte_t *)page_va(table) + sv39_index(addr, 0);
 }
-// Lock two tables, lower address first.
-void tables_lock(struct page *a, struct page *b);
-void tables_unlock(struct page *a, struct page *b);
 
 static inline u64 pte_flags(const struct vma *v, bool write) {
     u64 flags = PTE_U | PTE_A;
@@ -301,9 +296,6 @@ static inline bool pte_is_frame(const struct vma *v, pte_t pte) {
 // fork: the child gets copies of from's pages. => from's mm->lock held for writing. 0 or -ENOMEM
 int frames_fork(struct vma *to, struct vma *from);
 
-// ---- mmap.c ----
-extern const struct vma_ops shared_anon_vma_ops;  // v->file is the object that holds the pages
-
 // ---- advice.c ----
 // Round *length up. False when the range is not one of user addresses.
 static inline bool round_range(va_t addr, size_t *length) {
@@ -333,7 +325,6 @@ bool vma_fits(u64 pages);  // may somebody promise himself so much memory?
 int vma_set_flags(struct mm *mm, va_t start, va_t end, u32 set, u32 clear);
 // Move the start down to addr (a stack) or the end up (the heap, mremap). 0 or -ENOMEM.
 int vma_grow(struct vma *v, va_t start, va_t end);
-bool vma_limit_ok(struct mm *mm, u64 pages, u32 flags);
 // RLIMIT_MEMLOCK allows so many more locked pages.
 bool vma_lock_ok(struct mm *mm, u64 pages);
 va_t vma_mapped_until(struct mm *mm, va_t start, va_t end);  // the first hole, or end

@@ -40,7 +40,8 @@ static void shared_memory_put(struct shared_memory *s) {
 
 static void shared_close(struct vma *v) { shared_memory_put(v->file); }
 
-const struct vma_ops shared_anon_vma_ops = {
+// v->file is the object that holds the pages
+static const struct vma_ops shared_anon_vma_ops = {
     .name = "/dev/zero (deleted)", .open = shared_open, .close = shared_close};
 
 static struct shared_memory *shared_memory_create(void) {

@@ -101,7 +101,7 @@ void mapping_init(struct mapping *m, const struct mapping_ops *ops, void *host, 
 
 // ---- page locks ----
 
-struct waitq *page_waitq(const void *what) {
+static struct waitq *page_waitq(const void *what) {
     return &wait_queues[hash_ptr(what) % WAIT_QUEUES];
 }
 

@@ -208,13 +208,14 @@ static u64 table_next(struct mm *mm, va_t *addr, va_t end) {
                                    (stop = next_boundary(addr, MEGAPAGE_SIZE, to), true);          \
          addr = stop)
 
-void tables_lock(struct page *a, struct page *b) {
+// Lock two tables, lower address first.
+static void tables_lock(struct page *a, struct page *b) {
     spin_lock(&min(a, b)->table.lock);
     if (a != b)
         spin_lock(&max(a, b)->table.lock);
 }
 
-void tables_unlock(struct page *a, struct page *b) {
+static void tables_unlock(struct page *a, struct page *b) {
     if (a != b)
         spin_unlock(&max(a, b)->table.lock);
     spin_unlock(&min(a, b)->table.lock);

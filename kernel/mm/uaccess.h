@@ -25,9 +25,6 @@ static inline int copy_to_user(u64 dst, const void *src, size_t n) {
     kasan_read(src, n);
     return user_range_ok(dst, n) && usercopy_out((void *)dst, src, n) == 0 ? 0 : -EFAULT;
 }
-static inline int clear_user(u64 dst, size_t n) {
-    return user_range_ok(dst, n) && usercopy_zero((void *)dst, n) == 0 ? 0 : -EFAULT;
-}
 // Bytes NOT copied: for calls that report a part.
 static inline size_t copy_from_user_part(void *dst, u64 src, size_t n) {
     kasan_write(dst, n);

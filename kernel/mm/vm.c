@@ -71,7 +71,8 @@ struct mm *mm_create(void) {
     return mm;
 }
 
-void mm_release_borrowed(struct mm *mm) {
+// Drop a `count` reference; mm_switch does it for threads it switches away from.
+static void mm_release_borrowed(struct mm *mm) {
     if (!mm || !ref_put(&mm->count))
         return;
     root_free(mm->root);

@@ -110,9 +110,6 @@ void mm_switch(struct task *prev,
 void mm_activate(
     struct mm *
         mm);  // exec: current's mm becomes this one; takes over the caller's reference, puts the old
-void mm_release_borrowed(
-    struct mm
-        *mm);  // drop a `count` reference; mm_switch does it for threads it switches away from
 void mm_detach(void);  // exit: current gives up its mm
 
 // Faults. 0, or -EFAULT (SIGSEGV; SEGV_ACCERR when a VMA is there: see vm_fault_code), -EIO, -ENXIO (SIGBUS), -ENOMEM, -EINTR (dying).

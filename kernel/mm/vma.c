@@ -96,7 +96,7 @@ static bool is_data(u32 flags) {
     return (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) == VM_WRITE;
 }
 
-bool vma_limit_ok(struct mm *mm, u64 pages, u32 flags) {
+static bool vma_limit_ok(struct mm *mm, u64 pages, u32 flags) {
     if (pages > USER_TOP >> PAGE_SHIFT || mm->total_pages + pages > limit_pages(RLIMIT_AS))
         return false;
     return !is_data(flags) || mm->data_pages + pages <= limit_pages(RLIMIT_DATA);

@@ -349,7 +349,6 @@ void user_work(struct trapframe *tf, u32 work) {
 /* ---- faults and exceptions ---- */
 
 static void bad_access(struct trapframe *tf, int error) {
-    struct mm *mm = current->mm;
     switch (error) {
     case -EINTR:
         return;  // dying: user_work() does the rest
@@ -360,10 +359,7 @@ static void bad_access(struct trapframe *tf, int error) {
         signal_force_kill(current);
         return;
     case -EFAULT:
-        read_lock(&mm->lock);
-        bool mapped = vma_find_exact(mm, tf->badaddr);
-        read_unlock(&mm->lock);
-        signal_force(SIGSEGV, mapped ? SEGV_ACCERR : SEGV_MAPERR, tf->badaddr);
+        signal_force(SIGSEGV, vm_fault_code(current->mm, tf->badaddr), tf->badaddr);
         return;
     default:
         signal_force(SIGBUS, BUS_ADRERR, tf->badaddr);

@@ -99,7 +99,7 @@ struct task *task_alloc(const char *name) {
     return t;
 }
 
-void process_put(struct process *p) {
+static void process_put(struct process *p) {
     if (!ref_put(&p->ref))
         return;
     if (p->pid)

@@ -244,7 +244,6 @@ void process_times(struct process *p, struct cpu_times *out);  // of all threads
 void process_times_locked(const struct process *p, struct cpu_times *out);  // => siglock held
 static inline void task_get(struct task *t) { ref_get(&t->ref); }
 void task_put(struct task *t);
-void process_put(struct process *p);
 static inline void process_get(struct process *p) { ref_get(&p->ref); }
 
 // pids. => family_lock held for pid_find

@@ -391,7 +391,8 @@ int signal_send_process(struct process *p, const struct siginfo *info) {
     return send_process(p, info);
 }
 
-int signal_send_thread(struct task *t, const struct siginfo *info) {
+// To thread t alone; -ESRCH when it is gone.
+static int signal_send_thread(struct task *t, const struct siginfo *info) {
     u64 flags = irqlock_acquire(&t->process->siglock);
     int error = t->flags & TASK_EXITING ? -ESRCH : post(t->process, t, info, NULL, false);
     irqlock_release(&t->process->siglock, flags);
@@ -457,7 +458,8 @@ void signal_self(int sig) {
     signal_send_thread(current, &info);
 }
 
-bool signal_may_send(struct process *p, int sig) {
+// => family_lock held
+static bool signal_may_send(struct process *p, int sig) {
     const struct cred *c = current->cred;
     if (p == current->process || capable(CAP_KILL))
         return true;

@@ -52,8 +52,6 @@ void sigqueue_drop_spare(struct process *p);  // => siglock held, nothing will b
 // Siginfo of a signal from current to others.
 void siginfo_user(struct siginfo *info, int sig, int code);
 
-// As signal_send_process(), to thread t alone; -ESRCH when it is gone.
-int signal_send_thread(struct task *t, const struct siginfo *info);
 // The signal of a timer, whose q->info is filled in and which is on no queue; thread may be NULL. => siglock held
 void signal_send_own(struct process *p, struct task *thread, struct sigqueue *q);
 void signal_take_back(struct sigpending *from, struct sigqueue *q);  // fine if it is not there
@@ -67,7 +65,6 @@ int signal_kill(int pid, int sig);
 int signal_tgkill(int tgid, int tid,
                   const struct siginfo *info);  // tgid <= 0: any; si_signo 0: only a look
 int signal_queue(int tgid, const struct siginfo *info);
-bool signal_may_send(struct process *p, int sig);  // => family_lock held
 
 // current no longer takes the signals in `set`: wake other threads for those pending for the whole process, which may
 // have been meant for it. => siglock held

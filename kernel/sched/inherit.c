@@ -109,7 +109,7 @@ static struct task *relend(struct task *t) {
 }
 
 // What is lent to t has changed, perhaps. => inherit held
-void inherit_settle(struct task *t) {
+static void settle(struct task *t) {
     for (u32 i = 0; t && i < LONGEST_LOAN; i++) {
         u8 lent = first_lender(t) ? first_lender(t)->inherit.lends : 0;
         if (lent == t->se.lent)
@@ -125,7 +125,7 @@ static void stop_waiting(struct task *t) {
     lend(t, NULL);
     uncount(t);
     if (owner)
-        inherit_settle(owner);
+        settle(owner);
 }
 
 // ---- locks of the kernel ----
@@ -135,7 +135,7 @@ void inherit_wait(const s64 *word) {
     if (READ_ONCE(current->se.rt_priority) == 0 && !inherit_used())
         return;
     u64 flags = inherit_lock();
-    inherit_settle(relend(current));
+    settle(relend(current));
     inherit_unlock(flags);
 }
 
@@ -155,7 +155,7 @@ void inherit_release(const s64 *word) {
         if (load_relaxed(&t->inherit.waits_for) == word)
             lend(t, NULL);
     }
-    inherit_settle(current);
+    settle(current);
     inherit_unlock(flags);
 }
 
@@ -182,7 +182,7 @@ int inherit_wait_for(struct task *t, s64 *word, struct task *owner) {
         __atomic_store_n(word, (s64)owner, __ATOMIC_SEQ_CST);
         __atomic_store_n(&t->inherit.waits_for, word, __ATOMIC_SEQ_CST);
         t->inherit.futex = true;
-        inherit_settle(relend(t));
+        settle(relend(t));
     }
     inherit_unlock(flags);
     return error;
@@ -193,9 +193,9 @@ void inherit_name_owner(struct task *t, s64 *word, struct task *owner) {
     __atomic_store_n(word, (s64)owner, __ATOMIC_SEQ_CST);
     if (owner) {
         lend(t, owner);
-        inherit_settle(owner);
+        settle(owner);
         if (old)
-            inherit_settle(old);
+            settle(old);
     } else {
         __atomic_store_n(&t->inherit.waits_for, NULL, __ATOMIC_SEQ_CST);
         t->inherit.futex = false;
@@ -224,7 +224,7 @@ void sched_set_params(struct task *t, const struct sched_params *p) {
     sched_change(t, p, t->se.lent);
     if (t->se.rt_priority || t->inherit.counted) {
         count(t);
-        inherit_settle(relend(t));
+        settle(relend(t));
         if (!__atomic_load_n(&t->inherit.waits_for, __ATOMIC_SEQ_CST))
             uncount(t);
     }

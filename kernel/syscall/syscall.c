@@ -46,7 +46,8 @@ const char *syscall_kinds(u64 number) {
     return NULL;
 }
 
-long syscall_unknown(const u64 *a) {
+// What all others lead to.
+static long syscall_unknown(const u64 *a) {
     if (syscall_debug)
         kprintf("%s (pid %d): system call %lu is not there\n", current->name, task_tgid(current),
                 a[7]);

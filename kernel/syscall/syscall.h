@@ -14,7 +14,6 @@
 
 // Kinds of arguments of a call, for traces; NULL: there is no such call. Its name: syscall_name(), arch/upcall.h
 const char *syscall_kinds(u64 number);
-long syscall_unknown(const u64 *a);  // what all others lead to
 
 // System calls of a thread whose `strace` is set. NULL: it will not return, or there is no memory.
 struct strace;

@@ -66,8 +66,8 @@ u64 clock_ns(void) { return vvar_ns(&vvar, source.read()); }
 
 u64 ticks_to_ns(u64 ticks) { return vvar_ns(&vvar, ticks); }
 
-// In two divisions, so that nothing overflows and no bit is lost.
-u64 ns_to_ticks(u64 ns) {
+// Of the time CSR, rounded up. In two divisions, so that nothing overflows and no bit is lost.
+static u64 ns_to_ticks(u64 ns) {
     return ns / NSEC_PER_SEC * timebase_hz +
            div_round_up(ns % NSEC_PER_SEC * timebase_hz, NSEC_PER_SEC);
 }

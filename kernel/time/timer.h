@@ -38,7 +38,6 @@ void time_init(u64 hz, bool sstc);
 void time_init_hart(void);
 
 u64 clock_ns(void);          // nanoseconds since boot; any context
-u64 ns_to_ticks(u64 ns);     // of the time CSR, rounded up
 u64 ticks_to_ns(u64 ticks);  // what clock_ns() was at that value of the time CSR
 
 // Calls fn in interrupt context (interrupts off) on the hart that started it, at a moment or after

@@ -168,7 +168,7 @@ int trace_set_size(u64 records) {
     mutex_lock(&control);
     int error = on ? -EBUSY : 0;
     if (!error) {
-        size = 1ul << (64 - clz64(records - 1));
+        size = 1ul << ilog2_up(records);
         free_rings();
     }
     mutex_unlock(&control);

@@ -28,8 +28,6 @@ static void hashes(void) {
     static u32 bucket[64];
     u32 worst = 0;
 
-    CHECK(hash_string("chan") == hash_bytes("chan", 4, HASH_SEED));
-    CHECK(hash_string("ab") != hash_string("ba"));
     /* 64 pages' addresses must not share buckets: the low bits of the hash are what counts. */
     for (u64 i = 0; i < 4096; i++)
         bucket[hash_u64(0xffffffc000000000ull + i * PAGE_SIZE) % 64]++;

@@ -37,9 +37,10 @@ static void in_syscall(void) {
 static void stack_and_wchan(void) {
     int pid = spawn(sleep_long), spinning = spawn(spin);
 
-    while (proc_state(pid) != 'S')
+    until_asleep(pid);
+    while (!*file_of(pid, "stack")) /* on its way, and still on its hart */
         sleep_ms(2);
-    CHECK(strstr(file_of(pid, "stack"), "sys_nanosleep+0x") != 0);
+    CHECK(strstr(text, "sys_nanosleep+0x") != 0);
     CHECK(strcmp(file_of(pid, "wchan"), "nanosleep") == 0);
     CHECK(strcmp(file_of(spinning, "wchan"), "0") == 0);
     kill_child(spinning);

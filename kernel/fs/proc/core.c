@@ -27,7 +27,7 @@ static struct slab_cache *inode_cache;
 
 // ---- entries ----
 
-struct proc_entry *entry_child(struct proc_entry *dir, const struct name *name) {
+static struct proc_entry *entry_child(struct proc_entry *dir, const struct name *name) {
     struct proc_entry *e = load_acquire(&dir->children);
     while (e && !(e->len == name->len && memcmp(e->name, name->s, e->len) == 0))
         e = load_acquire(&e->next);

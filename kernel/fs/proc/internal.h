@@ -22,7 +22,6 @@ struct proc_entry {
 extern struct proc_entry proc_root, sys_root;
 int proc_add_link(struct proc_entry *root, const char *path, ssize_t (*link)(char *buf));
 int proc_add_ops(const char *path, u32 mode, const struct file_ops *fops);
-struct proc_entry *entry_child(struct proc_entry *dir, const struct name *name);
 
 // A file of each task.
 struct task_entry {
@@ -74,7 +73,6 @@ extern const struct file_ops fd_dir_ops, threads_ops;
 // References to what a task has, or NULL.
 struct mm *task_mm_get(struct task *t);
 struct fs_context *task_fs_get(struct task *t);
-int task_next_fd(struct task *t, int from);  // smallest open number >= from, or -1
 // taskfiles.c: what follows a link to an open file
 ssize_t file_link_text(struct file *f, char *buf);  // into PATH_MAX bytes
 int file_link_follow(struct file *f, struct path *out);

@@ -84,7 +84,8 @@ struct file *task_file_get(struct task *t, int fd) {
     return f;
 }
 
-int task_next_fd(struct task *t, int from) {
+// Smallest open number >= from, or -1.
+static int task_next_fd(struct task *t, int from) {
     u32 fd = ~0u;
     spin_lock(&family_lock);
     struct files *files = t->files;

@@ -49,8 +49,9 @@ def test_S6_shares_for_long(shell):
 
 
 @pytest.mark.slow
-def test_S6_S8_shares_on_four_harts(shell):
-    pass_all(shell(smp=4), SPREAD, 900)
+@pytest.mark.parametrize("nohz", ["idle", "full"])
+def test_S6_S8_shares_on_four_harts(shell, nohz):
+    pass_all(shell(smp=4, append=f"nohz={nohz}"), SPREAD, 900)
 
 
 COUNTED = ["-icount", "shift=0,sleep=off"]  # an instruction is a nanosecond

@@ -11,8 +11,7 @@ import pytest
 
 from xv39 import speed
 
-CASES = ["S1_waits_are_counted", "S1_switches_agree", "S1_counted_calls", "S6_cfs_weights", "S8_arrives_from_idle", "S8_fair_H_plus_1",
-         "S10_lone_task"]
+CASES = ["S1_waits_are_counted", "S1_switches_agree", "S1_counted_calls", "S8_arrives_from_idle", "S10_lone_task"]
 SECONDS = 5
 # Timer interrupts of a hart in that time. Nobody types: our own command's end may come to any hart, and a tick after it.
 TICKS = {"off": range(20 * SECONDS, 110 * SECONDS), "idle": range(2 * SECONDS), "full": range(2 * SECONDS)}

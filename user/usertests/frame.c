@@ -3,6 +3,7 @@
  * that it had before: tasks and open files by /proc/xv39/counters where that exists, and memory. A page here and there goes
  * to caches, so memory counts as lost only if the same case, run again and again, loses each time. */
 #include "user/usertests/ut.h"
+#include "abi/mount.h"
 
 #define QUICK_LIMIT_S 30
 #define SLOW_LIMIT_S 300
@@ -169,6 +170,7 @@ static void remove_tree(const char *path) {
 
     if (sys_unlinkat(AT_FDCWD, path, 0) != -EISDIR)
         return;
+    sys_umount2(path, MNT_DETACH); /* of a case that has failed */
     sys_fchmodat(AT_FDCWD, path, 0700);
     d = xmalloc(sizeof(*d));
     full = xmalloc(PATH_MAX);

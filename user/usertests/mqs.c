@@ -14,9 +14,12 @@ static const char *name = "usertests.mq";
 static int mq; /* that children of a case use, too */
 static char text[8192];
 
+static void remove_old(void) { sys_mq_unlink(name); } /* of a case that has failed */
+
 static void make(long messages, long size, int flags) {
     struct mq_attr a = {.mq_maxmsg = messages, .mq_msgsize = size};
 
+    remove_old();
     mq = (int)OK(sys_mq_open(name, O_RDWR | O_CREAT | O_EXCL | flags, 0600, &a));
 }
 
@@ -283,6 +286,7 @@ static void as_bob(void) {
 }
 
 static void permissions(void) {
+    remove_old();
     mq = (int)OK(sys_mq_open(name, O_RDWR | O_CREAT, 0604, 0));
     OK(send("for bob", 0));
     child_ok(as_bob);

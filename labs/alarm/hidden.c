@@ -5,6 +5,18 @@
 static volatile int ticks, depth, deepest;
 static char *volatile outer_frame, *volatile inner_frame;
 
+/* There was one lately; where none come at all, a test need not wait for its limit. */
+static bool alarms_come(void) {
+    static int seen = -1;
+    static int64_t since;
+
+    if (ticks != seen) {
+        seen = ticks;
+        since = now_ms();
+    }
+    return now_ms() - since < 2000 * cases_patience;
+}
+
 static void set_timer(int timer, long first_ms, long period_ms) {
     struct itimerval v = {.it_interval = {period_ms / 1000, period_ms % 1000 * 1000},
                           .it_value = {first_ms / 1000, first_ms % 1000 * 1000}};
@@ -44,9 +56,9 @@ static void undisturbed(void) {
     uint64_t without = compute(200000);
 
     call_every(ITIMER_VIRTUAL, SIGVTALRM, PERIOD_MS, tick, SA_RESTART);
-    for (int64_t end = clock_ms(CLOCK_PROCESS_CPUTIME_ID) + 20000; ticks < CALLS;) {
+    while (ticks < CALLS) {
         CHECK(compute(200000) == without);
-        CHECK(clock_ms(CLOCK_PROCESS_CPUTIME_ID) < end);
+        CHECK(alarms_come());
     }
     call_every(ITIMER_VIRTUAL, SIGVTALRM, 0, 0, 0);
 }
@@ -66,16 +78,15 @@ static void slow_tick(int sig) {
 }
 
 static void slow_handler(void) {
-    int64_t end = now_ms() + 20000 * cases_patience;
-
     call_every(ITIMER_REAL, SIGALRM, PERIOD_MS, slow_tick, SA_RESTART);
     while (ticks < 4)
-        CHECK(now_ms() < end);
+        CHECK(alarms_come());
     EQ(deepest, 1);
 }
 
 static void inner_tick(int sig) {
     (void)sig;
+    ticks++;
     inner_frame = __builtin_frame_address(0);
 }
 
@@ -84,21 +95,21 @@ static void outer_tick(int sig) {
     (void)sig;
     if (inner_frame)
         return;
+    ticks++;
     outer_frame = __builtin_frame_address(0);
     set_timer(ITIMER_REAL, PERIOD_MS, 0);
     while (!inner_frame)
-        ;
+        CHECK(alarms_come());
 }
 
 static void nested_handlers(void) {
     uint64_t without = compute(100000);
-    int64_t end = clock_ms(CLOCK_PROCESS_CPUTIME_ID) + 20000;
 
     on_signal(SIGALRM, inner_tick, SA_RESTART);
     call_every(ITIMER_VIRTUAL, SIGVTALRM, PERIOD_MS, outer_tick, SA_RESTART);
     while (!inner_frame) {
         CHECK(compute(100000) == without);
-        CHECK(clock_ms(CLOCK_PROCESS_CPUTIME_ID) < end);
+        CHECK(alarms_come());
     }
     call_every(ITIMER_VIRTUAL, SIGVTALRM, 0, 0, 0);
     CHECK(inner_frame < outer_frame);

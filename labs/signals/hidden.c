@@ -21,12 +21,34 @@ static sigset_t pending(void) {
     return set;
 }
 
+/* It comes within two seconds, or not at all. */
+static bool soon(int64_t since) { return now_ms() - since < 2000 * cases_patience; }
+
+static void wait_hits(int n) {
+    for (int64_t start = now_ms(); *hits < n; sleep_ms(1))
+        CHECK(soon(start));
+    EQ(*hits, n);
+}
+
+static void ends_soon(int pid) {
+    int64_t start = now_ms();
+    int status;
+
+    while (OK(sys_wait4(pid, &status, WNOHANG, 0)) == 0) {
+        CHECK(soon(start));
+        sleep_ms(1);
+    }
+    if (status)
+        fail_at("child", "ended with status 0x%x", status);
+}
+
 /* ---- against a model: what is pending, and in which order handlers run */
 
-#define KINDS 6
+#define KINDS 7
 #define MOST 10 /* pending of one kind */
 
-static const int signals[KINDS] = {SIGUSR1, SIGUSR2, SIGTERM, FIRST_RT, FIRST_RT + 3, FIRST_RT + 7};
+static const int signals[KINDS] = {SIGUSR1,      SIGUSR2,      SIGTERM,    FIRST_RT,
+                                   FIRST_RT + 3, FIRST_RT + 7, INFO_SIGNAL};
 static struct { int count, value[MOST]; } model[KINDS];
 static int wanted[KINDS * MOST], nr_wanted, seen;
 static uint64_t state;
@@ -46,7 +68,7 @@ static void check_value(int sig, struct siginfo *info, void *context) {
 
 static void queue(int kind, int value) {
     struct siginfo info = {.si_signo = signals[kind], .si_code = SI_QUEUE};
-    bool real_time = signals[kind] >= SIGRTMIN;
+    bool real_time = signals[kind] >= SIGRTMIN && signals[kind] != INFO_SIGNAL;
 
     if (model[kind].count == MOST)
         return;
@@ -86,8 +108,9 @@ static void like_the_model(void) {
     for (int i = 0; i < KINDS; i++)
         OK(sys_rt_sigaction(signals[i], &act, 0, 8));
     for (int step = 0; step < STEPS; step++) {
-        sigset_t mask = (uint64_t)draw(1 << 16) << 32 | (uint64_t)draw(1 << 16) << 8;
-        mask |= (uint64_t)draw(1 << 16) << 16;
+        sigset_t mask = 0;
+        for (int i = 0; i < 4; i++)
+            mask = mask << 16 | (uint64_t)draw(1 << 16);
         nr_wanted = seen = 0;
         set_mask(~0ul);
         for (int n = draw(6); n > 0; n--)
@@ -172,13 +195,12 @@ static void look_at(int i, uint64_t flags) {
 
     *hits = 0;
     OK(sys_kill(pid, SIGUSR1));
-    while (!*hits)
-        sleep_ms(1);
+    wait_hits(1);
     if (calls[i].restarts && flags & SA_RESTART) {
         until_asleep(pid);
         release(i);
     }
-    wait_ok(pid);
+    ends_soon(pid);
     EQ(*hits, 1);
 }
 
@@ -191,7 +213,7 @@ static void stopped_in_between(int i) {
     OK(sys_kill(pid, SIGCONT));
     until_asleep(pid);
     release(i);
-    wait_ok(pid);
+    ends_soon(pid);
 }
 
 static void what_restarts(void) {
@@ -231,12 +253,6 @@ static void *takes_them(void *unused) {
     return unused;
 }
 
-static void until_hits(int n) {
-    while (*hits < n)
-        sleep_ms(1);
-    EQ(*hits, n);
-}
-
 static void some_thread_takes_it(void) {
     struct thread *t;
 
@@ -247,7 +263,7 @@ static void some_thread_takes_it(void) {
     while (!other_tid)
         sleep_ms(1);
     OK(sys_kill(getpid(), SIGUSR1)); /* we block it, the other one does not */
-    until_hits(1);
+    wait_hits(1);
     EQ(taken_by, other_tid);
     OK(sys_tgkill(getpid(), getpid(), SIGUSR1)); /* ours alone */
     sleep_ms(5);
@@ -263,7 +279,7 @@ static void some_thread_takes_it(void) {
     OK(sys_kill(getpid(), SIGUSR1)); /* nobody wants it */
     EQ(pending(), SIGMASK(SIGUSR1));
     go = 3;
-    until_hits(3);
+    wait_hits(3);
     EQ(taken_by, other_tid);
     thread_join(t);
     EQ(pending(), 0);

@@ -1,4 +1,5 @@
 /* Lab pgtable: the tests that the handout does not have. */
+#include "user/labtest/judge.h"
 #include "user/labtest/pgtable.h"
 #include "user/lib/thread.h"
 
@@ -241,6 +242,34 @@ static void page_seen_by_others(void) {
     }
 }
 
+/* ---- a debugger looks: hidden_gdb.py */
+
+static void facts_are_looked_at(long stage) {
+    EQ(FACTS->pid, getpid());
+    look(stage, &FACTS->pid, getpid());
+}
+
+/* The second time, entry[] is where it stays. */
+static void walk_is_looked_at(long stage, const volatile void *addr) {
+    static uint64_t entry[3] __attribute__((aligned(32)));
+
+    EQ(walk(addr, entry), 3);
+    EQ(walk(addr, entry), 3);
+    look(stage, entry, (long)addr);
+}
+
+static void child_is_looked_at(void) { facts_are_looked_at(4); }
+
+static void seen_from_outside(void) {
+    map_area(1);
+    area[(seed % 512) * PAGE] = 1;
+    facts_are_looked_at(1);
+    walk_is_looked_at(2, (void *)FACTS_AT);
+    walk_is_looked_at(3, area + (seed % 512) * PAGE);
+    child_ok(child_is_looked_at);
+    facts_are_looked_at(5);
+}
+
 const struct test hidden_tests[] = {
     {"walk_sees_the_tree", walk_sees_the_tree, 0},
     {"walk_sees_rights", walk_sees_rights, 0},
@@ -251,5 +280,6 @@ const struct test hidden_tests[] = {
     {"page_is_read_only", page_is_read_only, 0},
     {"page_of_each_process", page_of_each_process, 0},
     {"page_seen_by_others", page_seen_by_others, 0},
+    {"seen_from_outside", seen_from_outside, 0},
     {0, 0, 0},
 };

@@ -782,7 +782,7 @@ static bool alarms_come(void) {
         seen = hits;
         since = now_ms();
     }
-    return now_ms() - since < 2000 * cases_patience;
+    return now_ms() - since < 5000 * cases_patience;
 }
 
 static void alarm_once(void) {

@@ -3,19 +3,9 @@
 
 static long mapped_kb(void) { return proc_number("/proc/self/status", "RssFile:"); }
 
-/* In the root, not where tests usually are; without a name. */
-static int file_on_disk(void) {
-    int fd;
-
-    OK(sys_chdir("/"));
-    fd = make_file();
-    OK(sys_unlinkat(AT_FDCWD, "file", 0));
-    return fd;
-}
-
 /* Head, tail, middle, and over a hole; what is left shows what it showed. */
 static void parts_of_a_file(void) {
-    int fd = file_on_disk();
+    int fd = file_on_disk(FILE_PAGES);
     long before;
 
     map_file(fd, PROT_READ, MAP_PRIVATE, 2, FILE_PAGES - 2);
@@ -60,13 +50,6 @@ static void parts_are_replaced(void) {
 
 /* ---- write-back */
 
-static void drop_caches(void) {
-    int fd = (int)OK(open_at("/proc/sys/vm/drop_caches", O_WRONLY, 0));
-
-    EQ(sys_write(fd, "3", 1), 1);
-    OK(sys_close(fd));
-}
-
 /* The word is on the disk itself, at this place of some block. */
 static bool on_disk(uint64_t word, long place) {
     static uint64_t part[8192];
@@ -83,7 +66,7 @@ static bool on_disk(uint64_t word, long place) {
 }
 
 static void reaches_the_disk(void) {
-    int fd = file_on_disk();
+    int fd = file_on_disk(FILE_PAGES);
     uint64_t nonce = seed ^ (uint64_t)now_ms() * 0x9e3779b97f4a7c15;
     volatile uint64_t *words;
 
@@ -159,7 +142,7 @@ static void inherits(void) {
 }
 
 static void children_have_it(void) {
-    int fd = file_on_disk(), pid;
+    int fd = file_on_disk(FILE_PAGES), pid;
 
     map_file(fd, RW, MAP_SHARED, 0, FILE_PAGES);
     OK(sys_close(fd));

@@ -12,16 +12,35 @@ static volatile char *area __attribute__((unused));
 
 static inline char value(long page) { return (char)((page * 7 + (long)seed) % 251 + 1); }
 
-/* A new file of FILE_PAGES pages, each full of its value; the descriptor. */
-static inline int make_file(void) {
+/* A new file, each of its pages full of its value; the descriptor. */
+static inline int make_file_of(long pages) {
     static char page[PAGE];
     int fd = (int)OK(open_at("file", O_RDWR | O_CREAT | O_TRUNC, 0600));
 
-    for (long i = 0; i < FILE_PAGES; i++) {
+    for (long i = 0; i < pages; i++) {
         memset(page, value(i), PAGE);
         EQ(sys_write(fd, page, PAGE), PAGE);
     }
     return fd;
+}
+
+static inline int make_file(void) { return make_file_of(FILE_PAGES); }
+
+/* In the root, not where tests usually are; without a name. */
+static inline int file_on_disk(long pages) {
+    int fd;
+
+    OK(sys_chdir("/"));
+    fd = make_file_of(pages);
+    OK(sys_unlinkat(AT_FDCWD, "file", 0));
+    return fd;
+}
+
+static inline void drop_caches(void) {
+    int fd = (int)OK(open_at("/proc/sys/vm/drop_caches", O_WRONLY, 0));
+
+    EQ(sys_write(fd, "3", 1), 1);
+    OK(sys_close(fd));
 }
 
 static inline void map_file(int fd, int prot, int flags, long first, long pages) {

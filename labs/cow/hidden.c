@@ -26,17 +26,22 @@ static void sole_user_keeps_its_page(void) {
         EQ(*word(i), ~word_of(i));
 }
 
+/* The number of the i-th of n pages that lie all over the area, under many tables. */
+static long spread(long i, long n) { return i * (COUNT / n); }
+
 static int fds[2];
+
+#define READ_INTO 16
 
 static void reads_into(void) {
     begun();
-    for (long i = 0; i < 16; i++) {
+    for (long i = 0; i < READ_INTO; i++) {
         long value = ~word_of(i);
         EQ(sys_write(fds[1], &value, sizeof(value)), sizeof(value));
-        EQ(sys_read(fds[0], (void *)word(i), sizeof(value)), sizeof(value));
+        EQ(sys_read(fds[0], (void *)word(spread(i, READ_INTO)), sizeof(value)), sizeof(value));
     }
-    for (long i = 0; i < 16; i++)
-        EQ(*word(i), ~word_of(i));
+    for (long i = 0; i < READ_INTO; i++)
+        EQ(*word(spread(i, READ_INTO)), ~word_of(i));
 }
 
 static void kernel_writes(void) {
@@ -49,26 +54,31 @@ static void kernel_writes(void) {
     for (long i = 0; i < COUNT; i++)
         EQ(*word(i), word_of(i));
     for (long i = 0; i < 4; i++) { /* and in the parent while there is a child */
-        long value = i;
+        long value = i, page = spread(i, 4);
         pid = i == 0 ? spawn(sleep_long) : pid;
         EQ(sys_write(fds[1], &value, sizeof(value)), sizeof(value));
-        EQ(sys_read(fds[0], (void *)word(i), sizeof(value)), sizeof(value));
-        EQ(*word(i), i);
+        EQ(sys_read(fds[0], (void *)word(page), sizeof(value)), sizeof(value));
+        EQ(*word(page), i);
     }
     kill_child(pid);
 }
 
+#define CHANGED (20 * DEPTH) /* pages, by all generations together */
+
 static void check_generation(long depth) {
-    for (long i = 0; i < COUNT; i++)
-        EQ(*word(i), i % DEPTH < depth && i < 20 * DEPTH ? -i : word_of(i));
+    for (long page = 0; page < COUNT; page++) {
+        long i = page / spread(1, CHANGED);
+        bool changed = page == spread(i, CHANGED) && i < CHANGED && i % DEPTH < depth;
+        EQ(*word(page), changed ? -i : word_of(page));
+    }
 }
 
 /* Each changes its pages, and sees those of its ancestors, but never those of its children. */
 static void generation(long depth) {
     int pid;
 
-    for (long i = depth; i < 20 * DEPTH; i += DEPTH)
-        *word(i) = -i;
+    for (long i = depth; i < CHANGED; i += DEPTH)
+        *word(spread(i, CHANGED)) = -i;
     if (depth + 1 < DEPTH) {
         pid = fork();
         OK(pid);
@@ -92,11 +102,13 @@ static void generations(void) {
 
 #define HAMMERED 64
 
+static volatile char *hammered(long i) { return area + spread(i, HAMMERED) * PAGE; }
+
 /* One of two threads that write the same pages, each at its own place. */
 static void *writer(void *place) {
     for (int round = 0; round < 20; round++) {
         for (long i = 0; i < HAMMERED; i++)
-            area[i * PAGE + (long)place] = (char)(round + i);
+            hammered(i)[(long)place] = (char)(round + i);
     }
     return 0;
 }
@@ -108,8 +120,8 @@ static void two_writers(long place) {
     writer((void *)place);
     thread_join(other);
     for (long i = 0; i < HAMMERED; i++) {
-        EQ(area[i * PAGE + place], (char)(19 + i));
-        EQ(area[i * PAGE + place + 1], (char)(19 + i));
+        EQ(hammered(i)[place], (char)(19 + i));
+        EQ(hammered(i)[place + 1], (char)(19 + i));
     }
 }
 
@@ -117,7 +129,7 @@ static void child_writes(void) {
     begun();
     two_writers(1024);
     for (long i = 0; i < HAMMERED; i++)
-        EQ(area[i * PAGE + 2048], 0x33);
+        EQ(hammered(i)[2048], 0x33);
 }
 
 static void both_write_at_once(void) {
@@ -126,14 +138,14 @@ static void both_write_at_once(void) {
     fill_area();
     for (int round = 0; round < 10; round++) {
         for (long i = 0; i < HAMMERED; i++) {
-            area[i * PAGE + 1024] = 0x22;
-            area[i * PAGE + 2048] = 0x33;
+            hammered(i)[1024] = 0x22;
+            hammered(i)[2048] = 0x33;
         }
         pid = cheap_fork(child_writes);
         two_writers(2048);
         wait_ok(pid);
         for (long i = 0; i < HAMMERED; i++)
-            EQ(area[i * PAGE + 1024], 0x22);
+            EQ(hammered(i)[1024], 0x22);
     }
 }
 

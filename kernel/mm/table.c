@@ -88,6 +88,7 @@ struct page *table_frame_alloc(struct mm *mm, enum lock_rank rank) {
         return NULL;
     ref_init(&p->ref);
     p->kind = PAGE_TABLE;
+    p->ahead = 0;
     memset(&p->table, 0, sizeof(p->table));
     none_writable(p);
     spin_init(&p->table.lock, rank, rank == RANK_TABLES ? "middle table" : "page table");

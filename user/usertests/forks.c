@@ -203,6 +203,35 @@ static void copied_ahead(void) {
     rewriting_child(0);
 }
 
+/* A table's frame may have been another table before: that its copies were wanted says nothing about the new one. */
+static void rewrite_each(void) {
+    for (int i = 0; i < BLOCKS; i++)
+        area[i * BLOCK] = 'c';
+}
+
+static void few_in_each(void) {
+    for (int i = 0; i < 16 * BLOCKS; i++)
+        area[i / 16 * BLOCK + i % 16 * PAGE] = 'p';
+}
+
+static void new_tables_are_shared(void) {
+    struct counts before = {0}, c;
+
+    make_area();
+    OK(sys_madvise((void *)area, BLOCKS * BLOCK, MADV_DONTNEED));
+    for (int i = 0; i < 3; i++) {
+        few_in_each();
+        child_ok(rewrite_each);
+    }
+    OK(sys_munmap((void *)area, BLOCKS * BLOCK));
+    for (int i = 0; i < 3; i++) /* until forks of the rest are as they stay */
+        before = counts_of(run_nothing);
+    OK(sys_mmap((void *)area, BLOCKS * BLOCK, RW, ANON | MAP_FIXED, -1, 0));
+    few_in_each();
+    c = counts_of(run_nothing);
+    CHECK(c.shares >= before.shares + BLOCKS);
+}
+
 /* The page of zeroes is copied often, but is nobody's to copy ahead. */
 static void write_first(void) { area[0] = 'c'; }
 
@@ -852,6 +881,7 @@ const struct test fork_tests[] = {
     {"M4_tables_are_shown", tables_are_shown, 0},
     {"M4_few_pages_stay_mapped", few_pages_stay_mapped, 0},
     {"M4_copied_ahead", copied_ahead, 0},
+    {"M4_new_tables_are_shared", new_tables_are_shared, 0},
     {"M4_zeroes_are_not_copied_ahead", zeroes_are_not_copied_ahead, 0},
     {"M4_not_ahead_of_threads", not_ahead_of_threads, 0},
     {"M4_partial_unmap", partial_unmap, 0},

@@ -187,8 +187,11 @@ static void fork_and_exit(void) {
     id = make(PAGE);
     memory = at(id, 0, 0);
     pid = spawn(hold);
-    while (((volatile char *)memory)[0] != 9)
-        sys_sched_yield();
+    for (int tries = 0; ((volatile char *)memory)[0] != 9 && tries < 50; tries++) {
+        until_asleep(pid); /* on its way there, perhaps */
+        sleep_ms(10);
+    }
+    EQ(memory[0], 9);
     EQ(status(id).shm_nattch, 2);
     gone(id);
     OK(sys_shmdt(memory));

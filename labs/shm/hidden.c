@@ -28,12 +28,24 @@ static int id;
 
 static uint64_t number_of(uint32_t n) { return n * 0x9e3779b97f4a7c15ul ^ seed; }
 
+/* Until *word is not `old` any more. */
+static void await_change(const uint32_t *word, uint32_t old) {
+    int64_t end = 0;
+
+    for (int tries = 1; __atomic_load_n(word, __ATOMIC_ACQUIRE) == old; tries++) {
+        sys_sched_yield();
+        if (!end)
+            end = now_ms() + 3000 * cases_patience;
+        if (tries % 1000 == 0 && now_ms() > end)
+            fail_at("ring", "what the other process writes does not come");
+    }
+}
+
 static void takes(void) {
     struct ring *r = attach(id);
 
     for (uint32_t n = 0; n < NUMBERS; n++) {
-        while (__atomic_load_n(&r->in, __ATOMIC_ACQUIRE) == n)
-            sys_sched_yield();
+        await_change(&r->in, n);
         EQ(r->slot[n % SLOTS], number_of(n));
         __atomic_store_n(&r->out, n + 1, __ATOMIC_RELEASE);
     }
@@ -47,8 +59,7 @@ static void ring(void) {
     pid = spawn(takes);
     r = attach(id);
     for (uint32_t n = 0; n < NUMBERS; n++) {
-        while (n - __atomic_load_n(&r->out, __ATOMIC_ACQUIRE) == SLOTS)
-            sys_sched_yield();
+        await_change(&r->out, n - SLOTS); /* there is room */
         r->slot[n % SLOTS] = number_of(n);
         __atomic_store_n(&r->in, n + 1, __ATOMIC_RELEASE);
     }

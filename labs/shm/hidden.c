@@ -4,6 +4,7 @@
 #include "abi/shm.h"
 
 #define BYTES (SEGMENT_PAGES * 4096ul)
+#define SLACK 8 /* pages that are given back while others are counted: what the last child had */
 
 static long pages_free(void) { return proc_number("/proc/meminfo", "MemFree:") / 4; }
 
@@ -112,7 +113,9 @@ static void frames_are_given_back(void) {
         for (long i = 0; i < SEGMENT_PAGES; i++)
             area[i * 4096] = (char)i;
         used = before - pages_free();
-        CHECK(used >= SEGMENT_PAGES && used < 2 * SEGMENT_PAGES);
+        if (used < SEGMENT_PAGES - SLACK || used >= 2 * SEGMENT_PAGES)
+            fail_at("pages", "round %d: %ld were taken, %d were touched", round, used,
+                    SEGMENT_PAGES);
         child_ok(reads_all);
         if (round % 2) {
             OK(sys_shmdt((void *)area));

@@ -435,14 +435,31 @@ def test_D3_solution(name, solved):
     assert result.score == 100, outputs.text(result)
 
 
-@pytest.mark.parametrize("name", [grouped(n, name=n) for n in LABS if spec.load(n).term["tests"]])
+def another_term(name: str) -> spec.Lab:
+    """The lab with a seed for which a solution must be another one."""
+    old = spec.load(name)
+    return next(lab for lab in (spec.load(name, f"term {n}") for n in range(50)) if not lab.asks_the_same(old))
+
+
+each_lab_with_terms = pytest.mark.parametrize("name", [grouped(n, name=n) for n in LABS if spec.load(n).term["tests"]])
+
+
+@each_lab_with_terms
 def test_D3_solution_of_another_term(name, solved):
     """With another seed's numbers, names, sizes or policies, last year's solution does not pass, and builds if it did."""
-    old = spec.load(name)
-    lab = next(lab for lab in (spec.load(name, f"term {n}") for n in range(50)) if not lab.asks_the_same(old))
+    lab = another_term(name)
     result = grade.grade(lab, solved(name), base=solved(name))
     assert result.built and names(result.outcomes, False) & set(lab.term["tests"]), outputs.text(result)
     assert result.score <= 90, outputs.text(result)
+
+
+@each_lab_with_terms
+def test_D3_solution_of_its_own_term(name, tmp_path):
+    """No number that a seed may choose makes the lab unsolvable."""
+    lab = another_term(name)
+    grade.variant(lab, "solution", tmp_path / "tree")
+    result = grade.grade(lab, tmp_path / "tree")
+    assert result.score == 100, outputs.text(result)
 
 
 @each_wrong

@@ -11,11 +11,12 @@
 #define MOST 8
 
 struct burner {
-    volatile uint64_t ns;  /* CPU time so far; 0 before it has begun */
-    volatile uint64_t now; /* when it was last seen on the hart */
-    volatile long turns;   /* how often it came back after others */
+    volatile uint64_t ns;   /* CPU time so far; 0 before it has begun */
+    volatile uint64_t turn; /* what it had, the last time, before another burner had the hart */
+    volatile long turns;    /* how often it came back after another one */
 };
 static struct burner *burners __attribute__((unused));
+static volatile long *latest __attribute__((unused)); /* who of them was on the hart */
 static int pids[MOST] __attribute__((unused)), nr_burners __attribute__((unused));
 
 static inline uint64_t ns_of(int clock) {
@@ -34,17 +35,23 @@ static inline long policy(int policy, int priority) {
 static inline void add_burner(int how, int nice) {
     int i = nr_burners++;
 
-    if (!burners)
+    if (!burners) {
         burners = shared_page();
+        latest = (long *)(burners + MOST);
+    }
     pids[i] = fork();
     OK(pids[i]);
     if (pids[i] == 0) {
         OK(sys_setpriority(PRIO_PROCESS, 0, nice));
         OK(policy(how, 0));
-        for (uint64_t now;; burners[i].now = now) {
+        for (uint64_t begun = 0;;) {
             burners[i].ns = ns_of(CLOCK_THREAD_CPUTIME_ID);
-            now = ns_of(CLOCK_MONOTONIC);
-            burners[i].turns += now - burners[i].now > 500000;
+            if (*latest != i) {
+                *latest = i;
+                burners[i].turns++;
+                burners[i].turn = burners[i].ns - begun;
+                begun = burners[i].ns;
+            }
         }
     }
 }

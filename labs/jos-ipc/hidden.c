@@ -1,10 +1,7 @@
 /* Lab jos-ipc: the tests of the kernel that the handout does not have. */
 #include "user/labtest/lab.h"
-#include "user/usertests/ut.h"
-#include "user/lib/exokernel.h"
+#include "user/labtest/given.h"
 
-#define AT(n) ((volatile uint64_t *)(0x1e00000000 + (n)*PAGE))
-#define RW (PROT_READ | PROT_WRITE)
 #define SENDERS 3
 #define RECEIVERS 2
 
@@ -77,7 +74,46 @@ static void words_and_pages(void) {
         wait_ok(to[i]);
 }
 
+/* ---- a page that is to be given away */
+
+/* One that it does not want, one that it does, and then one of a caller who waits for an answer. */
+static void takes_some(void) {
+    struct ipc_message m;
+
+    OK(sys_ipc_recv(&m, 0));
+    EQ(m.value, 1);
+    EQ(m.prot, 0);
+    take(&m, 2, RW);
+    take(&m, 3, RW);
+    OK(ipc_send((int)m.from, 4, (void *)AT(1), RW | GIVE));
+    CHECK(!is_mapped(AT(1)));
+}
+
+static void given_or_kept(void) {
+    struct ipc_message m;
+    int child = spawn(takes_some);
+
+    make_page(1);
+    OK(ipc_send(child, 1, (void *)AT(0), RW | GIVE));
+    EQ(*AT(0), 1);
+    OK(sys_page_alloc(0, (void *)AT(3), PROT_READ));
+    FAILS(EACCES, ipc_send(child, 2, (void *)AT(3), RW | GIVE)); /* it goes on waiting */
+    CHECK(is_mapped(AT(3)));
+    make_page(2);
+    OK(ipc_send(child, 2, (void *)AT(0), RW | GIVE));
+    CHECK(!is_mapped(AT(0)));
+    make_page(3);
+    until_asleep(child);
+    OK(sys_ipc_call(child, 3, (void *)AT(0), RW | GIVE, &m, (void *)AT(1)));
+    CHECK(!is_mapped(AT(0)));
+    EQ(m.value, 4);
+    EQ(m.prot, RW);
+    EQ(*AT(1), 3);
+    wait_ok(child);
+}
+
 const struct test hidden_tests[] = {
     {"words_and_pages", words_and_pages, 0},
+    {"given_or_kept", given_or_kept, 0},
     {0, 0, 0},
 };

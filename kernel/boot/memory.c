@@ -19,7 +19,6 @@ struct range {
 };
 static struct range ranges[MAX_RANGES];
 static unsigned nr_ranges;
-static pa_t memory_top;  // end of the last memory region
 
 static void remove_range(unsigned i) {
     nr_ranges--;
@@ -86,14 +85,13 @@ void boot_memory(pa_t fdt) {
     add_memory_nodes();
     if (nr_ranges == 0)
         panic("the device tree has no usable memory node (device_type = \"memory\")");
-    pa_t first = ranges[0].start;
-    memory_top = ranges[nr_ranges - 1].end;
+    pa_t first = ranges[0].start, end = ranges[nr_ranges - 1].end;
     reserve(va_to_pa(kernel_start), va_to_pa(kernel_end));
     reserve(fdt, fdt + fdt_size());
     for (unsigned i = 0; fdt_reserved(i, &addr, &size); i++)
         reserve(addr, addr + size);
-    pa_t array = cut(align_up(page_array_bytes(first, memory_top), PAGE_SIZE));
-    page_init(first, memory_top, array);
+    pa_t array = cut(align_up(page_array_bytes(first, end), PAGE_SIZE));
+    page_init(first, end, array);
     for (unsigned i = 0; i < nr_ranges; i++)
         page_add_range(ranges[i].start, ranges[i].end);
 }

@@ -212,8 +212,7 @@ static inline bool vma_pins_cache(const struct vma *v) {
 #define AHEAD_FORKS 64
 #define AHEAD_ENTRIES 192  // only tables with so few entries
 #define AHEAD_TABLES 4     // and so many tables in one fork
-#define AHEAD_PAGES                                                                                \
-    12  // of a table, which is locked while they are copied: real-time tasks wait for that
+#define AHEAD_PAGES 12     // and of a table, for it is locked meanwhile
 // It was copied for somebody who shared it after a fork. => a lock that keeps it
 static inline void note_copied(struct page *from, struct page *copy) {
     u16 ahead = READ_ONCE(from->ahead) ? AHEAD_FORKS + 1 : 1;

@@ -54,11 +54,12 @@
  * Copies ahead. A shell forks again and again, and each child writes the same few pages. What was
  * copied after two forks, a table or a page of it, has page->ahead > 1, and that many forks less
  * one give the child its own copy at once, which saves both sides their faults. Then one fork
- * shares again, to see whether the copies are still wanted. Only small tables, few of them and of
- * their pages, for they are locked meanwhile, and only of a parent that runs alone: nobody may write a page while it is copied, and the parent
- * keeps its own writable entries. Such a table is never a shared one; the child is the only one who
- * has it from the beginning. It is made when the child's VMAs are all on their mappings' lists,
- * with the parent's middle table locked until it is hooked up:
+ * shares again, to see whether the copies are still wanted. Only small tables, few of them, and few
+ * of their pages, for a real-time task must wait while they are locked; and only of a parent that
+ * runs alone: nobody may write a page while it is copied, and the parent keeps its own writable
+ * entries. Such a table is never a shared one; the child is the only one who has it from the
+ * beginning. It is made when the child's VMAs are all on their mappings' lists, with the parent's
+ * middle table locked until it is hooked up:
  *
  *   fork                                    truncation
  *   locks the parent's middle table         page->cache.mapping = NULL

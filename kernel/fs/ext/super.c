@@ -1,7 +1,8 @@
 /*
  * ext2: mounting, which is mostly checking; the super block; what happens when the disk turns out to be wrong.
  *
- * A mounted file system is "in use" on the disk (state without VALID) from the mount to the unmount, or until it is read-only.
+ * A mounted file system is "in use" on the disk (state without VALID) from the mount to the unmount,
+ * or until it is mounted again read-only.
  * Free counts live in memory (struct ext_group) and go to descriptors and super block on sync.
  *
  * ext3's journal: an image whose journal is empty is a plain ext2 to us. One that needs recovery is mounted read-only.

@@ -5,18 +5,6 @@
 static volatile int ticks, depth, deepest;
 static char *volatile outer_frame, *volatile inner_frame;
 
-/* There was one lately; where none come at all, a test need not wait for its limit. */
-static bool alarms_come(void) {
-    static int seen = -1;
-    static int64_t since;
-
-    if (ticks != seen) {
-        seen = ticks;
-        since = now_ms();
-    }
-    return now_ms() - since < 2000 * cases_patience;
-}
-
 static void set_timer(int timer, long first_ms, long period_ms) {
     struct itimerval v = {.it_interval = {period_ms / 1000, period_ms % 1000 * 1000},
                           .it_value = {first_ms / 1000, first_ms % 1000 * 1000}};
@@ -58,7 +46,7 @@ static void undisturbed(void) {
     call_every(ITIMER_VIRTUAL, SIGVTALRM, PERIOD_MS, tick, SA_RESTART);
     while (ticks < CALLS) {
         CHECK(compute(200000) == without);
-        CHECK(alarms_come());
+        CHECK(comes_still(ticks));
     }
     call_every(ITIMER_VIRTUAL, SIGVTALRM, 0, 0, 0);
 }
@@ -80,7 +68,7 @@ static void slow_tick(int sig) {
 static void slow_handler(void) {
     call_every(ITIMER_REAL, SIGALRM, PERIOD_MS, slow_tick, SA_RESTART);
     while (ticks < 4)
-        CHECK(alarms_come());
+        CHECK(comes_still(ticks));
     EQ(deepest, 1);
 }
 
@@ -99,7 +87,7 @@ static void outer_tick(int sig) {
     outer_frame = __builtin_frame_address(0);
     set_timer(ITIMER_REAL, PERIOD_MS, 0);
     while (!inner_frame)
-        CHECK(alarms_come());
+        CHECK(comes_still(ticks));
 }
 
 static void nested_handlers(void) {
@@ -109,7 +97,7 @@ static void nested_handlers(void) {
     call_every(ITIMER_VIRTUAL, SIGVTALRM, PERIOD_MS, outer_tick, SA_RESTART);
     while (!inner_frame) {
         CHECK(compute(100000) == without);
-        CHECK(alarms_come());
+        CHECK(comes_still(ticks));
     }
     call_every(ITIMER_VIRTUAL, SIGVTALRM, 0, 0, 0);
     CHECK(inner_frame < outer_frame);

@@ -198,6 +198,17 @@ char proc_state(int pid) {
     return close[2];
 }
 
+bool comes_still(int count) {
+    static int seen = -1;
+    static int64_t since;
+
+    if (count != seen) {
+        seen = count;
+        since = now_ms();
+    }
+    return now_ms() - since < 5000 * cases_patience;
+}
+
 void until_asleep(int pid) {
     for (char state; (state = proc_state(pid)) != 'S'; sys_sched_yield()) {
         if (state == 'Z')

@@ -713,7 +713,6 @@ static void memory_sums(void) {
     EQ(statm[5], data);
 }
 
-#define PRESENT PAGE_PRESENT
 #define OF_FILE (1UL << 61)
 #define EXCLUSIVE (1UL << 56)
 #define FRAME ((1UL << 55) - 1)
@@ -734,18 +733,18 @@ static void pagemap(void) {
 
     p[PAGE] = 1;
     EQ(page_word(p), 0);
-    EQ(page_word(p + PAGE) & ~FRAME, PRESENT | EXCLUSIVE);
+    EQ(page_word(p + PAGE) & ~FRAME, PAGE_PRESENT | EXCLUSIVE);
     CHECK(page_word(p + PAGE) & FRAME);
     EQ(page_word(unmapped_page()), 0);
     q = map(PAGE, RW, MAP_SHARED, fd);
     s = map(PAGE, RW, MAP_SHARED, fd);
     q[0] = 1;
-    EQ(page_word(q) & ~FRAME, PRESENT | OF_FILE | EXCLUSIVE);
+    EQ(page_word(q) & ~FRAME, PAGE_PRESENT | OF_FILE | EXCLUSIVE);
     s[0] = 1;
-    EQ(page_word(q) & ~FRAME, PRESENT | OF_FILE);
+    EQ(page_word(q) & ~FRAME, PAGE_PRESENT | OF_FILE);
     EQ(page_word(q), page_word(s)); /* one frame */
     OK(sys_mprotect((void *)p, 4 * PAGE, PROT_NONE));
-    EQ(page_word(p + PAGE) & ~FRAME, PRESENT | EXCLUSIVE); /* it is still there */
+    EQ(page_word(p + PAGE) & ~FRAME, PAGE_PRESENT | EXCLUSIVE); /* it is still there */
     map_fd = (int)OK(open_at("/proc/self/pagemap", O_RDONLY, 0));
     FAILS(EINVAL, sys_pread64(map_fd, words, 7, 0));
     FAILS(EINVAL, sys_pread64(map_fd, words, 8, 4));
@@ -755,7 +754,7 @@ static void pagemap(void) {
     become_user(1000);
     FAILS(EACCES, open_at("/proc/1/pagemap", O_RDONLY, 0));
     EQ(sys_pread64(map_fd, words, 32, (int64_t)((uint64_t)p / PAGE * 8)), 32);
-    EQ(words[1], PRESENT | EXCLUSIVE); /* frames are for root */
+    EQ(words[1], PAGE_PRESENT | EXCLUSIVE); /* frames are for root */
 }
 
 const struct test map_tests[] = {

@@ -773,18 +773,6 @@ static void group_kill(void) {
 
 /* ---- alarms */
 
-/* There was one lately; where none come at all, a case need not wait for its limit. */
-static bool alarms_come(void) {
-    static int seen = -1;
-    static int64_t since;
-
-    if (hits != seen) {
-        seen = hits;
-        since = now_ms();
-    }
-    return now_ms() - since < 5000 * cases_patience;
-}
-
 static void alarm_once(void) {
     struct itimerval t = {.it_value = {0, 30000}}, left;
     int64_t start = now_ms();
@@ -794,7 +782,7 @@ static void alarm_once(void) {
     OK(sys_getitimer(ITIMER_REAL, &left));
     CHECK(left.it_value.tv_sec == 0 && left.it_value.tv_usec <= 30000 + 10000);
     while (!hits)
-        CHECK(alarms_come());
+        CHECK(comes_still(hits));
     EQ(hits, 1);
     CHECK(now_ms() - start >= 29);
     OK(sys_getitimer(ITIMER_REAL, &left));
@@ -813,7 +801,7 @@ static void alarm_period(void) {
     while (hits < 10) {
         OK(sys_getitimer(ITIMER_REAL, &old));
         CHECK(old.it_value.tv_usec > 0); /* 0 would say that it is not set */
-        CHECK(alarms_come());
+        CHECK(comes_still(hits));
     }
     OK(sys_setitimer(ITIMER_REAL, &off, &old));
     CHECK(now_ms() - start >= 95);
@@ -835,7 +823,7 @@ static void alarm_far_away(void) {
         EQ(hits, 0);
         OK(sys_setitimer(which, &once, 0));
         while (!hits)
-            CHECK(alarms_come());
+            CHECK(comes_still(hits));
         EQ(hits, 1);
         OK(sys_getitimer(which, &left));
         CHECK(left.it_value.tv_sec > 1000000000);
@@ -846,7 +834,7 @@ static void alarm_kills(void) {
     struct itimerval t = {.it_value = {0, 10000}};
 
     OK(sys_setitimer(ITIMER_REAL, &t, 0));
-    while (alarms_come())
+    while (comes_still(hits))
         ;
 }
 
@@ -875,7 +863,7 @@ static void alarm_virtual(void) {
     while (hits < 5) {
         for (long i = 0; i < 100000; i++)
             sum += i;
-        CHECK(alarms_come());
+        CHECK(comes_still(hits));
     }
 }
 
@@ -912,7 +900,7 @@ static void alarm_keeps_registers(void) {
     on_signal(SIGALRM, count_hit, 0);
     OK(sys_setitimer(ITIMER_REAL, &t, 0));
     while (hits < 3)
-        CHECK(alarms_come());
+        CHECK(comes_still(hits));
     on_signal(SIGALRM, spoil_registers, 0);
     EQ(hold_registers(&hits, hits + 200), 0);
 }

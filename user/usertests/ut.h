@@ -84,7 +84,9 @@ void copy_file(const char *from, const char *to, int mode);
 /* ---- the rest */
 void sleep_ms(int ms);
 int64_t clock_ms(int clock);
-int64_t now_ms(void);           /* monotonic */
+int64_t now_ms(void); /* monotonic */
+/* Has the count of something grown lately? Where nothing comes at all, a case need not wait for its limit. */
+bool comes_still(int count);
 void become_user(uint32_t uid); /* also the group; no way back */
 void on_signal(int sig, void (*f)(int), uint64_t flags);
 void *map_pages(size_t pages, int prot); /* private, anonymous */

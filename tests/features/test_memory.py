@@ -68,9 +68,10 @@ def test_M9_poison(shell, smp):
 def test_M4_vmmap(shell):
     m = shell(smp=2)
     m.check("sleep 1000 & true")
-    shown = ""
-    while not shown:  # until it is that program
+    for _ in range(100):  # until it is that program
         shown = m.run("ps >/tmp/ps; grep 'sleep 1000' /tmp/ps")[1]
+        if shown:
+            break
     pid = shown.split()[0]
     regions = re.findall(r"(?m)^([0-9a-f]+)-([0-9a-f]+) (....) .*?(\S*)$", m.check(f"cat /proc/{pid}/maps"))
     tables = m.check(f"cat /proc/{pid}/tables").splitlines()

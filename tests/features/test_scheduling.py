@@ -43,6 +43,10 @@ def test_S4_S5_S6_S7_shares(shell, name):
     pass_all(shell(smp=1, append=f"sched={name}", extra=EXACT), SHARES[name], 300)
 
 
+def test_S6_S10_shares_without_ticks(shell):
+    pass_all(shell(smp=1, append="nohz=full", extra=EXACT), ["S6_cfs_weights"], 300)
+
+
 @pytest.mark.slow
 def test_S6_shares_for_long(shell):
     pass_all(shell(smp=1, extra=EXACT), LONG, 600)

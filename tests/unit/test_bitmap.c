@@ -32,9 +32,13 @@ static void against_model(void) {
         bool set = rnd_below(2);
 
         if (rnd_below(4) == 0) {
-            bitmap_set_range(map, bit, n);
-            for (size_t i = 0; i < n; i++)
-                model[bit + i] = true;
+            if (set)
+                bitmap_set_range(map, bit, n);
+            for (size_t i = 0; i < n; i++) {
+                model[bit + i] = set;
+                if (!set)
+                    bitmap_clear(map, bit + i);
+            }
         } else {
             (set ? bitmap_set : bitmap_clear)(map, bit);
             model[bit] = set;

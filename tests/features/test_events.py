@@ -28,8 +28,9 @@ class TestStress:
             how = " --epoll-domain unix --timeout 30" if name == "epoll" else " --timeout 0"
             output = m.check(f"stress-ng --{name} 2 --{name}-ops {operations * more}{how} --metrics --verify", 120 * more)
             failures = [line for line in output.splitlines() if " fail:" in line]
+            # The instance that has done its half first may end the other one's: so it does on Linux, too.
             done = re.search(rf"metrc: .*\] {name} +(\d+) ", output)
-            assert not failures and f"passed: 2: {name} (2)" in output and done and int(done[1]) >= operations * more, output
+            assert not failures and f"passed: 2: {name} (2)" in output and done and int(done[1]) >= operations * more // 2, output
         checks.assert_nothing_lost(m)
 
 

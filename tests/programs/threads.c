@@ -50,10 +50,13 @@ static void thousand_threads(void) {
     say(made == N && joined == N, "T4 1,000 threads at once");
 }
 
+static volatile int prepared; // the thread to be cancelled has said what is to be cleaned up
+
 static void cleaned(void *arg) { *(int *)arg = 1; }
 
 static void *wait_for_ever(void *arg) {
     pthread_cleanup_push(cleaned, arg);
+    prepared = 1;
     for (;;)
         pause();
     pthread_cleanup_pop(0);
@@ -63,6 +66,7 @@ static void *wait_for_ever(void *arg) {
 static void *spin_for_ever(void *arg) {
     pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
     pthread_cleanup_push(cleaned, arg);
+    prepared = 1;
     for (;;)
         __asm__ volatile("");
     pthread_cleanup_pop(0);
@@ -73,7 +77,10 @@ static int cancel_one(void *(*fn)(void *)) {
     pthread_t t;
     void *result = NULL;
     int clean = 0;
+    prepared = 0;
     pthread_create(&t, NULL, fn, &clean);
+    while (!prepared)
+        usleep(1000);
     usleep(20000);
     pthread_cancel(t);
     pthread_join(t, &result);

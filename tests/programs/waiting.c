@@ -26,7 +26,7 @@ static atomic_bool stop;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t inner = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
-static long counted;
+static volatile long counted;
 static atomic_long claimed;
 
 static void *mutex_part(void *arg) {
@@ -54,7 +54,8 @@ static void *mutex_part(void *arg) {
 
 static pthread_mutex_t box = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t filled = PTHREAD_COND_INITIALIZER, emptied = PTHREAD_COND_INITIALIZER;
-static long slot[SLOTS], used, put_sum, got_sum, passed;
+static long slot[SLOTS], used, put_sum, got_sum;
+static volatile long passed;
 static int producers;
 
 static void *put_part(void *arg) {
@@ -205,13 +206,15 @@ int main(int argc, char **argv) {
     }
     CHECK(pthread_create(&thread[n++], NULL, cancel_part, &cancelled) == 0);
     sleep(seconds);
+    // Who has not had a hart yet will have one; a part that never does anything is one that never ends.
+    while (!(counted && passed && reads && cancelled && turns))
+        usleep(10000);
     stop = true;
     while (n > 0)
         CHECK(pthread_join(thread[--n], NULL) == 0);
     CHECK(counted == claimed && put_sum == got_sum && left == right);
     printf("# %ld locks, %ld passed, %ld rounds, %ld reads, %ld cancelled, %ld turns\n", counted, passed,
            round_of[0], reads, cancelled, turns);
-    CHECK(counted && passed && reads && cancelled && turns);
     puts("all ok");
     return 0;
 }

@@ -237,10 +237,15 @@ static void forks(void) {
 }
 
 static void the_rest(void) {
-    int before = uptime();
+    int before, took, tries = 0;
 
-    sleep(3);
-    check(uptime() - before >= 3 && uptime() - before < 50, "sleep and uptime");
+    do { /* a host may stop the machine for some time, but not always */
+        before = uptime();
+        sleep(3);
+        took = uptime() - before;
+        check(took >= 3, "sleep");
+    } while (took >= 50 && ++tries < 10);
+    check(took < 50, "sleep and uptime");
     check(strlen("abc") == 3 && strcmp("a", "b") < 0 && atoi("42x") == 42 && strchr("abc", 'b'),
           "strings");
     memmove(buf, "0123456789", 10);

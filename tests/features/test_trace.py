@@ -179,16 +179,17 @@ def test_S13_sleep_and_wake(recorded):
 
 
 def test_S13_ping_pong(recorded):
-    """Two processes over two pipes: one of them sleeps in the pipe in each round, and it is the other one who wakes it."""
+    """Two processes over two pipes: one of them sleeps in the pipe in each round, and it is the other one who wakes it. It may be
+    woken while it still is on its way to sleep: then it does not."""
     trace, f = recorded.trace("all"), recorded.facts("all")
     me, pong = f["self"], f["pong"]
     rounds = 0
     for one, other in (me, pong), (pong, me):
         sleeps = [e for e in of(trace, "switch", tid=one) if e.args.get("wchan") == "pipe_read" and e.args["state"] == "S"]
-        wakes = [e for e in of(trace, "wake", tid=other) if e.args["tid"] == one]
-        assert abs(len(sleeps) - len(wakes)) <= 1, (one, len(sleeps), len(wakes))
+        wakes = [e for e in of(trace, "wake") if e.args["tid"] == one]
+        assert all(next(w for w in wakes if w.ns >= s.ns).tid == other for s in sleeps), (one, sleeps, wakes)
         assert not [e for e in of(trace, "switch", tid=one) if e.args["state"] == "R" and "wchan" in e.args]
-        rounds += len(sleeps)
+        rounds += len([w for w in wakes if w.tid == other])
     assert rounds >= 19, rounds
 
 
@@ -385,5 +386,6 @@ def test_D4_an_oops_shows_the_last_events(boot, image, smp):
     parts = re.split(r"(?m)^trace, hart (\d+):\r?\n", report)
     tails = {int(h): [line for line in text.splitlines() if LINE.fullmatch(line)] for h, text in zip(parts[1::2], parts[2::2])}
     assert hart in tails and all(1 <= len(lines) <= 32 for lines in tails.values())
-    assert re.search(rf" {hart} 1 sys nr=64 name=write a0=0x1 ", tails[hart][-1]), tails[hart]
+    last = [line for line in tails[hart] if not re.search(r"\d (irq|irq_end|timer) ", line)][-1]  # a tick may come between
+    assert re.search(rf" {hart} 1 sys nr=64 name=write a0=0x1 ", last), tails[hart]
     assert report.count("oops:") == 1 and report.count("panic:") == 1

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -74,13 +75,25 @@ static void ping_pong(void) {
 
 static void handler(int sig) { (void)sig; }
 
-// Each thread maps and unmaps: all want their address space's lock, and all at the same time.
+static long sleeps(void) {
+    struct rusage r;
+    getrusage(RUSAGE_THREAD, &r);
+    return r.ru_nvcsw;
+}
+
+// Each thread maps and unmaps: all want their address space's lock, and all at the same time. On several harts they go on until
+// one has slept for it.
 static void *quarrel(void *arg) {
-    static atomic_int ready;
+    static atomic_int ready, slept;
+    int several = sysconf(_SC_NPROCESSORS_ONLN) > 1;
     for (ready++; ready < 3;)
         ;
-    for (int i = 0; i < 300; i++)
+    long before = sleeps();
+    for (int i = 0; i < 300 || (several && !slept); i++) {
         munmap(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 4096);
+        if (i >= 300 - 1 && sleeps() > before)
+            slept = 1;
+    }
     return arg;
 }
 

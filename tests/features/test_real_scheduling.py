@@ -94,7 +94,7 @@ def test_S1_top_vmstat_uptime(machine, harts):
     rows = said(m, "vmstat 1 4").splitlines()
     assert rows[1].split()[:2] == ["r", "b"] and len(rows) == 6
     last = dict(zip(rows[1].split(), rows[-1].split()))
-    assert int(last["r"]) >= 1 and int(last["in"]) > 10, rows
+    assert int(last["r"]) >= 1 and int(last["in"]) > 0, rows
     assert int(last["us"]) + int(last["sy"]) in (range(5, 61) if harts == 4 else range(60, 101)), rows
     assert re.search(r"boot time\n\s+\d+ forks", said(m, "vmstat -s")) and "vda" in said(m, "vmstat -d")
     assert re.search(r"up .*load average: \d\.\d\d, \d\.\d\d, \d\.\d\d", said(m, "uptime"))
@@ -108,7 +108,8 @@ def test_S9_rt_tests(machine, harts, append):
         assert re.search(r"Time: \d+\.\d+", said(m, f"hackbench -l 20 -g 1 {options}", 300))
     threads = re.findall(r"T: *(\d).* P:(\d+) .*C: *(\d+) Min: *(\d+) ", said(m, "cyclictest -q -l 50 -S -m -p 90 -i 5000"))
     assert [t[0] for t in threads] == list("0123"[:harts]) and all(t[1] == "90" for t in threads), threads
-    assert threads[0][2] == "50"
+    # It ends when one thread has its 50, which need not be that with the shortest interval: a host may stop its hart longest.
+    assert max(int(t[2]) for t in threads) >= 50, threads
 
 
 @pytest.mark.slow

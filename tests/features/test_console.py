@@ -123,8 +123,11 @@ class TestDebian:
         m.expect(PROMPT)
         m.send_line("")
         m.wait_prompt()
-        m.check("sleep 1")
-        assert "Stopped" in m.check("jobs")  # SIGTTIN
+        for _ in range(200):
+            if "Stopped" in m.check("jobs"):  # SIGTTIN
+                break
+        else:
+            pytest.fail("it reads from the terminal")
         m.check("kill -9 %1")
 
     def test_F7_end_of_file(self, session):

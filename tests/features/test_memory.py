@@ -68,8 +68,8 @@ def test_M9_poison(shell, smp):
 def test_M4_vmmap(shell):
     m = shell(smp=2)
     m.check("sleep 1000 & true")
-    for _ in range(100):  # until it is that program
-        shown = m.run("ps >/tmp/ps; grep 'sleep 1000' /tmp/ps")[1]
+    for _ in range(100):  # until it is that program, and sleeps
+        shown = m.run("ps >/tmp/ps; grep 'nanosleep.*sleep 1000' /tmp/ps")[1]
         if shown:
             break
     pid = shown.split()[0]

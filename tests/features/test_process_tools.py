@@ -16,22 +16,37 @@ def rows(output: str) -> list[dict]:
     return [dict(zip(names, row)) for row in ROW.findall(output.split(" NAME\n")[-1])]
 
 
+def until(m, command: str, good, times: int = 200) -> str:
+    """What it says when that is so: what the shell has started is another program a moment later only."""
+    for _ in range(times):
+        said = m.check(command)
+        if good(said):
+            return said
+    pytest.fail(f"{command}: {said}")
+
+
 @pytest.mark.parametrize("smp", [1, 4])
 def test_S6_tasks_shows_who_runs(shell, smp):
     m = shell(smp=smp)
     m.check("yes >/dev/null & true")
-    output = m.check("tasks -d 0.5 -n 3")
+
+    def good(said: str) -> bool:
+        """Not if the host stopped the machine while tasks was looking, which then is who ran, or looked at yes too late."""
+        shares = [float(row["share"]) for row in rows(said)]
+        idle = float(re.findall(r"([\d.]+) % idle", said)[-1])
+        return rows(said)[0]["name"] == "yes" and shares[0] > 70 and sum(shares) <= 100 * smp + 10 and 100 - idle > 70 / smp
+
+    output = until(m, "tasks -d 0.5 -n 3", good, 10)
     m.check("kill %1")
     found = rows(output)
     assert output.count("tasks: up ") == 3 and len(found) >= 6, output
-    assert found[0]["name"] == "yes" and float(found[0]["share"]) > 70, output
     shares = [float(row["share"]) for row in found]
-    assert shares == sorted(shares, reverse=True) and sum(shares) <= 100 * smp + 10, output
+    assert shares == sorted(shares, reverse=True), output
     assert all(int(row["hart"]) < smp for row in found)
     kernel = next(row for row in found if row["name"] == "[kthreadd]")
     assert (kernel["pid"], kernel["ppid"], kernel["threads"]) == ("2", "0", "1")
     user, system, idle = map(float, re.findall(r"harts: (.+) % user, (.+) % system, (.+) % idle", output)[-1])
-    assert 99 < user + system + idle < 101 and user + system > 70 / smp, output
+    assert 99 < user + system + idle < 101, output
 
 
 def test_F7_tasks_on_the_terminal(shell):
@@ -70,9 +85,10 @@ def test_T10_kill_names(shell):
 def test_T10_kill_of_a_group(shell):
     """Each job of an interactive shell is a group, named by its first process."""
     m = shell()
-    m.check("sleep 1000 | sleep 1000 & echo $! >/tmp/last")
-    groups = {line.split()[2] for line in m.check("ps").splitlines() if line.endswith("sleep 1000")}
-    assert len(groups) == 1
+    m.check("sleep 1000 | sleep 1000 & true")
+    sleeping = until(m, "ps", lambda said: len([line for line in said.splitlines() if line.endswith("sleep 1000")]) == 2)
+    groups = {line.split()[2] for line in sleeping.splitlines() if line.endswith("sleep 1000")}
+    assert len(groups) == 1, sleeping
     m.check(f"kill -INT -{groups.pop()}; wait")
     assert "sleep" not in m.check("ps")
 
@@ -82,6 +98,7 @@ def test_S6_nice_and_renice(shell):
     assert m.check("nice; nice nice; nice -n 5 nice -n -3 nice; nice -n 99 nice") == "0\n10\n2\n19\n"
     assert m.run("nice /nowhere")[0] == 127
     m.check("nice -n 3 sleep 1000 & echo $! >/tmp/pid")
+    until(m, "tasks -n 1", lambda said: "sleep" in [row["name"] for row in rows(said)])
     nice = lambda: next(row["nice"] for row in rows(m.check("tasks -n 1")) if row["name"] == "sleep")
     assert nice() == "3"
     m.check("renice -n 7 -p $(cat /tmp/pid)")

@@ -107,8 +107,10 @@ def looks(tmp_path_factory):
     d = Debugged(folder, smp=2, name="gdb-looks")
     try:
         d.machine.wait_prompt()
-        d.machine.send_line("sleep 1000 &")
-        d.machine.wait_prompt()
+        d.machine.check("sleep 1000 & true")
+        for _ in range(200):  # until it sleeps
+            if re.search(r" nanosleep +sleep 1000", d.machine.check("ps")):
+                break
         functions = folder / "functions.gdb"
         functions.write_text(PYTHON)
         yield d.ask("set $before = $pc", "set $stack = $sp", f"source {functions}", *LOOKS)
@@ -301,7 +303,9 @@ def test_D1_helpers_at_a_panic(debugged):
     d.machine.wait_prompt()
     d.machine.send_line("echo c > /proc/sysrq-trigger")
     d.machine.expect(r"panic:", crash_ok=True)
-    time.sleep(1)
+    for _ in range(20):  # until all is said and both harts have halted
+        if d.ask("thread apply all backtrace 6").popitem()[1].count("machine_halt") >= 2:
+            break
     said = d.ask("ps", "runq", "locks", "bt-task 1", "vmas 1", "files 1", "slab", "waiters", "ptwalk 0x10000 1", "task",
                  "thread apply all backtrace 6")
     for command, text in said.items():

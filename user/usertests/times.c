@@ -21,7 +21,7 @@ static void monotonic(void) {
 static void all_clocks(void) {
     static const int clocks[] = {0, 1, 2, 3, 4, 5, 6, 7};
     struct timespec t;
-    struct timeval tv;
+    struct timeval tv, later;
 
     for (size_t i = 0; i < ARRAY_LEN(clocks); i++) {
         OK(sys_clock_gettime(clocks[i], &t));
@@ -32,19 +32,29 @@ static void all_clocks(void) {
     FAILS(EINVAL, sys_clock_getres(77, &t));
     OK(sys_gettimeofday(&tv, 0));
     OK(sys_clock_gettime(CLOCK_REALTIME, &t));
-    CHECK(t.tv_sec - tv.tv_sec >= 0 && t.tv_sec - tv.tv_sec <= 1);
+    OK(sys_gettimeofday(&later, 0));
+    CHECK(tv.tv_sec <= t.tv_sec && t.tv_sec <= later.tv_sec);
 }
 
+/* ns that a sleep took, which is no less than it should. */
+static int64_t slept(int ms) {
+    struct timespec t = {0, ms * 1000000L}, a, b;
+
+    OK(sys_clock_gettime(CLOCK_MONOTONIC, &a));
+    OK(sys_nanosleep(&t, 0));
+    OK(sys_clock_gettime(CLOCK_MONOTONIC, &b));
+    CHECK(ns_of(&b) - ns_of(&a) >= ms * 1000000L);
+    return ns_of(&b) - ns_of(&a);
+}
+
+/* A host may prolong one of them, not each. */
 static void sleep_lengths(void) {
     static const int ms[] = {0, 1, 3, 10, 55};
 
     for (size_t i = 0; i < ARRAY_LEN(ms); i++) {
-        struct timespec t = {0, ms[i] * 1000000L}, a, b;
-        OK(sys_clock_gettime(CLOCK_MONOTONIC, &a));
-        OK(sys_nanosleep(&t, 0));
-        OK(sys_clock_gettime(CLOCK_MONOTONIC, &b));
-        CHECK(ns_of(&b) - ns_of(&a) >= ms[i] * 1000000L);
-        CHECK(ns_of(&b) - ns_of(&a) < 1000000000L);
+        int tries = 0;
+        while (slept(ms[i]) >= 1000000000L)
+            CHECK(++tries < 10);
     }
 }
 
@@ -249,11 +259,16 @@ static void user_and_system(void) {
     expect_system_share(ask, 50, 100);
 }
 
+/* While the host stands still the clock of who runs goes on; but that is not each time we. */
 static void sleeping_costs_nothing(void) {
-    int64_t before = usage_ms(RUSAGE_SELF);
+    int64_t before, used = 100;
 
-    sleep_ms(300);
-    CHECK(usage_ms(RUSAGE_SELF) - before < 100);
+    for (int i = 0; i < 10 && used >= 100; i++) {
+        before = usage_ms(RUSAGE_SELF);
+        sleep_ms(300);
+        used = usage_ms(RUSAGE_SELF) - before;
+    }
+    CHECK(used < 100);
 }
 
 static void setting_the_clock(void) {
@@ -382,9 +397,10 @@ static void adjtimex_speed(void) {
 /* What is to be made up for is, in time, and no more; freq adds its part. */
 static void adjtimex_slews(void) {
     struct offset before = wall_offset();
+    int64_t start = now_ms();
 
     EQ(adjust(ADJ_OFFSET_SINGLESHOT, 400), 0);
-    CHECK(adjust(ADJ_OFFSET_SS_READ, 0) > 0);
+    CHECK(adjust(ADJ_OFFSET_SS_READ, 0) > 0 || now_ms() - start >= 700);
     while (adjust(ADJ_OFFSET_SS_READ, 0))
         sleep_ms(20);
     CHECK(grew(before, 400000, 60000));

@@ -90,6 +90,7 @@ static void states(void) {
         skip("no /proc");
     spinning = spawn(spin);
     sleeping = spawn(sleep_long);
+    until_asleep(sleeping);
     sleep_ms(50);
     EQ(proc_state(getpid()), 'R');
     EQ(proc_state(spinning), 'R');
@@ -469,11 +470,16 @@ static void wait_by_group(void) {
     EQ(sys_wait4(-b, 0, 0, 0), b);
 }
 
+static void until_orphan(int parent) {
+    while (sys_getppid() == parent)
+        sleep_ms(2);
+}
+
 static void make_orphan(void) {
-    int pid = fork();
+    int me = getpid(), pid = fork();
 
     if (pid == 0) {
-        sleep_ms(30);
+        until_orphan(me);
         sys_exit_group(sys_getppid() == shared_int ? 21 : 22);
     }
 }
@@ -494,8 +500,10 @@ static void orphans_are_adopted(void) {
 
 /* Its child is to send another signal than SIGCHLD, but only to the parent that wanted it. */
 static void make_loud_orphan(void) {
+    int me = getpid();
+
     if (OK(sys_clone(SIGUSR2, 0, 0, 0, 0)) == 0) {
-        sleep_ms(30);
+        until_orphan(me);
         sys_exit_group(0);
     }
 }
@@ -598,15 +606,16 @@ static void new_session(void) { child_ok(session_child); }
 /* ---- scheduling */
 
 static void spinners_do_not_block(void) {
-    int pids[6];
-    int64_t start;
+    int pids[6], late = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(pids); i++)
         pids[i] = spawn(spin);
-    start = now_ms();
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
+        int64_t start = now_ms();
         sleep_ms(5);
-    CHECK(now_ms() - start < 5000);
+        late += now_ms() - start >= 250;
+    }
+    CHECK(late < 10); /* some by the host */
     for (size_t i = 0; i < ARRAY_LEN(pids); i++) {
         OK(sys_kill(pids[i], SIGKILL));
         EQ(wait_status(pids[i]), SIGKILL);

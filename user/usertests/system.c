@@ -255,14 +255,13 @@ static void thread_start_stop(void) {
         ask_kernel("thread_start");
         pid = kernel_thread("planted/0");
         CHECK(pid);
-        sleep_ms(20);
-        EQ(proc_state(pid), 'S');
+        until_asleep(pid);
         snprintf(path, sizeof(path), "/proc/%d/status", pid);
         EQ(proc_number(path, "PPid:"), 2);
         EQ(proc_number(path, "Kthread:"), 1);
         OK(sys_kill(pid, SIGKILL)); /* does nothing */
         sleep_ms(20);
-        EQ(proc_state(pid), 'S');
+        until_asleep(pid);
         ask_kernel("thread_stop");
         EQ(kernel_thread("planted/0"), 0); /* and no zombie */
     }
@@ -445,7 +444,7 @@ static void middle(void) {
     int pid = spawn(dies_with_parent), fd = (int)OK(open_at("pid", O_WRONLY | O_CREAT, 0644));
 
     EQ(sys_write(fd, &pid, 4), 4);
-    sleep_ms(50);
+    until_asleep(pid);
 }
 
 static void death_signal(void) {

@@ -153,7 +153,9 @@ static void task_folder(void) {
     OK(clone_call(THREAD, new_stack(), 0, 0, 0, wait_thread, 0));
     while (!tid)
         sleep_ms(1);
-    sleep_ms(30);
+    snprintf(name, sizeof(name), "task/%d/syscall", tid);
+    while (strcmp(file_of(getpid(), name), "running\n") == 0)
+        sleep_ms(2);
     snprintf(name, sizeof(name), "task/%d/status", tid);
     file_of(getpid(), name);
     snprintf(wanted, sizeof(wanted), "\nPid:\t%d\n", tid);

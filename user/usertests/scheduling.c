@@ -12,10 +12,11 @@
 /* ---- burners: tasks that compute, and tell for how long they have */
 
 struct burner {
-    volatile uint64_t ns;   /* CPU time so far; 0 before it has begun */
-    volatile uint64_t seen; /* bit h: it was on hart h */
-    volatile long turns;    /* that ended with others' */
-    char line[40];
+    volatile uint64_t ns;     /* CPU time so far; 0 before it has begun */
+    volatile uint64_t steady; /* the same without leaps: then the host had stopped the hart */
+    volatile uint64_t seen;   /* bit h: it was on hart h */
+    volatile long turns;      /* that ended with others' */
+    char line[32];
 };
 static struct burner *burners;
 static int pids[MOST], nr_burners;
@@ -30,13 +31,16 @@ static uint64_t cpu_ns(void) {
 static void burn(struct burner *b) {
     struct rusage u;
     unsigned hart;
+    uint64_t now;
 
     for (;;) {
         OK(sys_getcpu(&hart, 0, 0));
-        b->seen |= 1ull << hart;
+        __atomic_fetch_or(&b->seen, 1ull << hart, __ATOMIC_RELAXED);
         OK(sys_getrusage(RUSAGE_THREAD, &u));
         b->turns = u.ru_nivcsw;
-        b->ns = cpu_ns();
+        now = cpu_ns();
+        b->steady += now - b->ns < 20 * MS ? now - b->ns : 0;
+        b->ns = now;
     }
 }
 
@@ -285,19 +289,28 @@ static void sleeper_first(void) {
 
 /* ---- policies */
 
+/* Does the other one not run while we compute? */
+static bool keeps_from(int other) {
+    uint64_t before = burners[other].ns, until;
+
+    for (until = cpu_ns() + 100 * MS; cpu_ns() < until;)
+        ;
+    EQ(sys_sched_yield(), 0);
+    return burners[other].ns == before;
+}
+
+/* When the host stops the hart for a second, that counts as ours, and is more than real-time tasks may have: but not each time. */
 static void fifo_keeps_the_hart(void) {
-    int other = add_burner(1, SCHED_NORMAL, 0, 0);
-    uint64_t before, until;
+    int other = add_burner(1, SCHED_NORMAL, 0, 0), tries = 0;
+    uint64_t before;
 
     pin(0, 1);
     while (!burners[other].ns)
         sleep_ms(2);
     OK(policy(0, SCHED_FIFO, 10));
+    while (!keeps_from(other))
+        CHECK(++tries < 10);
     before = burners[other].ns;
-    for (until = cpu_ns() + 100 * MS; cpu_ns() < until;)
-        ;
-    EQ(sys_sched_yield(), 0);
-    EQ(burners[other].ns, before);
     OK(policy(0, SCHED_NORMAL, 0));
     while (burners[other].ns == before)
         sys_sched_yield();
@@ -349,8 +362,12 @@ static int second_of(int how) {
     return (int)(until * 1000 / sum);
 }
 
+/* All of it may be the first one's, if the host stops the hart meanwhile: but not each time. */
 static void rr_takes_turns(void) {
-    CHECK(second_of(SCHED_RR) > 200);
+    int tries = 0;
+
+    while (second_of(SCHED_RR) <= 200)
+        CHECK(++tries < 5);
     EQ(second_of(SCHED_FIFO), 0);
 }
 
@@ -562,15 +579,21 @@ static void burn_ms(uint64_t ms) {
 
 static void burn_as_rt(void) {
     struct rlimit l = {1500000, 3000000};
+    uint64_t last = 0, most = 0;
 
     on_signal(SIGXCPU, limit_reached, 0);
     OK(sys_setrlimit(RLIMIT_RTTIME, &l));
     OK(policy(0, SCHED_FIFO, 10));
     for (int i = 0; i < 5; i++) { /* each sleep begins a new account */
+        uint64_t start = cpu_ns();
         burn_ms(400);
         sleep_ms(1);
+        uint64_t took = cpu_ns() - start;
+        most = last + took > most ? last + took : most;
+        last = took;
     }
-    EQ(told, 0);
+    /* What the host has stopped the hart for counts, too, and may count for the next turn. */
+    CHECK(told == 0 || most > 1400 * MS);
     while (!told)
         ;
     for (;;)
@@ -731,35 +754,54 @@ static void lone_task(void) {
     CHECK(burners[0].ns > 300 * MS);
     add_burner(1ull << hart, SCHED_NORMAL, 0, 0);
     ticks = timer_interrupts(hart);
-    measure(2000, got);
-    CHECK(timer_interrupts(hart) - ticks > 10);
     if (fair_is("cfs"))
-        share(got[0], sum_of(got), 500, 60);
+        shares_follow((int[]){1, 1}, MOST, 1000, 120);
+    else
+        measure(2000, got);
+    CHECK(timer_interrupts(hart) - ticks > 10);
 }
 
 static int64_t us_of(struct timeval t) { return t.tv_sec * 1000000 + t.tv_usec; }
 
+static void make_calls(void) {
+    static char buf[16 * PAGE];
+    long fd = OK(open_at("/dev/zero", O_RDONLY, 0));
+
+    OK(sys_read((int)fd, buf, sizeof(buf)));
+    OK(sys_close((int)fd));
+}
+
+static void make_none(void) {
+    for (volatile int i = 0; i < 100000; i++)
+        ;
+}
+
+/* The kernel's part of 200 ms of this, in thousandths. If the host stops the hart, one of the two gets all of that. */
+static int system_share(void (*f)(void)) {
+    struct rusage before, u;
+    uint64_t start = cpu_ns();
+    int64_t user, system;
+
+    OK(sys_getrusage(RUSAGE_SELF, &before));
+    while (cpu_ns() - start < 210 * MS)
+        f();
+    OK(sys_getrusage(RUSAGE_SELF, &u));
+    user = us_of(u.ru_utime) - us_of(before.ru_utime);
+    system = us_of(u.ru_stime) - us_of(before.ru_stime);
+    CHECK(user + system >= 200 * 1000);
+    return (int)(system * 1000 / (user + system));
+}
+
 /* Most of a task's time is the kernel's, and some its own, though no tick looks. */
 static void counted_calls(void) {
-    struct rusage u;
-    char *buf = map_pages(16, PROT_READ | PROT_WRITE);
-    long fd = open_at("/dev/zero", O_RDONLY, 0);
+    int tries = 0;
 
     if (!booted_with("nohz=full"))
         skip("for nohz=full");
-    for (int i = 0; i < 16; i++)
-        buf[i * PAGE] = 1;
-    while (cpu_ns() < 200 * MS)
-        OK(sys_read((int)fd, buf, 16 * PAGE));
-    OK(sys_getrusage(RUSAGE_SELF, &u));
-    CHECK(us_of(u.ru_stime) > us_of(u.ru_utime) / 2);
-    CHECK(us_of(u.ru_stime) + us_of(u.ru_utime) >= 200 * 1000);
-    for (uint64_t end = cpu_ns() + 200 * MS; cpu_ns() < end;)
-        for (volatile int i = 0; i < 100000; i++)
-            ;
-    u.ru_maxrss = us_of(u.ru_utime);
-    OK(sys_getrusage(RUSAGE_SELF, &u));
-    CHECK(us_of(u.ru_utime) - u.ru_maxrss > 150 * 1000);
+    while (system_share(make_calls) < 333)
+        CHECK(++tries < 10);
+    while (system_share(make_none) > 250)
+        CHECK(++tries < 20);
 }
 
 /* /proc/PID/schedstat: ns on a hart, ns that it waited, turns */
@@ -775,9 +817,9 @@ static void schedstat(const char *pid, uint64_t *to) {
     }
 }
 
-/* Of two that share a hart each waits about as long as the other runs. */
+/* Of two that share a hart each waits about as long as the other runs. What it has waited is known when it has the hart again. */
 static void waits_are_counted(void) {
-    uint64_t before[3], after[3], got[MOST];
+    uint64_t before[3], after[3], got[MOST], ran, turns;
     char pid[12];
 
     add_burner(1, SCHED_NORMAL, 0, 0);
@@ -786,9 +828,11 @@ static void waits_are_counted(void) {
     while (!burners[0].ns || !burners[1].ns)
         sleep_ms(2);
     schedstat(pid, before);
-    for (uint64_t until = burners[1].ns + 400 * MS; burners[1].ns < until;)
+    for (ran = counted(1); counted(1) - ran < 400 * MS;)
         sleep_ms(10);
     schedstat(pid, after);
+    for (turns = after[2]; after[2] == turns; schedstat(pid, after))
+        sleep_ms(10);
     CHECK(after[1] - before[1] > 200 * MS);
     CHECK(after[0] > before[0] && after[2] > before[2]);
     measure(10, got);
@@ -846,7 +890,7 @@ static void load_averages(void) {
 /* Who comes from a hart that was idle for long has not been waiting all that time. */
 static void arrives_from_idle(void) {
     int hart = nr_harts() - 1;
-    uint64_t had, sum;
+    uint64_t had;
 
     only_for("cfs");
     if (hart == 0)
@@ -855,13 +899,12 @@ static void arrives_from_idle(void) {
     while (burners[0].ns < 2000 * MS)
         sleep_ms(500);
     pin(0, 1);
+    had = counted(0);
     add_burner(1ull << hart, SCHED_NORMAL, 0, 0);
-    while (burners[1].ns < 100 * MS)
+    while (counted(0) - had < 300 * MS) {
+        CHECK(burners[1].steady < 700 * MS);
         sleep_ms(2);
-    had = burners[0].ns;
-    for (sum = burnt(); burnt() < sum + 1000 * MS;)
-        sleep_ms(2);
-    CHECK(burners[0].ns - had > 300 * MS);
+    }
     measure(10, (uint64_t[MOST]){0});
 }
 

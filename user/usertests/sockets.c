@@ -840,9 +840,9 @@ static void long_chain(void) {
 /* Connections in the queue of a listener that is in its own connection's queue. */
 static void pending_cycle(void) {
     for (int i = 0; i < 20; i++) {
-        char name[16];
+        char name[32];
         int l, c;
-        snprintf(name, sizeof(name), "@ut-cycle%d", i);
+        snprintf(name, sizeof(name), "@ut-cycle%d.%d", getpid(), i);
         l = listener(name, SOCK_STREAM, 5);
         c = client(name, SOCK_STREAM);
         EQ(send_fds(c, &l, 1), 1);

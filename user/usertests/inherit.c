@@ -139,10 +139,16 @@ static void handed_over_by_priority(void) {
     EQ(s->lock[0], 0);
 }
 
+/* Until the parent, who goes to sleep next when it wants the lock, sleeps there. */
+static void parent_waits(void) {
+    until(&s->wants);
+    asleep((int)sys_getppid());
+}
+
 static void own_second(void) {
     OK(lock(1));
     s->holds = 1;
-    FAILS(EDEADLK, (until(&s->wants), sleep_ms(50), lock(0)));
+    FAILS(EDEADLK, (parent_waits(), lock(0)));
     OK(unlock(1));
 }
 
@@ -170,8 +176,7 @@ static void leave_locked(void) {
     OK(sys_futex(&s->robust, FUTEX_LOCK_PI, 0, 0, 0, 0));
     OK(lock(0));
     s->holds = 1;
-    until(&s->wants);
-    sleep_ms(50);
+    parent_waits();
 }
 
 static void want_robust(void) {

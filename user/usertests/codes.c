@@ -191,16 +191,17 @@ static void no_zombies(void) {
 /* Not for ever, so that the case ends where no signal comes. */
 static long long_pause(void) { return sys_ppoll(0, 0, &(struct timespec){10, 0}, 0, 8); }
 
-/* A handler ends a pause, whether it has SA_RESTART or not; what is ignored does not. */
+/* A handler ends a pause, whether it has SA_RESTART or not; what is ignored does not. Alarms come again and again, for the first may
+ * come before the pause. */
 static void pauses(void) {
-    struct itimerval t = {.it_value = {0, 20000}};
+    struct itimerval t = {{0, 20000}, {0, 20000}};
     int64_t start = now_ms();
 
     for (int i = 0; i < 2; i++) {
         catch_signal(SIGALRM, i ? SA_RESTART : 0);
         OK(sys_setitimer(ITIMER_REAL, &t, 0));
         FAILS(EINTR, long_pause());
-        EQ(hits, 1);
+        CHECK(hits >= 1);
     }
     on_signal(SIGUSR1, SIG_IGN, 0);
     spawn(nothing); /* SIGCHLD */

@@ -251,6 +251,7 @@ static void periodic(void) {
     sleep_ms(50); /* nobody reads: it counts */
     OK(sys_timerfd_gettime(fd, &now));
     CHECK(now.it_value.tv_nsec > 0 && now.it_value.tv_nsec <= 5 * MS);
+    EQ(poll_ms(fd, POLLIN, 5000), POLLIN);
     n = take(fd);
     CHECK(n >= 10 && sum >= 4);
     OK(sys_timerfd_settime(fd, 0, &none, &now));
@@ -303,6 +304,7 @@ static void clock_steps(void) {
     int moved = (int)OK(sys_timerfd_create(CLOCK_REALTIME, 0));
     int canceled = (int)OK(sys_timerfd_create(CLOCK_REALTIME, 0));
     int relative = timer(CLOCK_REALTIME, 0, 100000, 0);
+    char info[40];
     uint64_t n;
 
     OK(sys_clock_gettime(CLOCK_REALTIME, &t.it_value));
@@ -315,6 +317,9 @@ static void clock_steps(void) {
         sys_exit_group(0);
     }
     EQ(take(moved), 1); /* was asleep when the clock was set */
+    snprintf(info, sizeof(info), "/proc/self/fdinfo/%d", canceled);
+    while (proc_number(info, "ticks:") != 1) /* it has run out, too */
+        sleep_ms(1);
     EQ(poll_ms(canceled, POLLIN, 0), POLLIN);
     FAILS(ECANCELED, sys_read(canceled, &n, 8));
     EQ(poll_ms(relative, POLLIN, 0), 0);

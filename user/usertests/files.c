@@ -519,7 +519,8 @@ static void lock_waits(void) {
         CHECK(now_ms() - start >= 20);
         sys_exit_group(0);
     }
-    sleep_ms(60);
+    until_asleep(pid);
+    sleep_ms(21);
     OK(record_lock(fd, F_SETLK, F_UNLCK, 0, 1));
     wait_ok(pid);
 }

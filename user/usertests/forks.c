@@ -602,24 +602,28 @@ static void put(int mem, size_t page, char c) {
     EQ(sys_pwrite64(mem, &c, 1, (int64_t)(area + page * PAGE)), 1);
 }
 
-static void debug_child(int mem, struct counts *c) {
+/* What is copied by it. */
+static struct counts debug_child(int mem) {
+    struct counts before, after;
     char page[PAGE + 1], c0;
 
+    memset(page, 0, sizeof(page)); /* our own stack is not copied while we count */
+    before = counts_now();
     /* Across two pages, of a table that both have. */
-    *c = counts_now();
     EQ(sys_pread64(mem, page, sizeof(page), (int64_t)(area + 2 * PAGE)), PAGE + 1);
     EQ(page[0], value(2));
     EQ(page[PAGE], value(3));
     put(mem, 2, 'd');
     put(mem, BLOCKS * PAGES - 1, 'e'); /* the child may not write there */
-    c->copies = counts_now().copies - c->copies;
-    c->pages = counts_now().pages - c->pages;
+    after = counts_now();
     EQ(sys_pread64(mem, &c0, 1, (int64_t)(area + 2 * PAGE)), 1);
     EQ(c0, 'd');
     FAILS(EIO, sys_pread64(mem, page, 1, 8)); /* nothing is there */
     FAILS(EIO, sys_pwrite64(mem, page, 1, 1L << 40));
     FAILS(EFAULT, sys_pread64(mem, (void *)8, 1, (int64_t)area));
     EQ(sys_pread64(mem, page, 0, (int64_t)area), 0);
+    return (struct counts){.copies = after.copies - before.copies,
+                           .pages = after.pages - before.pages};
 }
 
 static void debugger_writes(void) {
@@ -629,6 +633,7 @@ static void debugger_writes(void) {
     int pid = fork();
     if (pid == 0) {
         OK(sys_mprotect((void *)(area + (BLOCKS - 1) * BLOCK), BLOCK, PROT_READ));
+        counts_now(); /* nor is this one's */
         tell(go);
         await(other);
         EQ(area[2 * PAGE], 'd');
@@ -638,7 +643,8 @@ static void debugger_writes(void) {
     }
     await(go);
     int mem = mem_of(pid);
-    debug_child(mem, &c);
+    until_asleep((int)sys_getppid());
+    c = debug_child(mem);
     EQ(c.copies, 1); /* mprotect made the other its own */
     EQ(c.pages, 2);
     tell(other);

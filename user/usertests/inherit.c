@@ -312,7 +312,7 @@ static int64_t cpu_ms(void) { return clock_ms(CLOCK_THREAD_CPUTIME_ID); }
 
 /* M. It begins where L has what it is to have. */
 static void spin_between(void) {
-    int64_t end = cpu_ms() + 5000;
+    int64_t end = cpu_ms() + 5000 * cases_patience;
 
     until(&s->holds);
     s->spins = 1;

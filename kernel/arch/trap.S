@@ -234,7 +234,7 @@ thread_first:
     mv a0, s2
     jalr s1
     beqz s3, 3f
-    ld sp, THREAD_KERNEL_SP(tp)
-    addi sp, sp, -TF_SIZE
+    ld t0, THREAD_KERNEL_SP(tp) /* sp is never above the trapframe: an interrupt would write over it */
+    addi sp, t0, -TF_SIZE
     j return_to_user
 3:  call sched_exit             /* a kernel thread's function returned */

@@ -80,3 +80,27 @@ def test_D1_a_hart_that_firmware_sends_to_the_wrong_place(debug):
     m.wait_prompt()
     assert "0 failed" in m.run("usertests S8_affinity")[1]
     m.poweroff()
+
+
+INTERRUPTED = """python
+first = int(gdb.parse_and_eval("(unsigned long)&thread_first"))
+code = [(line["asm"].split()[0], line["addr"]) for line in gdb.selected_frame().architecture().disassemble(first, first + 64)]
+end = [name for name, _ in code].index("j")
+for _, address in code[end - 2:end + 1]:
+    gdb.Breakpoint("*%d" % address, type=gdb.BP_HARDWARE_BREAKPOINT)
+for _ in range(6):
+    gdb.execute("continue", to_string=True)
+    gdb.execute("set $sip = 2")
+gdb.execute("delete")
+end
+"""
+
+
+def test_T1_a_new_process_is_interrupted_at_every_instruction(debug, tmp_path):
+    """Init and its shell, on their way to user code: what they return to is on their stacks by then, and stays."""
+    script = tmp_path / "interrupted.gdb"
+    script.write_text(INTERRUPTED)
+    m, said = debug("boot", f"source {script}", 'printf "went through\\n"')
+    assert "went through" in said and "Error" not in said, said
+    m.wait_prompt()
+    m.poweroff()

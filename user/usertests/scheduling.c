@@ -299,7 +299,8 @@ static bool keeps_from(int other) {
     return burners[other].ns == before;
 }
 
-/* When the host stops the hart for a second, that counts as ours, and is more than real-time tasks may have: but not each time. */
+/* When the host stops the hart for a second, that counts as ours, and is more than real-time tasks may have: but it does so not
+ * each time. */
 static void fifo_keeps_the_hart(void) {
     int other = add_burner(1, SCHED_NORMAL, 0, 0), tries = 0;
     uint64_t before;
@@ -817,7 +818,8 @@ static void schedstat(const char *pid, uint64_t *to) {
     }
 }
 
-/* Of two that share a hart each waits about as long as the other runs. What it has waited is known when it has the hart again. */
+/* Of two that share a hart each waits about as long as the other runs. What it has waited is known when it has the hart
+ * again. */
 static void waits_are_counted(void) {
     uint64_t before[3], after[3], got[MOST], ran, turns;
     char pid[12];

@@ -123,11 +123,7 @@ class TestDebian:
         m.expect(PROMPT)
         m.send_line("")
         m.wait_prompt()
-        for _ in range(200):
-            if "Stopped" in m.check("jobs"):  # SIGTTIN
-                break
-        else:
-            pytest.fail("it reads from the terminal")
+        m.until("jobs", "Stopped")  # SIGTTIN
         m.check("kill -9 %1")
 
     def test_F7_end_of_file(self, session):

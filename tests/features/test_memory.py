@@ -68,11 +68,8 @@ def test_M9_poison(shell, smp):
 def test_M4_vmmap(shell):
     m = shell(smp=2)
     m.check("sleep 1000 & true")
-    for _ in range(100):  # until it is that program, and sleeps
-        shown = m.run("ps >/tmp/ps; grep 'nanosleep.*sleep 1000' /tmp/ps")[1]
-        if shown:
-            break
-    pid = shown.split()[0]
+    asleep = r"(?m)^ *(\d+) .* nanosleep +sleep 1000$"
+    pid = re.search(asleep, m.until("ps", asleep))[1]
     regions = re.findall(r"(?m)^([0-9a-f]+)-([0-9a-f]+) (....) .*?(\S*)$", m.check(f"cat /proc/{pid}/maps"))
     tables = m.check(f"cat /proc/{pid}/tables").splitlines()
     text = m.check(f"vmmap {pid}")

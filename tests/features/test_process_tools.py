@@ -16,15 +16,6 @@ def rows(output: str) -> list[dict]:
     return [dict(zip(names, row)) for row in ROW.findall(output.split(" NAME\n")[-1])]
 
 
-def until(m, command: str, good, times: int = 200) -> str:
-    """What it says when that is so: what the shell has started is another program a moment later only."""
-    for _ in range(times):
-        said = m.check(command)
-        if good(said):
-            return said
-    pytest.fail(f"{command}: {said}")
-
-
 @pytest.mark.parametrize("smp", [1, 4])
 def test_S6_tasks_shows_who_runs(shell, smp):
     m = shell(smp=smp)
@@ -36,7 +27,7 @@ def test_S6_tasks_shows_who_runs(shell, smp):
         idle = float(re.findall(r"([\d.]+) % idle", said)[-1])
         return rows(said)[0]["name"] == "yes" and shares[0] > 70 and sum(shares) <= 100 * smp + 10 and 100 - idle > 70 / smp
 
-    output = until(m, "tasks -d 0.5 -n 3", good, 10)
+    output = m.until("tasks -d 0.5 -n 3", good, 10)
     m.check("kill %1")
     found = rows(output)
     assert output.count("tasks: up ") == 3 and len(found) >= 6, output
@@ -86,7 +77,7 @@ def test_T10_kill_of_a_group(shell):
     """Each job of an interactive shell is a group, named by its first process."""
     m = shell()
     m.check("sleep 1000 | sleep 1000 & true")
-    sleeping = until(m, "ps", lambda said: len([line for line in said.splitlines() if line.endswith("sleep 1000")]) == 2)
+    sleeping = m.until("ps", lambda said: len([line for line in said.splitlines() if line.endswith("sleep 1000")]) == 2)
     groups = {line.split()[2] for line in sleeping.splitlines() if line.endswith("sleep 1000")}
     assert len(groups) == 1, sleeping
     m.check(f"kill -INT -{groups.pop()}; wait")
@@ -98,7 +89,7 @@ def test_S6_nice_and_renice(shell):
     assert m.check("nice; nice nice; nice -n 5 nice -n -3 nice; nice -n 99 nice") == "0\n10\n2\n19\n"
     assert m.run("nice /nowhere")[0] == 127
     m.check("nice -n 3 sleep 1000 & echo $! >/tmp/pid")
-    until(m, "tasks -n 1", lambda said: "sleep" in [row["name"] for row in rows(said)])
+    m.until("tasks -n 1", lambda said: "sleep" in [row["name"] for row in rows(said)])
     nice = lambda: next(row["nice"] for row in rows(m.check("tasks -n 1")) if row["name"] == "sleep")
     assert nice() == "3"
     m.check("renice -n 7 -p $(cat /tmp/pid)")

@@ -118,12 +118,7 @@ class TestJobs:
         return squeeze(m.check(command))
 
     def until(self, m, command: str, wanted: str) -> None:
-        """What others do takes its time: ask until it is done."""
-        for _ in range(200):
-            said = self.says(m, command)
-            if said.endswith(wanted):
-                return
-        pytest.fail(f"{command}: {said}")
+        m.until(command, lambda said: squeeze(said).endswith(wanted))
 
     def test_T10_stopped_pipeline(self, session):
         m = session

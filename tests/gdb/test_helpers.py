@@ -108,9 +108,7 @@ def looks(tmp_path_factory):
     try:
         d.machine.wait_prompt()
         d.machine.check("sleep 1000 & true")
-        for _ in range(200):  # until it sleeps
-            if re.search(r" nanosleep +sleep 1000", d.machine.check("ps")):
-                break
+        d.machine.until("ps", r" nanosleep +sleep 1000")
         functions = folder / "functions.gdb"
         functions.write_text(PYTHON)
         yield d.ask("set $before = $pc", "set $stack = $sp", f"source {functions}", *LOOKS)

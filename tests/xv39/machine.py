@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Iterable
+from typing import Callable, Iterable
 
 import pexpect
 
@@ -174,6 +174,14 @@ class Machine:
         status, output = self.run(command, timeout)
         assert status == 0, f"{command}: status {status}\n{output}"
         return output
+
+    def until(self, command: str, good: str | Callable[[str], object], times: int = 200) -> str:
+        """check() again and again until what is printed has that pattern or satisfies that: for what others do takes its time."""
+        for _ in range(times):
+            said = self.check(command)
+            if good(said) if callable(good) else re.search(good, said):
+                return said
+        raise AssertionError(f"{command}: {said}")
 
     # ---- the end
 

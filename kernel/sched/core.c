@@ -26,7 +26,8 @@
  * it, or, if it may not stay on its hart, right after it was switched away from. task.hart changes
  * under the lock of the queue it leaves, so a lock that was taken by way of task.hart stays the
  * right one; state = WAKING keeps other wakers off while it is between two queues and neither lock
- * is held.
+ * is held. Its mask may be changed just then: whoever has been put on the queue of a hart that it
+ * may not use leaves before it is in user code (expel).
  *
  * Turns end by a one-shot timer per hart, armed only while another task waits. Interrupts are off
  * wherever a queue's lock is held.
@@ -143,9 +144,17 @@ static void arm_tick(struct runq *rq) {
         timer_start(&rq->tick, end);
 }
 
+// t is on the queue of a hart that it may not use, for its mask was changed while it was on its way:
+// it leaves as soon as it runs, before it is in user code. => rq->lock held
+static void expel(struct runq *rq, struct task *t) {
+    if (unlikely(!allowed(t, rq->hart)))
+        atomic_or(&t->thread.work, WORK_RESCHED);
+}
+
 void sched_enqueue(struct runq *rq, struct task *t, enum enqueue_reason why) {
     sched_count(rq, t);
     t->se.class->enqueue(rq, &t->se, why);
+    expel(rq, t);
 }
 
 void sched_resched(struct runq *rq) {
@@ -406,6 +415,8 @@ static void put_previous(struct runq *rq, struct task *prev, bool preempted) {
         rq->moving = prev;
     } else {
         prev->se.class->put(rq, &prev->se);
+        if (preempted)
+            expel(rq, prev);  // it was about to sleep
     }
 }
 
@@ -634,13 +645,17 @@ void sched_kick(u32 hart) {
         sbi_send_ipi(hart_hartid[hart]);
 }
 
+static bool runs_where_it_may_not(struct task *t) {
+    return load_acquire(&t->se.running) && !allowed(t, load_acquire(&t->hart));
+}
+
 int sched_set_affinity(struct task *t, u64 mask) {
     mask &= nr_harts == 64 ? ~0ul : (1ul << nr_harts) - 1;
     if (mask == 0)
         return -EINVAL;
     u64 flags = irq_save();
     struct runq *rq = sched_lock_task(t);
-    t->affinity = mask;
+    WRITE_ONCE(t->affinity, mask);
     bool move = !allowed(t, rq->hart) && t->se.queued;
     if (move && rq->running == t) {
         sched_resched(rq);
@@ -655,6 +670,9 @@ int sched_set_affinity(struct task *t, u64 mask) {
     }
     irq_restore(flags);
     preempt_check();
+    // It has been asked to leave its hart, and we may be asked to leave ours meanwhile.
+    while (t != current && runs_where_it_may_not(t))
+        schedule();
     return 0;
 }
 

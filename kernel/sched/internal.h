@@ -10,7 +10,9 @@
 static inline struct task *task_of(struct sched_entity *se) {
     return container_of(se, struct task, se);
 }
-static inline bool allowed(const struct task *t, u32 hart) { return t->affinity >> hart & 1; }
+static inline bool allowed(const struct task *t, u32 hart) {
+    return READ_ONCE(t->affinity) >> hart & 1;
+}
 
 // Lock the queue of the hart that t belongs to. => interrupts off
 static inline struct runq *sched_lock_task(struct task *t) {

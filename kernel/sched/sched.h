@@ -209,11 +209,12 @@ bool task_wake(struct task *t, u32 states);
 // is not unfair to others.
 void sched_hand_over(struct task *t, u32 states);
 void sched_kick(u32 hart);  // have that hart come through the kernel (IPI if it is not this one)
-int sched_set_affinity(struct task *t, u64 mask);  // 0, -EINVAL; moves at once
-u64 sched_task_runtime(struct task *t);            // ns on a hart so far
-u64 sched_idle_ns(u32 hart);                       // time that a hart was idle
-u64 sched_waited_ns(const struct task *t);         // time that t waited for a hart
-u64 sched_hart_waited_ns(u32 hart);                // time that tasks waited for this one
+// 0, -EINVAL. Afterwards t is in no user code on another hart. => no locks held: it may wait for t
+int sched_set_affinity(struct task *t, u64 mask);
+u64 sched_task_runtime(struct task *t);     // ns on a hart so far
+u64 sched_idle_ns(u32 hart);                // time that a hart was idle
+u64 sched_waited_ns(const struct task *t);  // time that t waited for a hart
+u64 sched_hart_waited_ns(u32 hart);         // time that tasks waited for this one
 // So much of current's time was the kernel's: where system calls are counted and not sampled
 // (nohz=full).
 void sched_charge_system(u64 ns);

@@ -9,7 +9,7 @@ import pytest
 
 from xv39 import images, paths, speed
 
-CASES = ["S3_class_table", "S4_rr_ignores_nice", "'S7_*'", "S8_affinity", "S8_only_where_allowed", "S8_moved_at_once",
+CASES = ["S3_class_table", "S4_rr_ignores_nice", "'S7_*'", "S8_affinity", "S8_only_where_allowed", "S8_moved_at_once", "S8_moved_on_its_way",
          "S8_rt_spreads"]
 # Shares of time, on one hart, where a nanosecond is a number of instructions and not what the host makes of it.
 EXACT = ["-icount", "shift=5,sleep=off"]

@@ -656,6 +656,53 @@ static void moved_at_once(void) {
     }
 }
 
+static void sleep_us(int us) { OK(sys_nanosleep(&(struct timespec){0, us * 1000}, 0)); }
+
+/* Computes for a moment and sleeps for a moment, so that it is often on its way between two queues. */
+static void wander(void) {
+    unsigned hart;
+
+    for (;;) {
+        for (int i = 0; i < 20; i++) {
+            OK(sys_getcpu(&hart, 0, 0));
+            __atomic_fetch_or(&burners->seen, 1ull << hart, __ATOMIC_RELAXED);
+            __atomic_fetch_add(&burners->turns, 1, __ATOMIC_RELAXED);
+        }
+        sleep_us(20);
+    }
+}
+
+static void wander_unseen(void) {
+    burners = shared_page();
+    wander();
+}
+
+/* Wherever the task is just then, it is on that hart only when the call is over. */
+static void moved_on_its_way(void) {
+    uint64_t harts = all_harts();
+    int pid, n = nr_harts();
+    long turns;
+
+    if (n < 2)
+        skip("one hart");
+    burners = shared_page();
+    pid = spawn(wander);
+    for (int i = 0; i < n; i++)
+        spawn(wander_unseen);
+    for (int i = 0; i < 300; i++) {
+        pin(pid, 1ull << i % n);
+        for (turns = burners->turns; burners->turns < turns + 2;)
+            sleep_us(100); /* what it was about to write it has written */
+        burners->seen = 0;
+        while (!burners->seen)
+            sleep_us(100);
+        EQ(burners->seen, 1ull << i % n);
+        pin(pid, harts);
+        for (turns = burners->turns; burners->turns < turns + 30;)
+            sleep_us(100);
+    }
+}
+
 /* Two real-time tasks that may run anywhere do not wait for each other while there is another hart. */
 static void rt_spreads(void) {
     if (nr_harts() < 3)
@@ -946,6 +993,7 @@ const struct test scheduling_tests[] = {
     {"S8_arrives_from_idle", arrives_from_idle, 0},
     {"S8_only_where_allowed", only_where_allowed, 0},
     {"S8_moved_at_once", moved_at_once, 0},
+    {"S8_moved_on_its_way", moved_on_its_way, 0},
     {"S8_rt_spreads", rt_spreads, 0},
     {"S10_lone_task", lone_task, SLOW},
     {"S10_loose_timers", loose_timers, VAST},

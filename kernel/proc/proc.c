@@ -54,14 +54,16 @@ static struct slab_cache *task_cache, *pid_cache;
 
 // ---- tasks ----
 
-// What was not sampled yet is taken for user time; if it turns out to be the kernel's, user time stands still for a while.
-void task_times(struct task *t, struct cpu_times *out) {
-    u64 total = sched_task_runtime(t), user = total - min(READ_ONCE(t->stime), total);
-    u64 told = load_relaxed(&t->user_told);
-    while (told < user && !atomic_cmpxchg(&t->user_told, &told, user))
+void cpu_times_divide(u64 total, u64 system, u64 *told, struct cpu_times *out) {
+    u64 user = total - min(system, total), before = load_relaxed(told);
+    while (before < user && !atomic_cmpxchg(told, &before, user))
         ;
-    out->user = min(max(user, told), total);
+    out->user = min(max(user, before), total);
     out->system = total - out->user;
+}
+
+void task_times(struct task *t, struct cpu_times *out) {
+    cpu_times_divide(sched_task_runtime(t), READ_ONCE(t->stime), &t->user_told, out);
 }
 
 void task_set_name(struct task *t, const char *name) { strlcpy(t->name, name, sizeof t->name); }

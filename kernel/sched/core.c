@@ -93,21 +93,29 @@ static void freshen(struct runq *rq, struct task *t) {
         sched_update_current(rq);
 }
 
-// Without a lock: looks again when the task's hart charged it or let it run meanwhile.
-u64 sched_task_runtime(struct task *t) {
+// As of *now. Without a lock: looks again when the task's hart charged it or let it run meanwhile.
+static u64 runtime_at(struct task *t, u64 *now) {
     u64 start, sum;
     bool running;
     do {
         start = load_acquire(&t->se.exec_start);
         sum = load_acquire(&t->se.exec_sum);
         running = load_acquire(&t->se.running);
-        if (running)
-            sum += clock_ns() - start;
-    } while (running && (start == 0 || load_acquire(&t->se.exec_start) != start));
-    return sum;
+        *now = clock_ns();
+    } while ((running && start == 0) || load_acquire(&t->se.exec_start) != start);
+    return running ? sum + *now - start : sum;
 }
 
-u64 sched_idle_ns(u32 hart) { return sched_task_runtime(runq_of(hart)->idle); }
+u64 sched_task_runtime(struct task *t) {
+    u64 now;
+    return runtime_at(t, &now);
+}
+
+u64 sched_busy_ns(u32 hart, u64 *idle) {
+    u64 now;
+    *idle = runtime_at(runq_of(hart)->idle, &now);
+    return now - min(*idle, now);
+}
 
 u64 sched_waited_ns(const struct task *t) { return vvar_span_ns(&vvar, READ_ONCE(t->se.waited)); }
 

@@ -26,12 +26,10 @@ static struct {
     u64 value[3];  // [lock] fixed point
 } load = {.lock = IRQLOCK_INIT(RANK_LOAD, "load average")};
 
-static u64 used_until(u64 now) {
-    u64 ns = 0;
-    for_each_hart (h) {
-        u64 idle = sched_idle_ns(h);
-        ns += (now > idle ? now - idle : 0) + sched_hart_waited_ns(h);
-    }
+static u64 used_until_now(void) {
+    u64 idle, ns = 0;
+    for_each_hart (h)
+        ns += sched_busy_ns(h, &idle) + sched_hart_waited_ns(h);
     return ns;
 }
 
@@ -46,7 +44,7 @@ static void update_locked(u64 now) {
     u64 passed = now - load.last, used;
     if ((s64)passed < (s64)LOAD_STEP)
         return;
-    used = used_until(now);
+    used = used_until_now();
     u64 n = used > load.used ? ((used - load.used) >> 10 << SI_LOAD_SHIFT) / (passed >> 10) : 0;
     for (u64 i = 0; i < min(passed / LOAD_STEP, MOST_STEPS); i++)
         step(n);

@@ -104,8 +104,9 @@ struct runq {
     struct timer tick;    // ends the current task's turn; armed only when others wait
     // The tick: divides time into the users' and the kernel's, and balances
     struct timer sample;
-    bool alone;  // its tick is rare, for one task has the hart (nohz=full)
-    u64 system;  // ns of tasks in the kernel; others may read it [a]
+    bool alone;     // its tick is rare, for one task has the hart (nohz=full)
+    u64 system;     // ns of tasks in the kernel; others may read it [a]
+    u64 user_told;  // [a] ns: the most user time that was told of this hart
     struct rr_queue rr;
     struct cfs_queue cfs;
     struct o1_queue o1;
@@ -212,7 +213,7 @@ void sched_kick(u32 hart);  // have that hart come through the kernel (IPI if it
 // 0, -EINVAL. Afterwards t is in no user code on another hart. => no locks held: it may wait for t
 int sched_set_affinity(struct task *t, u64 mask);
 u64 sched_task_runtime(struct task *t);     // ns on a hart so far
-u64 sched_idle_ns(u32 hart);                // time that a hart was idle
+u64 sched_busy_ns(u32 hart, u64 *idle);     // time that a hart had tasks, and that it had none
 u64 sched_waited_ns(const struct task *t);  // time that t waited for a hart
 u64 sched_hart_waited_ns(u32 hart);         // time that tasks waited for this one
 // So much of current's time was the kernel's: where system calls are counted and not sampled

@@ -271,6 +271,37 @@ static void sleeping_costs_nothing(void) {
     CHECK(used < 100);
 }
 
+static void only_make_zeroes(void) {
+    for (;;)
+        make_zeroes();
+}
+
+/* The first numbers of /proc/stat: "cpu  user nice system idle". */
+static void read_hart_times(long value[4]) {
+    char text[8192], *at = text;
+
+    OK(read_file("/proc/stat", text, sizeof(text)));
+    for (int i = 0; i < 4; i++) {
+        at = strchr(at, ' ');
+        while (*at == ' ')
+            at++;
+        value[i] = atoi(at);
+    }
+}
+
+/* What was taken for user code's time stays it, though it turns out to be the kernel's. */
+static void hart_times_grow(void) {
+    long last[4], now[4];
+    int64_t start = now_ms();
+
+    spawn(only_make_zeroes);
+    for (read_hart_times(last); now_ms() - start < 500; memcpy(last, now, sizeof(last))) {
+        read_hart_times(now);
+        for (int i = 0; i < 4; i++)
+            CHECK(now[i] >= last[i]);
+    }
+}
+
 static void setting_the_clock(void) {
     struct timespec t, old, mono, mono2;
 
@@ -435,5 +466,6 @@ const struct test time_tests[] = {
     {"S1_peak_memory", peak_memory, 0},
     {"S1_user_and_system_time", user_and_system, 0},
     {"S1_sleeping_costs_nothing", sleeping_costs_nothing, 0},
+    {"S1_hart_times_grow", hart_times_grow, 0},
     {0, 0, 0},
 };

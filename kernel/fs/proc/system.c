@@ -89,35 +89,48 @@ static void show_loadavg(struct printer *p) {
 
 // ---- time ----
 
-static u64 idle_total(void) {
-    u64 ns = 0;
-    for_each_hart (h)
-        ns += sched_idle_ns(h);
-    return ns;
+// ns that a hart was there for user code, the kernel's, and nothing.
+struct hart_times {
+    struct cpu_times busy;
+    u64 idle;
+};
+
+static struct hart_times times_of_hart(u32 h) {
+    struct hart_times out;
+    u64 busy = sched_busy_ns(h, &out.idle);
+    cpu_times_divide(busy, READ_ONCE(runq_of(h)->system), &runq_of(h)->user_told, &out.busy);
+    return out;
+}
+
+static struct hart_times times_of_all(void) {
+    struct hart_times sum = {0};
+    for_each_hart (h) {
+        struct hart_times one = times_of_hart(h);
+        sum.busy.user += one.busy.user;
+        sum.busy.system += one.busy.system;
+        sum.idle += one.idle;
+    }
+    return sum;
 }
 
 static void show_uptime(struct printer *p) {
-    u64 up = clock_ns() / TICK_NS, idle = idle_total() / TICK_NS;
+    u64 up = clock_ns() / TICK_NS, idle = times_of_all().idle / TICK_NS;
     printer_printf(p, "%lu.%02lu %lu.%02lu\n", up / 100, up % 100, idle / 100, idle % 100);
 }
 
-static void show_cpu_line(struct printer *p, u64 all, u64 system, u64 idle) {
-    u64 busy = all > idle ? all - idle : 0;
-    system = min(system, busy);
-    printer_printf(p, " %lu 0 %lu %lu 0 0 0 0 0 0\n", (busy - system) / TICK_NS, system / TICK_NS,
-                   idle / TICK_NS);
+static void show_cpu_line(struct printer *p, struct hart_times t) {
+    printer_printf(p, " %lu 0 %lu %lu 0 0 0 0 0 0\n", t.busy.user / TICK_NS,
+                   t.busy.system / TICK_NS, t.idle / TICK_NS);
 }
 
 static void show_stat(struct printer *p) {
-    u64 now = clock_ns(), system = 0, interrupts = 0, switches = 0;
+    u64 now = clock_ns(), interrupts = 0, switches = 0;
     struct task_counts n = count_tasks();
-    for_each_hart (h)
-        system += READ_ONCE(runq_of(h)->system);
     printer_printf(p, "cpu ");
-    show_cpu_line(p, now * nr_harts, system, idle_total());
+    show_cpu_line(p, times_of_all());
     for_each_hart (h) {
         printer_printf(p, "cpu%u", h);
-        show_cpu_line(p, now, READ_ONCE(runq_of(h)->system), sched_idle_ns(h));
+        show_cpu_line(p, times_of_hart(h));
         interrupts += timer_interrupts(h);
         switches += READ_ONCE(runq_of(h)->switches);
     }
@@ -143,10 +156,10 @@ static void show_sched_classes(struct printer *p) {
 static void show_schedstat(struct printer *p) {
     printer_printf(p, "version 15\ntimestamp %lu\n", clock_ns() / TICK_NS);
     for_each_hart (h) {
-        u64 now = clock_ns(), idle = sched_idle_ns(h);
+        u64 idle, busy = sched_busy_ns(h, &idle);
         u64 switches = READ_ONCE(runq_of(h)->switches);
-        printer_printf(p, "cpu%u 0 0 %lu 0 0 0 %lu %lu %lu\n", h, switches,
-                       now > idle ? now - idle : 0, sched_hart_waited_ns(h), switches);
+        printer_printf(p, "cpu%u 0 0 %lu 0 0 0 %lu %lu %lu\n", h, switches, busy,
+                       sched_hart_waited_ns(h), switches);
     }
 }
 

@@ -54,14 +54,6 @@ static struct slab_cache *task_cache, *pid_cache;
 
 // ---- tasks ----
 
-void cpu_times_divide(u64 total, u64 system, u64 *told, struct cpu_times *out) {
-    u64 user = total - min(system, total), before = load_relaxed(told);
-    while (before < user && !atomic_cmpxchg(told, &before, user))
-        ;
-    out->user = min(max(user, before), total);
-    out->system = total - out->user;
-}
-
 void task_times(struct task *t, struct cpu_times *out) {
     cpu_times_divide(sched_task_runtime(t), READ_ONCE(t->stime), &t->user_told, out);
 }

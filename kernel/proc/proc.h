@@ -241,7 +241,13 @@ struct task *task_alloc(const char *name);
 void task_set_name(struct task *t, const char *name);
 // Divide `total` ns, of which so many were seen in the kernel: what was not sampled yet is taken for user time, and once *told
 // as such stays it, though it turns out to be the kernel's. Any number of callers for one *told.
-void cpu_times_divide(u64 total, u64 system, u64 *told, struct cpu_times *out);
+static inline void cpu_times_divide(u64 total, u64 system, u64 *told, struct cpu_times *out) {
+    u64 user = total - min(system, total), before = load_relaxed(told);
+    while (before < user && !atomic_cmpxchg(told, &before, user))
+        ;
+    out->user = min(max(user, before), total);
+    out->system = total - out->user;
+}
 void task_times(struct task *t, struct cpu_times *out);  // ns on a hart so far; no lock needed
 void process_times(struct process *p, struct cpu_times *out);  // of all threads, dead ones too
 void process_times_locked(const struct process *p, struct cpu_times *out);  // => siglock held

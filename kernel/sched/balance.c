@@ -110,6 +110,6 @@ bool balance_pull(struct runq *rq) {
     if (t == NULL)
         return false;
     store_release(&t->state, (u32)TASK_RUNNING);
-    sched_enqueue(rq, t, TASK_MOVES);
+    sched_enqueue_moved(rq, t, TASK_MOVES);
     return true;
 }

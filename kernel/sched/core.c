@@ -26,8 +26,8 @@
  * it, or, if it may not stay on its hart, right after it was switched away from. task.hart changes
  * under the lock of the queue it leaves, so a lock that was taken by way of task.hart stays the
  * right one; state = WAKING keeps other wakers off while it is between two queues and neither lock
- * is held. Its mask may be changed just then: whoever has been put on the queue of a hart that it
- * may not use leaves before it is in user code (expel).
+ * is held. Its mask may be changed just then: whoever is put on the queue of a hart that it may not
+ * use leaves as soon as it runs there, before it is in user code (sched_enqueue_moved).
  *
  * Turns end by a one-shot timer per hart, armed only while another task waits. Interrupts are off
  * wherever a queue's lock is held.
@@ -93,23 +93,24 @@ static void freshen(struct runq *rq, struct task *t) {
         sched_update_current(rq);
 }
 
-// As of *now. Without a lock: looks again when the task's hart charged it or let it run meanwhile.
-static u64 runtime_at(struct task *t, u64 *now) {
-    u64 start, sum;
+// As of *now, if the caller wants to know. Without a lock: looks again when the task's hart charged
+// it or let it run meanwhile.
+static inline u64 runtime_at(struct task *t, u64 *now) {
+    u64 start, sum, at = 0;
     bool running;
     do {
         start = load_acquire(&t->se.exec_start);
         sum = load_acquire(&t->se.exec_sum);
         running = load_acquire(&t->se.running);
-        *now = clock_ns();
+        if (running || now)
+            at = clock_ns();
     } while ((running && start == 0) || load_acquire(&t->se.exec_start) != start);
-    return running ? sum + *now - start : sum;
+    if (now)
+        *now = at;
+    return running ? sum + at - start : sum;
 }
 
-u64 sched_task_runtime(struct task *t) {
-    u64 now;
-    return runtime_at(t, &now);
-}
+u64 sched_task_runtime(struct task *t) { return runtime_at(t, NULL); }
 
 u64 sched_busy_ns(u32 hart, u64 *idle) {
     u64 now;
@@ -152,17 +153,15 @@ static void arm_tick(struct runq *rq) {
         timer_start(&rq->tick, end);
 }
 
-// t is on the queue of a hart that it may not use, for its mask was changed while it was on its way:
-// it leaves as soon as it runs, before it is in user code. => rq->lock held
-static void expel(struct runq *rq, struct task *t) {
-    if (unlikely(!allowed(t, rq->hart)))
-        atomic_or(&t->thread.work, WORK_RESCHED);
-}
-
 void sched_enqueue(struct runq *rq, struct task *t, enum enqueue_reason why) {
     sched_count(rq, t);
     t->se.class->enqueue(rq, &t->se, why);
-    expel(rq, t);
+}
+
+void sched_enqueue_moved(struct runq *rq, struct task *t, enum enqueue_reason why) {
+    if (unlikely(!allowed(t, rq->hart)))
+        atomic_or(&t->thread.work, WORK_RESCHED);
+    sched_enqueue(rq, t, why);
 }
 
 void sched_resched(struct runq *rq) {
@@ -208,7 +207,7 @@ void sched_enqueue_on(struct task *t, enum enqueue_reason why) {
         sched_update_current(rq);
     else
         freshen(rq, t);
-    sched_enqueue(rq, t, why);
+    sched_enqueue_moved(rq, t, why);
     check_preempt(rq, t);
     irqlock_release_irqs_off(&rq->lock);
 }
@@ -407,6 +406,13 @@ static u32 hart_to_wait_on(struct runq *rq, struct task *prev) {
     return allowed(prev, rq->hart) && !rivals ? rq->hart : choose_hart(prev);
 }
 
+// One that was preempted when it was about to sleep, and may not stay, is moved as if it was woken:
+// sleepers look again.
+static bool goes_on(const struct runq *rq, const struct task *prev) {
+    return prev->state == TASK_RUNNING ||
+           (!allowed(prev, rq->hart) && !(prev->state & (TASK_ZOMBIE | TASK_DEAD)));
+}
+
 // prev is leaving: is it asleep, dead, to be moved, or does it go on waiting for the hart?
 static void put_previous(struct runq *rq, struct task *prev, bool preempted) {
     u32 hart;
@@ -417,14 +423,12 @@ static void put_previous(struct runq *rq, struct task *prev, bool preempted) {
         if (prev->state & (TASK_ZOMBIE | TASK_DEAD))
             rq->exited = prev;
         sched_dequeue(rq, prev);
-    } else if (prev->state == TASK_RUNNING && (hart = hart_to_wait_on(rq, prev)) != rq->hart) {
+    } else if (goes_on(rq, prev) && (hart = hart_to_wait_on(rq, prev)) != rq->hart) {
         sched_dequeue(rq, prev);
         balance_leave(prev, hart);
         rq->moving = prev;
     } else {
         prev->se.class->put(rq, &prev->se);
-        if (preempted)
-            expel(rq, prev);  // it was about to sleep
     }
 }
 
@@ -481,7 +485,7 @@ static bool pull_sleeper(struct task *t, u32 states) {
 static void wake_next(struct runq *rq, struct task *t) {
     trace_about(&t->thread, TRACE_WAKE, t->thread.tid, rq->hart);
     store_release(&t->state, (u32)TASK_RUNNING);
-    sched_enqueue(rq, t, TASK_WAKES);
+    sched_enqueue_moved(rq, t, TASK_WAKES);
     if (rq->nr_rt == 0 && (rq->nr_running <= 2 || rq->clock - rq->chosen_at < HAND_OVER_FOR))
         rq->next = t;
 }

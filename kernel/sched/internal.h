@@ -50,6 +50,8 @@ static inline void sched_dequeue(struct runq *rq, struct task *t) {
 // core.c. => all: interrupts off
 void sched_update_current(struct runq *rq);  // charge the running task
 void sched_enqueue(struct runq *rq, struct task *t, enum enqueue_reason why);
+// One that was on no queue, while its mask could be changed. => rq->lock held
+void sched_enqueue_moved(struct runq *rq, struct task *t, enum enqueue_reason why);
 void sched_resched(struct runq *rq);  // it comes through schedule()
 // Put a task that is on no queue, with state WAKING, on the queue of its new hart. => no queue's
 // lock held

@@ -642,6 +642,8 @@ static void moved_at_once(void) {
     int b = add_burner(all_harts(), SCHED_NORMAL, 0, 0);
     uint64_t harts = all_harts();
 
+    while (!burners[b].ns) /* by then it has set its harts itself */
+        sleep_ms(2);
     for (int h = 0; h < 64; h++) {
         if (!(harts >> h & 1))
             continue;

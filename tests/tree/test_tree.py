@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from xv39 import paths
+from xv39 import paths, speed
 
 
 def test_layers():
@@ -54,4 +54,4 @@ def test_symbol_table_is_the_kernels(tmp_path):
 
 @pytest.mark.skipif(not os.environ.get("CI"), reason="only in CI: needs the versions of clang-format and clang there")
 def test_make_check():
-    paths.run("make", "check", cwd=paths.TOP, timeout=1800)  # it builds all twice, beside whatever the host has to do
+    paths.run("make", "check", cwd=paths.TOP, timeout=600 * speed.factor())
